@@ -1,0 +1,22 @@
+"""Compile kernels with numba, and keep the machine code between runs where that is possible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+
+def compiled(kernel: Kernel) -> Kernel:
+    """Compile ``kernel`` for one thread, without the GIL, cached on disk where a cache can be written.
+
+    Python workers on a cluster often run from a read-only folder with no home: numba then has nowhere to
+    put its cache and refuses to compile at all, so the kernel is compiled anew in that process instead.
+    """
+    try:
+        return numba.njit(kernel, nogil=True, cache=True)
+    except RuntimeError:  # numba: "no locator available": neither the package nor a user cache is writable
+        return numba.njit(kernel, nogil=True)
