@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 
-Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
-
-def compiled(kernel: Kernel) -> Kernel:
+def compiled(kernel: Callable[..., Any]) -> Any:
     """Compile ``kernel`` for one thread, without the GIL, cached on disk where a cache can be written.
 
     Python workers on a cluster often run from a read-only folder with no home: numba then has nowhere to

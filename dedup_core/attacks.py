@@ -1,0 +1,156 @@
+"""Edits that a picture goes through on its way round the world, each made by code and repeatable.
+
+An attack takes a picture and a random generator and returns the file that somebody else would have: bytes, and
+the ending that belongs to them. The same picture, attack and seed give the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
+
+Edit = Callable[[Image.Image, np.random.Generator], Image.Image]
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One kind of edit, and the format that its result is saved in."""
+
+    name: str
+    edit: Edit
+    format: str = "JPEG"
+    quality: int = 90
+
+    def apply(self, image: Image.Image, random: np.random.Generator) -> bytes:
+        """Return the edited picture as a file's content."""
+        buffer = io.BytesIO()
+        self.edit(image, random).save(buffer, self.format, quality=self.quality)
+        return buffer.getvalue()
+
+    @property
+    def ending(self) -> str:
+        """The usual ending of such a file's name."""
+        return {"JPEG": ".jpg"}.get(self.format, f".{self.format.lower()}")
+
+
+def _same(image: Image.Image, _: np.random.Generator) -> Image.Image:
+    return image
+
+
+def _resize(share: float) -> Edit:
+    return lambda image, _: image.resize(_scaled(image, share, share), Image.Resampling.BICUBIC)
+
+
+def _aspect(image: Image.Image, _: np.random.Generator) -> Image.Image:
+    return image.resize(_scaled(image, 1.0, 0.85), Image.Resampling.BICUBIC)
+
+
+def _crop(share: float) -> Edit:
+    """Cut off that share of the width and of the height, more on one side than on the other."""
+
+    def edit(image: Image.Image, random: np.random.Generator) -> Image.Image:
+        wide, high = _scaled(image, 1 - share, 1 - share)
+        left = int(random.integers(0, image.width - wide + 1))
+        top = int(random.integers(0, image.height - high + 1))
+        return image.crop((left, top, left + wide, top + high))
+
+    return edit
+
+
+def _border(image: Image.Image, _: np.random.Generator) -> Image.Image:
+    return ImageOps.expand(image, border=max(2, min(image.size) // 30), fill="white")
+
+
+def _text(image: Image.Image, _: np.random.Generator) -> Image.Image:
+    marked = image.copy()
+    size = max(10, image.height // 14)
+    place = (image.width // 20, image.height - 2 * size)
+    ImageDraw.Draw(marked).text(
+        place, "sample photograph", fill="white", stroke_width=2, stroke_fill="black", font_size=size
+    )
+    return marked
+
+
+def _logo(image: Image.Image, _: np.random.Generator) -> Image.Image:
+    marked = image.copy()
+    side = max(8, min(image.size) // 6)
+    corner = (image.width - side - side // 4, side // 4)
+    ImageDraw.Draw(marked).ellipse(
+        (*corner, corner[0] + side, corner[1] + side), fill="crimson", outline="white", width=3
+    )
+    return marked
+
+
+def _enhance(kind: type, factor: float) -> Edit:
+    return lambda image, _: kind(image).enhance(factor)
+
+
+def _gray(image: Image.Image, _: np.random.Generator) -> Image.Image:
+    return image.convert("L")
+
+
+def _blur(image: Image.Image, _: np.random.Generator) -> Image.Image:
+    return image.filter(ImageFilter.GaussianBlur(max(1.0, min(image.size) / 200)))
+
+
+def _noise(image: Image.Image, random: np.random.Generator) -> Image.Image:
+    pixels = np.asarray(image, np.float32)
+    return Image.fromarray((pixels + random.normal(0, 10, pixels.shape)).clip(0, 255).astype(np.uint8))
+
+
+def _rotate(degrees: float) -> Edit:
+    return lambda image, _: image.rotate(degrees, Image.Resampling.BICUBIC, expand=degrees % 90 == 0)
+
+
+def _flip(direction: Image.Transpose) -> Edit:
+    return lambda image, _: image.transpose(direction)
+
+
+def _screenshot(image: Image.Image, _: np.random.Generator) -> Image.Image:
+    """Put the picture in a window: a dark bar above, a light frame around."""
+    bar, frame = max(8, image.height // 12), max(4, image.width // 40)
+    screen = Image.new("RGB", (image.width + 2 * frame, image.height + bar + 2 * frame), "gainsboro")
+    ImageDraw.Draw(screen).rectangle((0, 0, screen.width, bar), fill="#30343a")
+    screen.paste(image, (frame, bar + frame))
+    return screen
+
+
+def _scaled(image: Image.Image, across: float, down: float) -> tuple[int, int]:
+    return max(1, round(image.width * across)), max(1, round(image.height * down))
+
+
+ATTACKS: dict[str, Attack] = {
+    attack.name: attack
+    for attack in (
+        Attack("recompressed", _same, quality=40),
+        Attack("png", _same, "PNG"),
+        Attack("webp", _same, "WEBP", 80),
+        Attack("half_size", _resize(0.5)),
+        Attack("double_size", _resize(2.0)),
+        Attack("thumbnail", _resize(0.2)),
+        Attack("aspect", _aspect),
+        Attack("crop_2", _crop(0.02)),
+        Attack("crop_10", _crop(0.10)),
+        Attack("crop_25", _crop(0.25)),
+        Attack("border", _border),
+        Attack("text", _text),
+        Attack("logo", _logo),
+        Attack("brighter", _enhance(ImageEnhance.Brightness, 1.3)),
+        Attack("darker", _enhance(ImageEnhance.Brightness, 0.7)),
+        Attack("contrast", _enhance(ImageEnhance.Contrast, 1.4)),
+        Attack("colour", _enhance(ImageEnhance.Color, 1.8)),
+        Attack("gray", _gray),
+        Attack("blur", _blur),
+        Attack("noise", _noise),
+        Attack("rotate_2", _rotate(2)),
+        Attack("rotate_25", _rotate(25)),
+        Attack("rotate_90", _rotate(90)),
+        Attack("flip_horizontal", _flip(Image.Transpose.FLIP_LEFT_RIGHT)),
+        Attack("flip_vertical", _flip(Image.Transpose.FLIP_TOP_BOTTOM)),
+        Attack("screenshot", _screenshot),
+    )
+}

@@ -1,0 +1,112 @@
+"""The registry of encoders: what each wants to see of a picture, what it yields, and what identifies its features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from dedup_core import hashing
+from dedup_core.errors import SettingsError, nearest
+from dedup_core.picture import MAX_PIXELS, Failure, Orientation, Picture, decode
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """How one method turns pictures into features.
+
+    Attributes:
+        name: the method ("phash").
+        pixels: what is kept of a picture until the batch is full: a uint8 array of one fixed shape.
+        encode: a stack of such arrays to features: uint64 (n,) for a hash, float32 (n, d) for an embedding.
+        feature: which column of the ``features`` table it fills.
+        fingerprint: identifies everything that the values depend on. Features of different fingerprints never
+            meet in one search.
+    """
+
+    name: str
+    pixels: Callable[[Picture], np.ndarray]
+    encode: Callable[[np.ndarray], np.ndarray]
+    feature: Literal["hash", "embedding"]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One image's features, by method, and what is known of the image itself."""
+
+    width: int
+    height: int
+    format: str
+    features: dict[str, np.ndarray]
+
+
+def _hash(name: str, size: tuple[int, int], function: Callable[[np.ndarray], np.ndarray]) -> Encoder:
+    return Encoder(name, lambda picture: picture.gray(size), function, "hash", f"{name}-64-v1")
+
+
+ENCODERS: dict[str, Encoder] = {
+    encoder.name: encoder
+    for encoder in (
+        _hash("phash", (32, 32), hashing.phash),
+        _hash("ahash", (8, 8), hashing.ahash),
+        _hash("dhash", (9, 8), hashing.dhash),
+        _hash("whash", (256, 256), hashing.whash),
+    )
+}
+
+
+def encoder(name: str) -> Encoder:
+    """Return the encoder of that name.
+
+    Raises:
+        SettingsError: if there is none, with the nearest name.
+    """
+    if name not in ENCODERS:
+        raise SettingsError(f"unknown method {name!r}: {nearest(name, ENCODERS)}")
+    return ENCODERS[name]
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How files become pictures: the settings that every encoder shares."""
+
+    max_pixels: int = MAX_PIXELS
+    orientation: Orientation = "stored"
+
+    def fingerprint(self, encoder: Encoder) -> str:
+        """Return the fingerprint of that encoder's features over pictures decoded this way."""
+        return encoder.fingerprint if self.orientation == "stored" else f"{encoder.fingerprint}+{self.orientation}"
+
+
+def encode_batch(
+    contents: Iterable[bytes | Failure], encoders: Sequence[Encoder], decoding: Decoding = Decoding()
+) -> list[Encoded | Failure]:
+    """Encode image files with every encoder over one decode each.
+
+    Args:
+        contents: each file's bytes, or why they could not be read.
+        encoders: the methods to run.
+        decoding: how files become pictures.
+
+    Returns:
+        One entry a file, in order: its features, or why there are none.
+    """
+    looks = [_look(content, encoders, decoding) for content in contents]
+    good = [look for look in looks if not isinstance(look, Failure)]
+    for encoder in encoders if good else ():
+        features = encoder.encode(np.stack([look.features[encoder.name] for look in good]))
+        for look, feature in zip(good, features, strict=True):
+            look.features[encoder.name] = feature
+    return list(looks)
+
+
+def _look(content: bytes | Failure, encoders: Sequence[Encoder], decoding: Decoding) -> Encoded | Failure:
+    """Decode one file and keep only what the encoders want of it: a batch of whole pictures would fill the memory."""
+    picture = content if isinstance(content, Failure) else decode(content, decoding.max_pixels, decoding.orientation)
+    if isinstance(picture, Failure):
+        return picture
+    pixels = {encoder.name: encoder.pixels(picture) for encoder in encoders}
+    return Encoded(picture.width, picture.height, picture.format, pixels)

@@ -1,0 +1,37 @@
+"""Errors for the person who must act: each says what is wrong and what to do, and carries its exit code."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class DedupError(Exception):
+    """A run failed while it was working."""
+
+    exit_code = 1
+
+
+class SettingsError(DedupError, ValueError):
+    """An argument, an option or a setting is wrong. Nothing was read or written."""
+
+    exit_code = 2
+
+
+class InputError(DedupError):
+    """The input can't be used: it is missing, empty, or too much of it failed."""
+
+    exit_code = 3
+
+
+class LimitError(DedupError):
+    """A limit or a quality gate that the user set was not met."""
+
+    exit_code = 4
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return a hint that names the known name closest to ``name``, or lists them all where none is close."""
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names)}"

@@ -1,0 +1,66 @@
+"""Four perceptual hashes: grey pixels to 64 bits, equal to imagededup's bit for bit.
+
+Each takes a stack of grey images, uint8 (n, height, width), and returns uint64 (n,). Bits are read row by row,
+the first one the highest, so that a code printed as 16 hexadecimal characters is imagededup's string.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pywt
+from scipy.fft import dct
+
+
+def ahash(gray: np.ndarray) -> np.ndarray:
+    """Average hash of (n, 8, 8): which pixels are at least as bright as the mean.
+
+    Source: http://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html
+    """
+    return _pack(gray >= gray.mean(axis=(1, 2), keepdims=True))
+
+
+def dhash(gray: np.ndarray) -> np.ndarray:
+    """Difference hash of (n, 8, 9): which pixels are brighter than their left neighbour.
+
+    Source: http://www.hackerfactor.com/blog/index.php?/archives/529-Kind-of-Like-That.html
+    """
+    return _pack(gray[:, :, 1:] > gray[:, :, :-1])
+
+
+def phash(gray: np.ndarray) -> np.ndarray:
+    """Perceptual hash of (n, 32, 32): which of the 64 lowest frequencies reach the median, the mean one left out.
+
+    Source: http://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html
+    """
+    frequencies = dct(dct(gray.astype(np.float64), axis=1), axis=2)[:, :8, :8]
+    median = np.median(frequencies.reshape(-1, 64)[:, 1:], axis=1)
+    return _pack(frequencies >= median[:, None, None])
+
+
+def whash(gray: np.ndarray) -> np.ndarray:
+    """Wavelet hash of (n, 256, 256): which of the 64 Haar approximations at level 5 reach their median.
+
+    Source: https://fullstackml.com/wavelet-image-hash-in-python-3504fdd282b5
+    """
+    approximation = pywt.wavedec2(gray, "haar", level=5, axes=(1, 2))[0]
+    return _pack(approximation >= np.median(approximation, axis=(1, 2), keepdims=True))
+
+
+def to_hex(code: int) -> str:
+    """Return a 64-bit code, signed or not, as 16 hexadecimal characters."""
+    return f"{int(code) & 0xFFFF_FFFF_FFFF_FFFF:016x}"
+
+
+def from_hex(text: str) -> int:
+    """Return the 64-bit code that 16 hexadecimal characters stand for.
+
+    Raises:
+        ValueError: if ``text`` is anything else.
+    """
+    if len(text) != 16:
+        raise ValueError(f"a hash has 16 hexadecimal characters, got {text!r}")
+    return int(text, 16)
+
+
+def _pack(bits: np.ndarray) -> np.ndarray:
+    return np.packbits(bits.reshape(-1, 64), axis=1).view(">u8").astype(np.uint64)[:, 0]

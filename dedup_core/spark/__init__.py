@@ -1,0 +1,1 @@
+"""The distributed pipeline: DataFrame in, DataFrame out. Needs the extra ``spark``."""

@@ -1,0 +1,4 @@
+from __future__ import annotations
+
+
+def check_estimate(run, settings, method, nodes): ...

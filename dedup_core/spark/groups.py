@@ -1,0 +1,176 @@
+"""Connected groups and what to remove from them, over nodes (distinct codes) and then over paths."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from dedup_core import groups as kernels
+from dedup_core.errors import DedupError
+from dedup_core.spark.schemas import DUPLICATES, GROUPS, REMOVALS, conform, names
+from dedup_core.spark.store import Staging
+
+_EDGES = "node_a BIGINT, node_b BIGINT"
+_LABELS = "node BIGINT, root BIGINT"
+_REMOVED = "first_path STRING, kept_by STRING"
+_EDGES_A_TASK = 5_000_000
+_MAX_ROUNDS = 60
+
+
+def components(edges: DataFrame, staging: Staging) -> DataFrame:
+    """Return the connected component of every node that has an edge: node, root (the component's smallest node).
+
+    A round contracts the edges inside every partition, which leaves at most one edge a node and partition, and
+    then moves edges by a large-star and a small-star step (Kiveris et al., "Connected Components in MapReduce
+    and Beyond", SoCC 2014). Edges that fit one task need no round. Parquet between the rounds cuts the lineage.
+
+    Args:
+        edges: columns node_a, node_b.
+        staging: where the rounds are written.
+
+    Raises:
+        DedupError: if the components have not settled after 60 rounds.
+    """
+    current, state = _staged(edges.select("node_a", "node_b"), staging, "round-0")
+    for number in range(1, _MAX_ROUNDS):
+        tasks = -(-state[0] // _EDGES_A_TASK)
+        if tasks <= 1:
+            return current.coalesce(1).mapInArrow(_label, _LABELS)
+        stars = current.repartition(tasks, "node_a").mapInArrow(_contract, _EDGES)
+        current, new_state = _staged(_small_star(_large_star(stars)), staging, f"round-{number}")
+        if new_state == state:
+            return _labels_of_stars(current)
+        state = new_state
+    raise DedupError(f"the groups have not settled after {_MAX_ROUNDS} rounds over {state[0]:,} edges")
+
+
+def node_groups(nodes: DataFrame, labels: DataFrame) -> DataFrame:
+    """Return the nodes that share a group with another image.
+
+    Args:
+        nodes: node, first_path, images.
+        labels: node, root.
+
+    Returns:
+        node, first_path, group_id (the smallest path of the group), group_size (its images).
+    """
+    rooted = nodes.join(labels, on="node", how="left").withColumn("root", F.coalesce("root", "node"))
+    of_root = rooted.groupBy("root").agg(F.min("first_path").alias("group_id"), F.sum("images").alias("group_size"))
+    grouped = rooted.join(of_root.where(F.col("group_size") > F.lit(1)), on="root", how="inner")
+    return grouped.select("node", "first_path", "group_id", "group_size")
+
+
+def node_removals(node_pairs: DataFrame, grouped: DataFrame, tasks: int) -> DataFrame:
+    """Return the nodes that the greedy pass in path order removes: first_path, kept_by.
+
+    A node stands for all images with its code, and the smallest of their paths decides: if that one is kept, it
+    removes the others; if another image removes it, that image is within the threshold of them all.
+    The pass depends on one group at a time, so groups go to tasks whole, with their edges in order.
+
+    Args:
+        node_pairs: node_a, node_b.
+        grouped: node, first_path, group_id.
+        tasks: how many tasks share the groups.
+    """
+    a = grouped.select(F.col("node").alias("node_a"), F.col("first_path").alias("one"), "group_id")
+    b = grouped.select(F.col("node").alias("node_b"), F.col("first_path").alias("other"))
+    edges = node_pairs.join(a, on="node_a", how="inner").join(b, on="node_b", how="inner")
+    ordered = edges.select("group_id", F.least("one", "other").alias("a"), F.greatest("one", "other").alias("b"))
+    whole_groups = ordered.repartition(tasks, "group_id").sortWithinPartitions("group_id", "a", "b")
+    return whole_groups.mapInArrow(_greedy, _REMOVED)
+
+
+def group_table(features: DataFrame, grouped: DataFrame, removed: DataFrame) -> DataFrame:
+    """Return the ``groups`` table with one more column, kept_path: for each image to remove the one that stays."""
+    fate = grouped.join(removed, on="first_path", how="left")
+    member = features.select("method", "path", F.col("hash").alias("node")).join(fate, on="node", how="inner")
+    keep = F.col("kept_by").isNull() & (F.col("path") == F.col("first_path"))
+    kept_path = F.when(~keep, F.coalesce("kept_by", "first_path"))
+    return member.withColumns({"keep": keep, "kept_path": kept_path}).select(*names(GROUPS), "kept_path")
+
+
+def removal_table(groups: DataFrame) -> DataFrame:
+    """Return the ``removals`` table from the groups."""
+    return conform(groups.where(~F.col("keep")), REMOVALS)
+
+
+def duplicate_table(features: DataFrame, pairs: DataFrame, smaller_is_closer: bool) -> DataFrame:
+    """Return the ``duplicates`` table: every encoded image, its duplicates best first, ties by path."""
+    ends = pairs.select(F.col("path_a").alias("path"), F.col("path_b").alias("other"), "score").unionByName(
+        pairs.select(F.col("path_b").alias("path"), F.col("path_a").alias("other"), "score")
+    )
+    rank = F.col("score") if smaller_is_closer else -F.col("score")
+    found = ends.groupBy("path").agg(
+        F.array_sort(F.collect_list(F.struct(rank.alias("rank"), "other", "score"))).alias("f")
+    )
+    listed = F.transform("f", lambda entry: F.struct(entry["other"].alias("path"), entry["score"].alias("score")))
+    every = features.select("method", "path").join(found, on="path", how="left")
+    return conform(every.withColumn("duplicates", F.coalesce(listed, F.array())), DUPLICATES)
+
+
+def _staged(edges: DataFrame, staging: Staging, name: str) -> tuple[DataFrame, tuple[int, int]]:
+    """Write edges and return them as read back, with their count and a checksum that no order changes."""
+    written = staging.write(name, edges)
+    checksum = F.sum(F.xxhash64("node_a", "node_b") % F.lit(1 << 31))
+    row = written.agg(F.count("*").alias("count"), F.coalesce(checksum, F.lit(0)).alias("checksum")).collect()[0]
+    return written, (row["count"], row["checksum"])
+
+
+def _contract(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Replace a partition's edges by one edge from each node to the smallest node that it reaches there."""
+    nodes, roots = _local_components(batches)
+    moved = nodes != roots
+    yield _record(("node_a", "node_b"), nodes[moved], roots[moved])
+
+
+def _label(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    yield _record(("node", "root"), *_local_components(batches))
+
+
+def _local_components(batches: Iterator[pa.RecordBatch]) -> tuple[np.ndarray, np.ndarray]:
+    parts = [np.stack([column.to_numpy(zero_copy_only=False) for column in batch.columns]) for batch in batches]
+    edges = np.concatenate([np.empty((2, 0), np.int64), *parts], axis=1)
+    nodes, positions = np.unique(edges, return_inverse=True)
+    left, right = positions.reshape(edges.shape)
+    return nodes, nodes[kernels.components(left, right, len(nodes))]
+
+
+def _record(names: tuple[str, ...], *columns: np.ndarray) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array(column) for column in columns], list(names))
+
+
+def _large_star(edges: DataFrame) -> DataFrame:
+    """Connect every larger neighbour of a node to the smallest node around it."""
+    both = edges.unionByName(edges.select(F.col("node_b").alias("node_a"), F.col("node_a").alias("node_b")))
+    least = both.groupBy("node_a").agg(F.least("node_a", F.min("node_b")).alias("least"))
+    larger = both.where(F.col("node_b") > F.col("node_a")).join(least, on="node_a", how="inner")
+    return larger.select(F.col("node_b").alias("node_a"), F.col("least").alias("node_b"))
+
+
+def _small_star(edges: DataFrame) -> DataFrame:
+    """Connect a node and its smaller neighbours to the smallest of them."""
+    least = edges.groupBy("node_a").agg(F.min("node_b").alias("least"))
+    smaller = edges.join(least, on="node_a", how="inner").where(F.col("node_b") != F.col("least"))
+    moved = smaller.select(F.col("node_b").alias("node_a"), F.col("least").alias("node_b"))
+    own = least.select("node_a", F.col("least").alias("node_b"))
+    # Two nodes may hand the same neighbour to the same smallest node; without the copies the edges only shrink.
+    return moved.unionByName(own).distinct()
+
+
+def _labels_of_stars(stars: DataFrame) -> DataFrame:
+    leaves = stars.select(F.col("node_a").alias("node"), F.col("node_b").alias("root"))
+    roots = stars.select(F.col("node_b").alias("node"), F.col("node_b").alias("root"))
+    return leaves.unionByName(roots.distinct())  # a root stands in the edge of each of its leaves
+
+
+def _greedy(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    rows = (row for batch in batches for row in zip(*(column.to_pylist() for column in batch.columns), strict=True))
+    for _, edges in itertools.groupby(rows, key=lambda row: row[0]):
+        removed = list(kernels.removals((a, b) for _, a, b in edges))
+        columns = [pa.array(column, pa.string()) for column in zip(*removed, strict=True)]
+        yield pa.RecordBatch.from_arrays(columns, ["first_path", "kept_by"])

@@ -1,0 +1,142 @@
+"""The exact distance join: distinct codes, cut into chunks, every chunk against every other, expanded to paths.
+
+Images with one and the same code are one node in all that follows: a thousand copies of a picture cost the join
+no more than one, and only the last step, which writes a row for every pair of paths, sees them all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from dedup_core import hamming
+from dedup_core.errors import SettingsError
+from dedup_core.pairs import Pairs
+from dedup_core.spark.schemas import PAIRS, conform
+
+NODE_PAIRS = "node_a BIGINT, node_b BIGINT, score DOUBLE"
+_PACKED = "chunk INT, codes BINARY"
+_PACK_CODES = 1 << 16
+_SPREAD = np.uint64(0x9E37_79B9_7F4A_7C15)
+
+Blocks = Callable[..., Iterator[Pairs]]
+
+
+def nodes(features: DataFrame) -> DataFrame:
+    """Return the distinct codes of one method's features: node, first_path (the smallest), images (how many).
+
+    Raises:
+        SettingsError: if the features have more than one fingerprint: their codes can't be compared.
+    """
+    fingerprints = [row["fingerprint"] for row in features.select("fingerprint").distinct().limit(3).collect()]
+    if len(fingerprints) > 1:
+        raise SettingsError(
+            f"the features were made in different ways ({', '.join(sorted(fingerprints))}) and can't be compared: "
+            "encode them again with one setting (--no-reuse)"
+        )
+    by_code = features.groupBy(F.col("hash").alias("node"))
+    return by_code.agg(F.min("path").alias("first_path"), F.count("path").alias("images"))
+
+
+def node_pairs(nodes: DataFrame, count: int, max_distance: int, chunk_codes: int) -> DataFrame:
+    """Return every pair of distinct codes within the distance: node_a, node_b, score.
+
+    Args:
+        nodes: column node, the distinct codes.
+        count: how many there are.
+        max_distance: the largest Hamming distance of a pair, 0 to 64.
+        chunk_codes: how many codes a task compares with as many others; memory and time of a task follow from it.
+    """
+    chunks = max(1, math.ceil(count / chunk_codes))
+    tasks = [(first, second) for first in range(chunks) for second in range(first, chunks)]
+    keys = _one_key_a_partition(nodes.sparkSession, len(tasks))
+    grid = [
+        (chunk, key, side)
+        for key, task in zip(keys, tasks, strict=True)
+        for side, chunk in enumerate(dict.fromkeys(task))
+    ]
+    seats = nodes.sparkSession.createDataFrame(grid, "chunk INT, task BIGINT, side INT")
+    packed = nodes.select("node").mapInArrow(_packer(chunks), _PACKED)
+    seated = packed.join(F.broadcast(seats), on="chunk", how="inner").repartition(len(tasks), "task")
+    return seated.select("side", "codes").mapInArrow(_joiner(max_distance), NODE_PAIRS)
+
+
+def path_pairs(features: DataFrame, node_pairs: DataFrame) -> DataFrame:
+    """Return the pairs of paths that follow from pairs of codes, and from images that share a code."""
+    member = features.select("method", "path", F.col("hash").alias("node"))
+    a = member.select("method", F.col("path").alias("one"), F.col("node").alias("node_a"))
+    b = member.select(F.col("path").alias("other"), F.col("node").alias("node_b"))
+    across = node_pairs.join(a, on="node_a", how="inner").join(b, on="node_b", how="inner")
+    same = a.join(b, on=(F.col("node_a") == F.col("node_b")) & (F.col("one") < F.col("other")), how="inner")
+    both = across.select("method", "one", "other", "score").unionByName(
+        same.select("method", "one", "other", F.lit(0.0).alias("score"))
+    )
+    named = both.withColumn("path_a", F.least("one", "other")).withColumn("path_b", F.greatest("one", "other"))
+    return conform(named, PAIRS)
+
+
+def _packer(chunks: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    """Pack codes into blobs by chunk: a shuffle of blobs costs a fraction of a shuffle of rows."""
+
+    def pack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        waiting: list[np.ndarray] = []
+        for batch in batches:
+            waiting.append(batch.column(0).to_numpy(zero_copy_only=False).view(np.uint64))
+            if sum(map(len, waiting)) >= _PACK_CODES * chunks:
+                yield _blobs(np.concatenate(waiting), chunks)
+                waiting = []
+        if waiting:
+            yield _blobs(np.concatenate(waiting), chunks)
+
+    return pack
+
+
+def _blobs(codes: np.ndarray, chunks: int) -> pa.RecordBatch:
+    # The product's high bits depend on every bit of the code, so that skewed codes spread evenly.
+    chunk = ((codes * _SPREAD) >> np.uint64(32)) % np.uint64(chunks)
+    order = np.argsort(chunk, kind="stable")
+    parts = np.split(codes[order], np.searchsorted(chunk[order], np.arange(1, chunks)))
+    filled = [(number, part.tobytes()) for number, part in enumerate(parts) if len(part)]
+    return pa.RecordBatch.from_arrays(
+        [pa.array([number for number, _ in filled], pa.int32()), pa.array([blob for _, blob in filled], pa.binary())],
+        names=["chunk", "codes"],
+    )
+
+
+def _joiner(max_distance: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def join(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        sides: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+        for batch in batches:
+            for side, blob in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True):
+                sides[side].append(np.frombuffer(blob, np.uint64))
+        if not sides[0]:
+            return
+        left = np.concatenate(sides[0])
+        right = np.concatenate(sides[1]) if sides[1] else left
+        blocks = (
+            hamming.cross_join_blocks(left, right, max_distance)
+            if sides[1]
+            else hamming.self_join_blocks(left, max_distance)
+        )
+        for block in blocks:
+            columns = (
+                left[block.left].view(np.int64),
+                right[block.right].view(np.int64),
+                block.score.astype(np.float64),
+            )
+            yield pa.RecordBatch.from_arrays([pa.array(column) for column in columns], ["node_a", "node_b", "score"])
+
+    return join
+
+
+def _one_key_a_partition(spark: SparkSession, partitions: int) -> list[int]:
+    """Return for each partition a key that Spark's hash sends there, so that no partition gets two tasks or none."""
+    enough = int(partitions * (math.log(partitions) + 12)) + 16
+    keys = spark.range(enough).select("id", F.pmod(F.hash("id"), F.lit(partitions)).alias("partition"))
+    first = keys.groupBy("partition").agg(F.min("id").alias("key")).orderBy("partition")
+    return [row["key"] for row in first.collect()]

@@ -1,0 +1,106 @@
+"""What the jobs do: encode, find, publish. A job is a choice of these steps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from dedup_core.config import EncodeSettings, FindSettings, JobSettings, PipelineSettings
+from dedup_core.errors import SettingsError
+from dedup_core.spark import features as encoding
+from dedup_core.spark.exports import export_maps
+from dedup_core.spark.find import find_method
+from dedup_core.spark.runs import Run
+from dedup_core.spark.schemas import FEATURES, conform
+from dedup_core.spark.sources import local_path, open_source
+from dedup_core.spark.store import Staging, Store, literal, read_table
+
+Say = Callable[[str], None]
+
+
+def run_pipeline(spark: SparkSession, settings: PipelineSettings, say: Say) -> Run:
+    """Make every table from images."""
+    run = _open_run(spark, settings, say, settings.input)
+    encoded = _encode(run, settings)
+    found = _find(run, settings, encoded.read("ready/features", FEATURES))
+    return _close_run(run, settings, [encoded, found])
+
+
+def run_encode(spark: SparkSession, settings: EncodeSettings, say: Say) -> Run:
+    """Make the ``features`` and ``failures`` tables from images."""
+    run = _open_run(spark, settings, say, settings.input)
+    return _close_run(run, settings, [_encode(run, settings)])
+
+
+def run_find(spark: SparkSession, settings: FindSettings, say: Say) -> Run:
+    """Make the ``pairs``, ``duplicates``, ``groups`` and ``removals`` tables from features.
+
+    Raises:
+        SettingsError: if there is no features table, or it lacks a method.
+    """
+    store = Store(settings.output)
+    if settings.features is None:
+        table, source = read_table(spark, store, "features"), _source_of(store)
+    elif Store(settings.features).exists():
+        table, source = conform(spark.read.parquet(literal(settings.features)), FEATURES), settings.features
+    else:
+        raise SettingsError(f"--features: there is no table at {settings.features}")
+    run = _open_run(spark, settings, say, source)
+    return _close_run(run, settings, [_find(run, settings, table)])
+
+
+def _open_run(spark: SparkSession, settings: JobSettings, say: Say, source: str) -> Run:
+    store = Store(settings.output)
+    local = local_path(source)
+    run = Run(spark, store, settings, say, source if local is None else os.path.abspath(local))
+    if local is not None and isinstance(settings, EncodeSettings) and f"{store.url}/".startswith(f"{run.source}/"):
+        raise SettingsError(f"the output folder {store.url} lies inside the input {run.source}: choose one outside it")
+    run.check_output()
+    return run
+
+
+def _source_of(store: Store) -> str:
+    """Return what the tables of a store were made from, as its newest record says."""
+    records = store.entries("runs")
+    return str(store.read_json("runs", records[-1])["source"]) if records else store.url
+
+
+def _encode(run: Run, settings: EncodeSettings) -> Staging:
+    def progress(done: int, total: int, seconds: float) -> None:
+        rest = f", {(total - done) * seconds / done:,.0f} s to go" if done < total else ""
+        run.say(f"  {done:,} of {total:,} images, {done / seconds:,.0f} a second{rest}")
+
+    staging = Staging(run.spark, run.store, encoding.work_name(settings))
+    run.say(f"Encoding {settings.input} by {', '.join(settings.method)}")
+    with run.stage("encode"):
+        encoding.encode_all(open_source(run.spark, settings), staging, settings, progress)
+        counts = encoding.finish_tables(staging, settings, run.run_id)
+    run.counts |= {"seen": counts.seen, "encoded": counts.encoded, "reused": counts.reused, "failed": counts.failed}
+    return staging
+
+
+def _find(run: Run, settings: FindSettings, features: DataFrame) -> Staging:
+    present = sorted(row["method"] for row in features.select("method").distinct().collect())
+    for method in settings.method:
+        if method not in present:
+            raise SettingsError(f"no {method} features: the table has {', '.join(present) or 'none'}")
+    staging = Staging(run.spark, run.store, f"find-{run.run_id}")
+    for method in settings.method:
+        find_method(run, settings, features.where(F.col("method") == method), staging)
+    return staging
+
+
+def _close_run(run: Run, settings: JobSettings, work: list[Staging]) -> Run:
+    """Publish all tables one after the other, then the exports, and the record last."""
+    with run.stage("publish"):
+        for staging in work:
+            staging.publish()
+        if isinstance(settings, FindSettings) and settings.export_json:
+            export_maps(run, settings)
+        for staging in work:
+            staging.clear()
+    run.record()
+    return run

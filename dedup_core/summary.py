@@ -1,0 +1,56 @@
+"""The few lines that a job ends with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dedup_core.spark.runs import Run
+
+
+def summary(run: Run) -> str:
+    """Return what a run did, where the results are, and what to do next."""
+    lines = ["", *_images(run.counts), *_found(run.counts), "", *_places(run)]
+    total = sum(run.seconds.values())
+    stages = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in run.seconds.items())
+    return "\n".join([*lines, "", f"Run {run.run_id}: {total:.1f} s ({stages})"])
+
+
+def _images(counts: dict[str, Any]) -> list[str]:
+    if "seen" not in counts:
+        return []
+    failed = sum(counts["failed"].values())
+    lines = [
+        f"Images   {counts['seen']:>10,}  seen",
+        f"         {counts['encoded']:>10,}  encoded" + _of_these(counts["reused"]),
+        f"         {failed:>10,}  failed",
+    ]
+    return lines + [
+        f"         {'':>10}  - {count:,} {reason.replace('_', ' ')}" for reason, count in counts["failed"].items()
+    ]
+
+
+def _of_these(reused: int) -> str:
+    return f", {reused:,} of them by an earlier run" if reused else ""
+
+
+def _found(counts: dict[str, Any]) -> list[str]:
+    lines: list[str] = []
+    for method, found in counts.get("found", {}).items():
+        lines += [
+            "",
+            f"{method:<8} {found['pairs']:>10,}  pairs of duplicates",
+            f"         {found['groups']:>10,}  groups, of {found['in_groups']:,} images",
+            f"         {found['removals']:>10,}  could be removed (nothing is deleted here)",
+        ]
+    return lines
+
+
+def _places(run: Run) -> list[str]:
+    store = run.store
+    tables = [
+        name for name in ("features", "failures", "pairs", "duplicates", "groups", "removals") if store.exists(name)
+    ]
+    exports = [name for name in store.entries() if name.endswith(".json")]
+    lines = [f"Tables   {store.url}/", f"         {', '.join(tables)}"]
+    return lines + ([f"         {', '.join(exports)}"] if exports else [])

@@ -1,0 +1,48 @@
+"""The main job on photographs that are already on this machine, so that there is something to see at once."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import click
+from pydantic import Field
+
+from dedup_core.attacks import ATTACKS
+from dedup_core.command import run_job
+from dedup_core.config import JobSettings, PipelineSettings
+from dedup_core.corpus import add_broken_files, installed_photographs, make_corpus
+from dedup_core.spark.pipeline import run_pipeline
+from dedup_core.spark.session import session
+from dedup_core.summary import summary
+
+EDITS = ("recompressed", "webp", "half_size", "thumbnail", "crop_2", "brighter", "gray")
+
+
+class DemoSettings(JobSettings, frozen=True):
+    """Where the demo goes."""
+
+    output: str = Field("dedup-demo", description="Folder for the demo's images and tables; made anew each time.")
+
+
+def demo(settings: DemoSettings) -> None:
+    """Copy and edit the photographs that ship in scikit-image and matplotlib, and find the duplicates among them."""
+    folder = Path(settings.output)
+    images, tables = folder / "images", folder / "tables"
+    for part in (images, tables):
+        shutil.rmtree(part, ignore_errors=True)
+    photographs = installed_photographs()
+    click.echo(f"Making {len(EDITS) + 1} copies of each of {len(photographs)} photographs in {images}/")
+    make_corpus(photographs, [ATTACKS[name] for name in EDITS], images)
+    add_broken_files(images)
+    with session("dedup demo") as spark:
+        run = run_pipeline(spark, PipelineSettings(input=str(images), output=str(tables)), say=click.echo)
+    click.echo(summary(run))
+    click.echo(
+        f"\nNext     look at {tables}/duplicates.json, then try your own images:\n"
+        "         ./spark-submit.sh jobs/pipeline.py --input FOLDER --output RESULTS --method phash\n"
+        "         ./spark-submit.sh jobs/pipeline.py --help"
+    )
+
+
+if __name__ == "__main__":
+    run_job(DemoSettings, demo, sys.argv[1:])

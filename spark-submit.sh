@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# Prepares the environment once, then is spark-submit: the same grammar, with defaults for a single machine.
+#
+#   ./spark-submit.sh                                              the demo
+#   ./spark-submit.sh [spark-submit options] jobs/NAME.py [job options]
+#   ./spark-submit.sh --exec COMMAND [ARGUMENT ...]                any command in the prepared environment
+#   ./spark-submit.sh --pack FILE.tar.gz                           the environment as an archive for a cluster
+#
+# DEDUP_VENV    where the virtual environment lies (default: .venv beside this file)
+# DEDUP_EXTRAS  which extras to install (default: spark,report,demo)
+# DEDUP_PYTHON  which Python to build it from (3.10 to 3.12; default: the newest found)
+set -euo pipefail
+
+here="$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)"
+venv="${DEDUP_VENV:-$here/.venv}"
+extras="${DEDUP_EXTRAS:-spark,report,demo}"
+
+fail() { printf 'error: %s\n' "$1" >&2; exit "${2:-1}"; }
+
+python_version_fits() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; }
+
+find_python() {
+    local candidate
+    for candidate in ${DEDUP_PYTHON:-python3.12 python3.11 python3.10 python3}; do
+        if python_version_fits "$candidate"; then command -v "$candidate"; return; fi
+    done
+    fail "Python 3.10, 3.11 or 3.12 is needed and none was found. Debian and Ubuntu: apt-get install python3 python3-venv; macOS: brew install python@3.12; or name one by DEDUP_PYTHON=/path/to/python3"
+}
+
+prepare_python() {
+    local stamp="$venv/.prepared" wanted
+    wanted="$(cat "$here/setup.cfg" "$here/pyproject.toml" | cksum) $here $extras"
+    if [[ -f "$stamp" && "$(cat "$stamp")" == "$wanted" ]]; then return; fi
+    local python log; python="$(find_python)"; log="$(mktemp)"
+    printf 'Preparing the environment in %s (once; a few minutes) ...\n' "$venv" >&2
+    [[ -x "$venv/bin/python" ]] || "$python" -m venv "$venv" >"$log" 2>&1 \
+        || { cat "$log" >&2; rm -rf "$venv"; fail "can't make a virtual environment with $python. Debian and Ubuntu: apt-get install python3-venv"; }
+    "$venv/bin/python" -m pip install --disable-pip-version-check --quiet --editable "$here[$extras]" >"$log" 2>&1 \
+        || { tail -n 20 "$log" >&2; fail "the packages could not be installed: see above. Run the same command again once that is mended"; }
+    rm -f "$log"
+    printf '%s' "$wanted" >"$stamp"
+}
+
+java_fits() {
+    local version
+    version="$("$1" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1)"
+    [[ -n "$version" && "$version" -ge 17 ]]
+}
+
+prepare_java() {
+    local candidate
+    for candidate in "${JAVA_HOME:-/nonexistent}" /usr/lib/jvm/*17* /usr/lib/jvm/*21* /usr/lib/jvm/default-java \
+        /opt/homebrew/opt/openjdk@17 /usr/local/opt/openjdk@17; do
+        if [[ -x "$candidate/bin/java" ]] && java_fits "$candidate/bin/java"; then export JAVA_HOME="$candidate"; return; fi
+    done
+    if command -v java >/dev/null && java_fits java; then unset JAVA_HOME; return; fi
+    if [[ "$(id -u)" == 0 ]] && command -v apt-get >/dev/null; then
+        printf 'Installing Java 17 ...\n' >&2
+        if { apt-get update && apt-get install --yes --no-install-recommends openjdk-17-jre-headless; } >/dev/null 2>&1 \
+            && java_fits java; then unset JAVA_HOME; return; fi
+    fi
+    fail "Spark needs Java 17 or newer, and none was found. Debian and Ubuntu: sudo apt-get install openjdk-17-jre-headless; Fedora: sudo dnf install java-17-openjdk-headless; macOS: brew install openjdk@17. If it is installed elsewhere, set JAVA_HOME"
+}
+
+# The defaults in conf/ are for one machine; a cluster's submitter has their own.
+runs_locally() {
+    local previous=""
+    for argument in "$@"; do
+        if [[ "$previous" == --master || "$argument" == --master=* ]]; then [[ "${argument#--master=}" == local* ]]; return; fi
+        [[ "$argument" == *.py ]] && break
+        previous="$argument"
+    done
+    return 0
+}
+
+is_verbose() { local argument; for argument in "$@"; do [[ "$argument" == --verbose ]] && return 0; done; return 1; }
+
+prepare_python
+if [[ "${1:-}" == --pack ]]; then
+    "$venv/bin/python" -m pip install --disable-pip-version-check --quiet venv-pack
+    exec "$venv/bin/venv-pack" --prefix "$venv" --output "${2:?name the archive to write}"
+fi
+prepare_java
+
+export PATH="$venv/bin:$PATH" PYSPARK_PYTHON="${PYSPARK_PYTHON:-$venv/bin/python}"
+for variable in OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS NUMBA_NUM_THREADS TF_NUM_INTRAOP_THREADS TF_NUM_INTEROP_THREADS; do
+    export "$variable=${!variable:-1}"
+done
+if [[ "${1:-}" == --exec ]]; then shift; exec "$@"; fi
+
+[[ $# -gt 0 ]] || set -- "$here/jobs/demo.py"
+if [[ -z "${SPARK_CONF_DIR:-}" ]] && runs_locally "$@"; then export SPARK_CONF_DIR="$here/conf"; fi
+submit="${SPARK_HOME:+$SPARK_HOME/bin/spark-submit}"
+submit="${submit:-$venv/bin/spark-submit}"
+if is_verbose "$@"; then export DEDUP_LOG_LEVEL=info; exec "$submit" "$@"; fi
+exec "$submit" "$@" 2> >(grep --line-buffered -v '^WARNING: Using incubator modules' >&2)
