@@ -4,3 +4,161 @@ Nothing of ours is imported here, so that a mistake can't stand on both sides of
 """
 
 import numpy as np
+
+
+def evaluate(truth, found):
+    """Return all metrics of two duplicate maps of plain names, looking at every pair of files."""
+    figures = {
+        name: sum(of_one(set(truth[file]), found[file]) for file in truth) / len(truth)
+        for name, of_one in {"map": average_precision, "ndcg": ndcg, "jaccard": jaccard}.items()
+    }
+    pairs = [(a, b) for a in truth for b in truth if a < b]
+    is_true, is_found = [b in truth[a] for a, b in pairs], [b in found[a] for a, b in pairs]
+    per_class = [precision_recall_f1_support(is_true, is_found, wanted) for wanted in (False, True)]
+    names = ("precision", "recall", "f1-score", "support")
+    return figures | dict(zip(names, zip(*per_class, strict=True), strict=True))
+
+
+def average_precision(truth, found):
+    if not truth or not found:
+        return float(not truth and not found)
+    at_hits = [
+        len(truth.intersection(found[:rank])) / rank for rank in range(1, len(found) + 1) if found[rank - 1] in truth
+    ]
+    return sum(at_hits) / len(truth)
+
+
+def ndcg(truth, found):
+    if not truth and not found:
+        return 1.0
+    relevance = [file in truth for file in found]
+    gain, ideal = (
+        sum(hit / np.log2(rank + 2) for rank, hit in enumerate(hits))
+        for hits in (relevance, sorted(relevance, reverse=True))
+    )
+    return gain / ideal if ideal else 0.0
+
+
+def jaccard(truth, found):
+    union = truth.union(found)
+    return len(truth.intersection(found)) / len(union) if union else 1.0
+
+
+def precision_recall_f1_support(is_true, is_found, wanted):
+    """Count one class over all pairs, as scikit-learn does by default where a denominator is zero."""
+    both = sum(t == f == wanted for t, f in zip(is_true, is_found, strict=True))
+    n_found, n_true = is_found.count(wanted), is_true.count(wanted)
+    precision, recall = both / n_found if n_found else 0.0, both / n_true if n_true else 0.0
+    f1 = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
+    return precision, recall, f1, n_true
+
+
+def hamming_cross_join(left, right, max_distance):
+    """Return (left, right, distance) of every close pair, in order, by looking at every bit of every pair."""
+    bits_left, bits_right = (
+        ((side[:, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)) for side in (left, right)
+    )
+    distance = (bits_left[:, None] != bits_right[None]).sum(axis=2).reshape(len(left), len(right))
+    i, j = np.nonzero(distance <= max_distance)
+    return list(zip(i.tolist(), j.tolist(), distance[i, j].tolist(), strict=True))
+
+
+def hamming_self_join(codes, max_distance):
+    return [pair for pair in hamming_cross_join(codes, codes, max_distance) if pair[0] < pair[1]]
+
+
+def path_pairs(codes, max_distance):
+    """Return {(smaller path, larger path): Hamming distance} of {path: code} by looking at every pair."""
+    distances = {(a, b): bin(codes[a] ^ codes[b]).count("1") for a in codes for b in codes if a < b}
+    return {pair: distance for pair, distance in distances.items() if distance <= max_distance}
+
+
+def connected(edges):
+    """Return {node: smallest node that it is connected with}, by spreading the smallest until nothing changes."""
+    smallest = {node: node for edge in edges for node in edge}
+    before = None
+    while before != smallest:
+        before = dict(smallest)
+        for a, b in edges:
+            smallest[a] = smallest[b] = min(smallest[a], smallest[b])
+    return smallest
+
+
+def greedy_removals(paths, edges):
+    """Return {removed: keeper}: go through the paths in order, keep each that is still there, remove its neighbours."""
+    removed = {}
+    for path in sorted(paths):
+        if path not in removed:
+            neighbours = {b if a == path else a for a, b in edges if path in (a, b)}
+            removed |= {other: path for other in neighbours if other > path and other not in removed}
+    return removed
+
+
+# Hashes of one grey image (rows of whole numbers), by their definitions.
+
+
+def ahash_bits(gray):
+    pixels = [int(pixel) for row in gray for pixel in row]
+    return [pixel * len(pixels) >= sum(pixels) for pixel in pixels]
+
+
+def dhash_bits(gray):
+    return [int(row[x + 1]) > int(row[x]) for row in gray for x in range(len(row) - 1)]
+
+
+def lowest_frequencies(gray):
+    """The 64 lowest frequencies of the cosine transform: each the sum over all pixels that defines it."""
+    size = len(gray)
+    waves = [np.cos(np.pi * k * (2 * np.arange(size) + 1) / (2 * size)) for k in range(8)]
+    return [4 * float((gray * np.outer(waves[k], waves[m])).sum()) for k in range(8) for m in range(8)]
+
+
+def phash_margins(gray):
+    """How far each frequency lies above the median of all but the first: the bit is whether that is not negative."""
+    frequencies = lowest_frequencies(gray)
+    return np.array(frequencies) - np.median(frequencies[1:])
+
+
+def whash_margins(gray):
+    """How far the mean of each of 8 x 8 blocks lies above their median: the bit is whether that is not negative."""
+    side = len(gray) // 8
+    corners = [(y, x) for y in range(0, 8 * side, side) for x in range(0, 8 * side, side)]
+    means = [float(gray[y : y + side, x : x + side].mean()) for y, x in corners]
+    return np.array(means) - np.median(means)
+
+
+def code_of(bits):
+    return int("".join("1" if bit else "0" for bit in bits), 2)
+
+
+# Groups.
+
+
+def map_of_pairs(names, scored_pairs, best_first):
+    """Each name with (other, score), by looking at all pairs for each name."""
+    found = {name: [] for name in names}
+    for name in names:
+        for a, b, score in scored_pairs:
+            if name in (names[a], names[b]):
+                found[name].append((names[b] if names[a] == name else names[a], score))
+        found[name].sort(key=lambda entry: (best_first(entry[1]), entry[0]))
+    return found
+
+
+def removals_of_map(duplicates):
+    """imagededup's rule: walk the map in order; a file that is not yet removed removes all its duplicates."""
+    removed = {}
+    for name in sorted(duplicates):
+        if name not in removed:
+            for other in duplicates[name]:
+                removed.setdefault(other, name)
+    return removed
+
+
+def cosine_similarities(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """float32 (n, d) and (m, d) to all cosine similarities, float64 (n, m); 0 where a vector is zero."""
+    units = []
+    for side in (left, right):
+        lengths = np.sqrt((side.astype(np.float64) ** 2).sum(axis=1, keepdims=True))
+        units.append(np.divide(side, lengths, out=np.zeros(side.shape), where=lengths > 0))
+    return (units[0][:, None, :] * units[1][None, :, :]).sum(axis=2)

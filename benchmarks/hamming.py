@@ -1,0 +1,179 @@
+"""Time the Hamming join against its peers, one thread each, on uniform codes with planted neighbours.
+
+    python benchmarks/hamming.py                 # 100,000 and 1,000,000 codes; minutes
+    python benchmarks/hamming.py --small         # a few thousand codes, for CI
+    python benchmarks/hamming.py --sizes 10000000 --distances 10
+
+The peers (FAISS IndexBinaryFlat and IndexBinaryMultiHash, numpy) are timed on a slice of queries and scaled up to all
+of them; ours always runs in full. Every planted pair must be in our answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import faiss
+import numpy as np
+
+from dedup_core.hamming import self_join
+from dedup_core.pairs import Pairs
+
+SLICE_PAIRS = 400_000_000  # pairs a slice of queries looks at in FAISS
+NUMPY_SLICE_PAIRS = 50_000_000
+HASH_SLICE = 2_000  # queries of the slice for FAISS MultiHash
+HASHES, HASH_BITS = 4, 16  # MultiHash: as many tables of as many bits, and at most so many flipped in a lookup:
+HASH_FLIPS = 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: seconds for all pairs of n codes, and MultiHash's share of the true ones."""
+
+    codes: int
+    distance: int
+    pairs: int
+    ours: float
+    flat: float
+    multi_hash: float
+    recall: float
+    numpy: float
+
+
+def planted_codes(size: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return uniform codes, uint64 (size,), of which a hundredth are neighbours of others; and (k, 2), who of whom."""
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, 2**64, size, dtype=np.uint64)
+    planted = size // 100
+    neighbours = codes[:planted].copy()
+    for flip in range(10):
+        flips = np.uint64(1) << rng.integers(0, 64, planted, dtype=np.uint64)
+        neighbours ^= np.where(rng.random(planted) < 0.5 + 0.05 * flip, flips, np.uint64(0))
+    codes[-planted:] = neighbours
+    return codes, np.stack([np.arange(planted), np.arange(size - planted, size)], axis=1)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def as_bytes(codes: np.ndarray) -> np.ndarray:
+    return codes.view(np.uint8).reshape(-1, 8)
+
+
+def time_flat(codes: np.ndarray, distance: int) -> float:
+    index = faiss.IndexBinaryFlat(64)
+    index.add(as_bytes(codes))
+    queries = codes[: max(1, SLICE_PAIRS // len(codes))]
+    # FAISS takes the radius as a strict bound.
+    return seconds(lambda: index.range_search(as_bytes(queries), distance + 1)) * len(codes) / len(queries)
+
+
+def time_multi_hash(codes: np.ndarray, distance: int, pairs: Pairs) -> tuple[float, float]:
+    """Return seconds and recall; the queries are the last codes, where the planted neighbours stand."""
+    index = faiss.IndexBinaryMultiHash(64, HASHES, HASH_BITS)
+    index.nflip = HASH_FLIPS
+    build = seconds(lambda: index.add(as_bytes(codes)))
+    queries = np.arange(max(0, len(codes) - HASH_SLICE), len(codes))
+    found = []
+    search = seconds(lambda: found.append(index.range_search(as_bytes(codes[queries]), distance + 1)))
+    limits, _, labels = found[0]
+    returned = np.stack([np.repeat(queries, np.diff(limits.astype(np.int64))), labels], axis=1)
+    returned = returned[returned[:, 0] != returned[:, 1]]
+    both_ways = np.concatenate([np.stack([pairs.left, pairs.right]), np.stack([pairs.right, pairs.left])], axis=1)
+    true = int((both_ways[0] >= queries[0]).sum())
+    return build + search * len(codes) / len(queries), len(returned) / true if true else 1.0
+
+
+def time_numpy(codes: np.ndarray, distance: int) -> float:
+    rows = codes[: max(1, NUMPY_SLICE_PAIRS // len(codes))]
+    scan = seconds(lambda: [np.flatnonzero(np.bitwise_count(codes ^ row) <= distance) for row in rows])
+    return scan * len(codes) / len(rows) / 2  # a self-join could leave out half of the pairs
+
+
+def measure(size: int, distance: int) -> Row:
+    """Time everything once; raise if ours misses a planted pair."""
+    codes, planted = planted_codes(size)
+    self_join(codes[:5000], distance)  # compile, or load the compiled kernels
+    answer: list[Pairs] = []
+    ours = seconds(lambda: answer.append(self_join(codes, distance)))
+    pairs = answer[0]
+    near = planted[np.bitwise_count(codes[planted[:, 0]] ^ codes[planted[:, 1]]) <= distance]
+    if len(np.setdiff1d(near @ [size, 1], pairs.left * size + pairs.right)):
+        raise AssertionError(f"planted pairs are missing at {size} codes, distance {distance}")
+    multi_hash, recall = time_multi_hash(codes, distance, pairs)
+    return Row(
+        size, distance, len(pairs), ours, time_flat(codes, distance), multi_hash, recall, time_numpy(codes, distance)
+    )
+
+
+HEADER = """\
+|      codes | distance |      pairs |   ours (s) | FAISS flat * | FAISS MultiHash * (recall) |   numpy * |
+|-----------:|---------:|-----------:|-----------:|-------------:|---------------------------:|----------:|"""
+
+
+def line(row: Row) -> str:
+    """Return a row of the Markdown table: our seconds, then how many times as long the others take."""
+    flat, multi_hash, scan = (peer / row.ours for peer in (row.flat, row.multi_hash, row.numpy))
+    return (
+        f"| {row.codes:10,} | {row.distance:8} | {row.pairs:10,} | {row.ours:10.3f} | {flat:11.1f}x "
+        f"| {multi_hash:16.1f}x ({row.recall:6.1%}) | {scan:8.1f}x |"
+    )
+
+
+LABELS = {
+    "ours": "ours",
+    "flat": "FAISS flat",
+    "multi_hash": "FAISS MultiHash (misses pairs)",
+    "numpy": "numpy",
+}
+
+
+def draw(rows: list[Row], path: str) -> None:
+    """Draw seconds over distance, one panel a size, to an image file."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    sizes = sorted({row.codes for row in rows})
+    figure, axes = plt.subplots(1, len(sizes), figsize=(5 * len(sizes), 4), squeeze=False, sharey=True)
+    for panel, size in zip(axes[0], sizes, strict=True):
+        of_size = [row for row in rows if row.codes == size]
+        for name, label in LABELS.items():
+            panel.plot([row.distance for row in of_size], [getattr(row, name) for row in of_size], "o-", label=label)
+        panel.set(title=f"{size:,} codes", xlabel="largest distance", yscale="log")
+    axes[0][0].set_ylabel("seconds, one thread")
+    axes[0][0].legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[100_000, 1_000_000], help="numbers of codes")
+    parser.add_argument("--distances", type=int, nargs="+", default=[0, 3, 6, 10, 12, 16], help="largest distances")
+    parser.add_argument("--small", action="store_true", help="5,000 and 20,000 codes, distances 3 and 10")
+    parser.add_argument("--figure", default="hamming.png", help="where to draw the figure")
+    options = parser.parse_args()
+    if options.small:
+        options.sizes, options.distances = [5_000, 20_000], [3, 10]
+    faiss.omp_set_num_threads(1)
+    print(HEADER)
+    rows = []
+    for size in options.sizes:
+        for distance in options.distances:
+            rows.append(measure(size, distance))
+            print(line(rows[-1]), flush=True)
+    print("\n* how many times as long as ours; timed on a slice of queries and scaled up to all of them")
+    print(f"peak memory, peers included: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
+    draw(rows, options.figure)
+
+
+if __name__ == "__main__":
+    main()

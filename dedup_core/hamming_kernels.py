@@ -1,0 +1,237 @@
+"""The compiled loops of the Hamming join: put codes into buckets, compare buckets, spread pairs over duplicates.
+
+Indices are uint64 throughout: for signed ones numba tests for a negative index at every access, which also keeps
+LLVM from vectorising the loop.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from dedup_core.compiled import compiled
+from dedup_core.popcount import LANES, ROWS, any_within, popcount
+
+ONE = np.uint64(1)
+ROW_STEP = np.uint64(ROWS)
+COLUMN_STEP = np.uint64(LANES)
+
+
+class Buckets(NamedTuple):
+    """Codes ordered by their value in one band.
+
+    Attributes:
+        codes: uint64 (n + LANES,), the codes, bucket after bucket, then spare zeros.
+        ids: uint32 (n,), where each code stood before.
+        starts: uint32 (2**width + 1,), where each bucket begins.
+    """
+
+    codes: np.ndarray
+    ids: np.ndarray
+    starts: np.ndarray
+
+
+class Sweep(NamedTuple):
+    """What to compare with what: every bucket b with bucket ``b ^ high_mask ^ low_mask``, for each low mask.
+
+    Attributes:
+        high_mask: uint64, the differing bits above ``low_bits``.
+        low_masks: uint64 (k,), the differing bits below.
+        low_bits: uint64. The ``2**low_bits`` buckets that share their higher bits are swept together, for the cache.
+        triangle: whether left and right are the same codes, so that each pair is wanted once.
+        max_distance: uint64, the largest distance to report.
+        earlier: uint64 (bands, 2), (mask, radius) of the bands swept before: what is close there is known already.
+    """
+
+    high_mask: np.uint64
+    low_masks: np.ndarray
+    low_bits: np.uint64
+    triangle: bool
+    max_distance: np.uint64
+    earlier: np.ndarray
+
+
+class Found(NamedTuple):
+    """A buffer of pairs.
+
+    Attributes:
+        left: (size,), ids on the left.
+        right: (size,), ids on the right.
+        score: int16 (size,), distances.
+        filled: uint64 (1,), how many entries are in use.
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    score: np.ndarray
+    filled: np.ndarray
+
+
+class Groups(NamedTuple):
+    """The positions that hold each distinct code: code g stands at ``members[starts[g]:starts[g + 1]]``."""
+
+    members: np.ndarray
+    starts: np.ndarray
+
+
+@compiled
+def band_keys(codes: np.ndarray, tables: np.ndarray) -> np.ndarray:
+    """Return uint32 (n,): the bits of a band, gathered from each code through one table of 256 entries a byte."""
+    keys = np.empty(len(codes), np.uint32)
+    for i in range(np.uint64(len(codes))):
+        code = codes[i]
+        key = np.uint32(0)
+        for byte in range(8):
+            key |= tables[byte, (code >> np.uint64(8 * byte)) & np.uint64(255)]
+        keys[i] = key
+    return keys
+
+
+@compiled
+def fill_buckets(codes: np.ndarray, keys: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the arrays of `Buckets`, by a counting sort."""
+    starts = np.zeros((1 << width) + 1, np.uint32)
+    for key in keys:
+        starts[np.uint64(key) + ONE] += np.uint32(1)
+    for bucket in range(1, len(starts)):
+        starts[bucket] += starts[bucket - 1]
+    free = starts.copy()
+    ordered = np.zeros(len(codes) + LANES, np.uint64)
+    ids = np.empty(len(codes), np.uint32)
+    for i in range(np.uint64(len(codes))):
+        place = free[keys[i]]
+        free[keys[i]] = place + np.uint32(1)
+        ordered[place] = codes[i]
+        ids[place] = i
+    return ordered, ids, starts
+
+
+@compiled
+def _next_near(codes: np.ndarray, row: int, stop: int, others: np.ndarray, column: int, max_distance: int) -> int:
+    """Return the next ``ROWS`` rows that are near any of the ``LANES`` columns from here on, or ``stop`` or more."""
+    while row < stop and not any_within(codes, row, others, column, max_distance):
+        row += ROW_STEP
+    return row
+
+
+@compiled
+def compare_neighbours(left: Buckets, right: Buckets, sweep: Sweep, hits: np.ndarray, cursor: np.ndarray) -> int:
+    """Compare neighbouring buckets, and note where a few rows are near a few columns.
+
+    Args:
+        left: buckets whose codes are the rows.
+        right: buckets whose codes are the columns; the same object in a self-join.
+        sweep: what to compare.
+        hits: uint32 (size, 4), receives first and end of the rows, first and end of the columns.
+        cursor: uint64 (4,), zeros at first: where to go on.
+
+    Returns:
+        The number of hits. As many as fit: call again, for there may be more.
+    """
+    codes, starts, others, other_starts = left.codes, left.starts, right.codes, right.starts
+    count, size, low_masks = 0, ONE << sweep.low_bits, np.uint64(len(sweep.low_masks))
+    blocks = (np.uint64(len(starts) - 1) >> sweep.low_bits) * low_masks
+    first_block, first_bucket, first_column, first_row = cursor
+    for block in range(first_block, blocks):
+        first = np.uint64(block) // low_masks * size
+        mask = sweep.high_mask | sweep.low_masks[np.uint64(block) % low_masks]
+        if sweep.triangle and first ^ sweep.high_mask < first:
+            continue
+        for bucket in range(first + first_bucket, first + size):
+            neighbour = bucket ^ mask
+            if sweep.triangle and neighbour < bucket:
+                continue
+            same = sweep.triangle and neighbour == bucket
+            row, last_row = np.uint64(starts[bucket]), np.uint64(starts[bucket + ONE])
+            column, last_column = np.uint64(other_starts[neighbour]), np.uint64(other_starts[neighbour + ONE])
+            for j in range(column + first_column, last_column, COLUMN_STEP):
+                end = min(j + COLUMN_STEP, last_column)
+                stop = min(last_row, end) if same else last_row
+                i = _next_near(codes, row + first_row, stop, others, j, sweep.max_distance)
+                while i < stop:
+                    if count == len(hits):
+                        cursor[:] = block, bucket - first, j - column, i - row
+                        return count
+                    hits[count, 0], hits[count, 1] = i, min(i + ROW_STEP, stop)
+                    hits[count, 2], hits[count, 3] = j, end
+                    count += 1
+                    i = _next_near(codes, i + ROW_STEP, stop, others, j, sweep.max_distance)
+                first_row = np.uint64(0)
+            first_column = np.uint64(0)
+        first_bucket = np.uint64(0)
+    cursor[0] = blocks
+    return count
+
+
+@compiled
+def decide(left: Buckets, right: Buckets, hits: np.ndarray, sweep: Sweep, found: Found) -> None:
+    """Fill ``found`` with the pairs among the hits that no earlier band reported. A hit has ROWS * LANES at most."""
+    count = np.uint64(0)
+    for hit in range(np.uint64(len(hits))):
+        for i in range(np.uint64(hits[hit, 0]), np.uint64(hits[hit, 1])):
+            # In a self-join the neighbour never stands before the bucket, so this leaves each pair once.
+            first = max(np.uint64(hits[hit, 2]), i + ONE) if sweep.triangle else np.uint64(hits[hit, 2])
+            for k in range(first, np.uint64(hits[hit, 3])):
+                differing = left.codes[i] ^ right.codes[k]
+                if np.uint64(popcount(differing)) <= sweep.max_distance and not _known(differing, sweep.earlier):
+                    found.left[count], found.right[count] = left.ids[i], right.ids[k]
+                    found.score[count] = popcount(differing)
+                    count += ONE
+    found.filled[0] = count
+
+
+@compiled
+def _known(differing: int, earlier: np.ndarray) -> bool:
+    """Say whether a band swept before has met a pair that differs in these bits."""
+    for band in range(np.uint64(len(earlier))):
+        if np.uint64(popcount(differing & earlier[band, 0])) <= earlier[band, 1]:
+            return True
+    return False
+
+
+@compiled
+def expand(pairs: Found, sides: tuple[Groups, Groups], triangle: bool, out: Found, cursor: np.ndarray) -> bool:
+    """Append to ``out`` every pair of positions that hold a pair of codes.
+
+    Args:
+        pairs: the pairs of codes; in a self-join (``triangle``) a code may stand beside itself.
+        sides: the positions of the left and of the right codes.
+        triangle: whether both sides are one array, so that the smaller position goes left.
+        out: the buffer to append to.
+        cursor: uint64 (3,), zeros at first: where to go on.
+
+    Returns:
+        True at the end; False if the buffer is full: empty it, then call again with the same arguments.
+    """
+    left, right = sides
+    count, size = out.filled[0], np.uint64(len(out.left))
+    for k in range(cursor[0], pairs.filled[0]):
+        g, h = np.uint64(pairs.left[k]), np.uint64(pairs.right[k])
+        same = triangle and g == h
+        for a in range(max(left.starts[g], cursor[1]), left.starts[g + ONE]):
+            for b in range(max(a + ONE if same else right.starts[h], cursor[2]), right.starts[h + ONE]):
+                if count == size:
+                    out.filled[0] = count
+                    cursor[:] = k, a, b
+                    return False
+                first, second = left.members[a], right.members[b]
+                swap = triangle and second < first
+                out.left[count] = second if swap else first
+                out.right[count] = first if swap else second
+                out.score[count] = pairs.score[k]
+                count += ONE
+            cursor[2] = 0
+        cursor[1] = 0
+    out.filled[0] = count
+    return True
+
+
+@compiled
+def count_within(left: np.ndarray, right: np.ndarray, mask: np.uint64, radius: int) -> int:
+    """Return how many pairs (one code of either side) differ in at most ``radius`` of the bits in ``mask``."""
+    total = 0
+    for code in left:
+        for other in right:
+            total += popcount((code ^ other) & mask) <= radius
+    return total
