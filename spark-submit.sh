@@ -28,8 +28,8 @@ find_python() {
 }
 
 prepare_python() {
-    local stamp="$venv/.prepared" wanted
-    wanted="$(cat "$here/setup.cfg" "$here/pyproject.toml" | cksum) $here $extras"
+    local stamp="$venv/.prepared-$extras" wanted
+    wanted="$(cat "$here/setup.cfg" "$here/pyproject.toml" | cksum) $here"
     if [[ -f "$stamp" && "$(cat "$stamp")" == "$wanted" ]]; then return; fi
     local python log; python="$(find_python)"; log="$(mktemp)"
     printf 'Preparing the environment in %s (once; a few minutes) ...\n' "$venv" >&2

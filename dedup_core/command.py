@@ -19,23 +19,25 @@ def run_job(kind: type[SettingsType], job: Callable[[SettingsType], None], argum
     Exit codes: 0 done; 1 failed while running; 2 bad arguments or settings; 3 input unusable; 4 a limit or a
     quality gate of the user's was not met.
     """
-    verbose = "--verbose" in arguments
+    verbose = ["--verbose" in arguments]  # until the settings are known, which a file may have a say in
     try:
-        _command(kind, job).main(list(arguments), standalone_mode=False)
+        _command(kind, job, verbose).main(list(arguments), standalone_mode=False)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
-    except click.Abort:
-        _fail("interrupted", 1, verbose)
+    except _InterruptedJobError:
+        _fail("interrupted: run the same command again to go on from the last checkpoint", 1, verbose[0])
     except click.ClickException as error:
-        _fail(f"{error.format_message()} (--help lists the options)", 2, verbose)
+        _fail(f"{error.format_message()} (--help lists the options)", 2, verbose[0])
     except DedupError as error:
-        _fail(str(error), error.exit_code, verbose)
-    except KeyboardInterrupt:
-        _fail("interrupted: run the same command again to go on from the last checkpoint", 1, verbose)
+        _fail(str(error), error.exit_code, verbose[0])
     except Exception as error:  # noqa: BLE001 - the outermost frame: every error must end in one line and a code
         first_line = next(iter(str(error).strip().splitlines()), "")
-        _fail(f"{type(error).__name__}: {first_line} (--verbose shows the traceback)", 1, verbose)
+        _fail(f"{type(error).__name__}: {first_line} (--verbose shows the traceback)", 1, verbose[0])
     sys.exit(0)
+
+
+class _InterruptedJobError(Exception):
+    """Ctrl-C, kept from click, which would print a line of its own."""
 
 
 def _fail(message: str, exit_code: int, verbose: bool) -> NoReturn:
@@ -45,9 +47,14 @@ def _fail(message: str, exit_code: int, verbose: bool) -> NoReturn:
     sys.exit(exit_code)
 
 
-def _command(kind: type[SettingsType], job: Callable[[SettingsType], None]) -> click.Command:
+def _command(kind: type[SettingsType], job: Callable[[SettingsType], None], verbose: list[bool]) -> click.Command:
     def callback(config: str | None, **given: Any) -> None:
-        job(resolve(kind, {name: value for name, value in given.items() if value is not None}, config))
+        settings = resolve(kind, {name: value for name, value in given.items() if value is not None}, config)
+        verbose[0] = settings.verbose
+        try:
+            job(settings)
+        except KeyboardInterrupt as interrupt:
+            raise _InterruptedJobError from interrupt
 
     config = click.Option(["--config"], metavar="FILE", help="YAML file with settings; options win over it.")
     options: list[click.Parameter] = [config, *(_option(kind, name) for name in kind.model_fields)]

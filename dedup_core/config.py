@@ -28,10 +28,23 @@ def _split(value: object) -> object:
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 
 
-class JobSettings(BaseModel, frozen=True, extra="forbid"):
+def _no_boolean(value: object) -> object:
+    """Refuse ``true`` where a number is meant: Python would count it as 1."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+Number = BeforeValidator(_no_boolean)
+Count = Annotated[int, Number]
+Real = Annotated[float, Number]
+Location = Annotated[str, Field(min_length=1)]
+
+
+class JobSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """What every job takes."""
 
-    output: str = Field(description="Folder of the tables; any path that Spark can write.")
+    output: Location = Field(description="Folder of the tables; any path that Spark can write.")
     overwrite: bool = Field(False, description="Replace tables that were made from another input.")
     verbose: bool = Field(False, description="Show Spark's own log, and the traceback of an error.")
 
@@ -66,7 +79,7 @@ class MethodSettings(JobSettings, frozen=True):
 class EncodeSettings(MethodSettings, frozen=True):
     """Images to features."""
 
-    input: str = Field(description="Folder, glob, single image or manifest; any path that Spark can read.")
+    input: Location = Field(description="Folder, glob, single image or manifest; any path that Spark can read.")
     input_format: Literal["auto", "images", "text", "csv", "parquet"] = Field(
         "auto", description="'images', or the format of a manifest with one path a row. 'auto' goes by the ending."
     )
@@ -78,13 +91,13 @@ class EncodeSettings(MethodSettings, frozen=True):
         "stored",
         description="'stored' hashes the pixels as they lie in the file; 'exif' turns them as the camera says.",
     )
-    max_pixels: int = Field(MAX_PIXELS, ge=1, description="Refuse an image that declares more pixels than this.")
-    max_file_bytes: int = Field(256 * 2**20, ge=1, description="Refuse a file larger than this many bytes.")
-    max_failed_share: float = Field(
+    max_pixels: Count = Field(MAX_PIXELS, ge=1, description="Refuse an image that declares more pixels than this.")
+    max_file_bytes: Count = Field(256 * 2**20, ge=1, description="Refuse a file larger than this many bytes.")
+    max_failed_share: Real = Field(
         1.0, ge=0.0, le=1.0, description="Stop with exit code 3 when a larger share of the images can't be encoded."
     )
-    images_per_task: int = Field(128, ge=1, description="How many images a Spark task encodes.")
-    checkpoint_seconds: float = Field(
+    images_per_task: Count = Field(128, ge=1, description="How many images a Spark task encodes.")
+    checkpoint_seconds: Real = Field(
         60.0, gt=0, description="Save progress about this often: what a crashed run had saved is not encoded again."
     )
 
@@ -97,20 +110,24 @@ class EncodeSettings(MethodSettings, frozen=True):
 class FindSettings(MethodSettings, frozen=True):
     """Features to pairs, duplicates, groups and removals."""
 
-    features: str | None = Field(None, description="Features table to search, if not the one under the output folder.")
-    max_distance_threshold: int = Field(10, ge=0, le=64, description="Hashes: the largest Hamming distance of a pair.")
-    min_similarity_threshold: float = Field(
+    features: Location | None = Field(
+        None, description="Features table to search, if not the one under the output folder."
+    )
+    max_distance_threshold: Count = Field(
+        10, ge=0, le=64, description="Hashes: the largest Hamming distance of a pair."
+    )
+    min_similarity_threshold: Real = Field(
         0.9, ge=-1.0, le=1.0, description="CNN: the smallest cosine similarity of a pair."
     )
-    max_pairs: int = Field(
+    max_pairs: Count = Field(
         100_000_000, ge=0, description="Stop with exit code 4 before a search that would find more pairs than this."
     )
-    chunk_codes: int = Field(
+    chunk_codes: Count = Field(
         4_000_000, ge=1, description="How many distinct hashes a search task compares with as many others."
     )
     export_json: bool = Field(True, description="Write duplicates.json and to_remove.json, in imagededup's form.")
     scores: bool = Field(False, description="Give the score of each duplicate in duplicates.json.")
-    max_export_images: int = Field(
+    max_export_images: Count = Field(
         1_000_000, ge=0, description="Above this many images, leave the JSON files out: the tables hold the same."
     )
 
@@ -161,11 +178,13 @@ def _subclasses(kind: type[JobSettings]) -> Iterable[type[JobSettings]]:
 
 def _read(config_file: str) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(Path(config_file).read_text(encoding="utf-8")) or {}
+        content = yaml.safe_load(Path(config_file).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise SettingsError(
             f"can't read the configuration file {config_file}: {' '.join(str(error).split())}"
         ) from error
+    if content is None:
+        return {}
     if not isinstance(content, dict):
         raise SettingsError(f"the configuration file {config_file} must hold 'name: value' lines")
     for name in content:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dedup_core.attacks import Attack
+from dedup_core.attacks import ATTACKS, Attack
 from dedup_core.errors import SettingsError
 from dedup_core.picture import Failure, decode
 
@@ -49,10 +49,11 @@ def make_corpus(
         The ground truth: each file, relative to ``folder``, with the other files made from the same photograph.
 
     Raises:
-        SettingsError: if a photograph can't be decoded.
+        SettingsError: if a photograph can't be decoded, or two have one name: their copies would be one file.
     """
     truth: dict[str, list[str]] = {}
     attacks = list(attacks)
+    _refuse_repeated_names(photographs)
     for photograph in sorted(photographs):
         family = [_copy(photograph, folder / kind) for kind in ("album", "copies/exact")]
         picture = decode(photograph.read_bytes())
@@ -70,12 +71,21 @@ def make_corpus(
 
 def add_broken_files(folder: Path) -> None:
     """Write two files that look like images by their names: one cut short, and one that is none."""
-    album = sorted((folder / "album").iterdir())
+    picture = decode(min((folder / "album").iterdir()).read_bytes())
+    if isinstance(picture, Failure):
+        raise SettingsError(f"the album in {folder} holds a file that can't be decoded: {picture.message}")
+    content = ATTACKS["recompressed"].apply(picture.image, _random(0))
     broken = folder / "broken"
-    broken.mkdir()
-    content = next(path for path in album if path.suffix == ".jpg").read_bytes()
+    broken.mkdir(exist_ok=True)
     (broken / "cut-short.jpg").write_bytes(content[: len(content) // 2])
     (broken / "not-an-image.png").write_text("This is a note that somebody gave the wrong ending.\n", encoding="utf-8")
+
+
+def _refuse_repeated_names(photographs: Sequence[Path]) -> None:
+    first: dict[str, Path] = {}
+    for photograph in photographs:
+        if first.setdefault(photograph.stem, photograph) != photograph:
+            raise SettingsError(f"{first[photograph.stem]} and {photograph} have one name: rename one of them")
 
 
 def _copy(photograph: Path, folder: Path) -> Path:

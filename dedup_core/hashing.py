@@ -6,9 +6,13 @@ the first one the highest, so that a code printed as 16 hexadecimal characters i
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pywt
 from scipy.fft import dct
+
+_HEX = re.compile("[0-9a-fA-F]{16}")
 
 
 def ahash(gray: np.ndarray) -> np.ndarray:
@@ -57,7 +61,7 @@ def from_hex(text: str) -> int:
     Raises:
         ValueError: if ``text`` is anything else.
     """
-    if len(text) != 16:
+    if not _HEX.fullmatch(text):
         raise ValueError(f"a hash has 16 hexadecimal characters, got {text!r}")
     return int(text, 16)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 import threading
 import warnings
 from collections.abc import Callable
@@ -89,16 +90,19 @@ class Picture:
 def read(path: str, max_bytes: int) -> bytes | Failure:
     """Return a local file's content, or why it could not be read."""
     try:
-        if (size := os.path.getsize(path)) > max_bytes:
-            return Failure("too_large", f"{size:,} bytes, over the limit of {max_bytes:,}")
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return Failure("unreadable", "not a regular file")
         with open(path, "rb") as file:
-            return file.read()
+            content = file.read(max_bytes + 1)
     except FileNotFoundError:
         return Failure("vanished", "the file was listed, but is gone")
     except PermissionError:
         return Failure("unreadable", "no permission to read the file")
     except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
         return Failure("unreadable", f"the file can't be read: {error}")
+    if len(content) > max_bytes:
+        return Failure("too_large", f"{os.path.getsize(path):,} bytes, over the limit of {max_bytes:,}")
+    return content
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS, orientation: Orientation = "stored") -> Picture | Failure:
@@ -200,20 +204,23 @@ def _readable_formats() -> list[str]:
 
 
 def _unidentified(data: bytes) -> Failure:
-    """Tell a format that we don't read from content that is no image at all."""
+    """Tell an image that broke off early from a format that we don't read, and from what is no image at all."""
     head = data[:1024]
     for signature, name in _FOREIGN_SIGNATURES.items():
         if signature in head:
             return Failure("unsupported", f"the format {name} is not read")
+    for name in _readable_formats():
+        if _accepts(Image.OPEN[name][1], head[:16]):
+            return Failure("truncated", f"begins like {name}, but breaks off before the pixels or is damaged")
     for name, (_, accept) in Image.OPEN.items():
-        if name not in SAFE_FORMATS and accept is not None and _accepts(accept, head[:16]):
+        if name not in SAFE_FORMATS and _accepts(accept, head[:16]):
             return Failure("unsupported", f"the format {name} is not read")
     return Failure("not_an_image", "the content is no image in any known format")
 
 
-def _accepts(accept: Callable[[bytes], bool | str], head: bytes) -> bool:
+def _accepts(accept: Callable[[bytes], bool | str] | None, head: bytes) -> bool:
     try:
-        return accept(head) is True
+        return accept is not None and accept(head) is True
     except Exception:  # noqa: BLE001 - a plug-in's look at foreign bytes may fail in any way
         return False
 

@@ -1,4 +1,90 @@
+"""How many pairs a search will find, told before it starts."""
+
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 
-def check_estimate(run, settings, method, nodes): ...
+import numpy as np
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from dedup_core.config import FindSettings
+from dedup_core.errors import LimitError
+from dedup_core.hamming_estimate import estimate_pairs
+from dedup_core.spark.runs import Run
+
+_SAMPLE_CODES = 20_000
+_BITS = 64
+
+
+@dataclass(frozen=True)
+class SearchEstimate:
+    """What to expect of a search.
+
+    Attributes:
+        images: how many images have features.
+        codes: how many distinct codes they have.
+        pairs: float64 (max_distance + 1,), pairs of images within each distance from 0 up.
+        error: float64 (max_distance + 1,), the standard error of ``pairs``.
+    """
+
+    images: int
+    codes: int
+    pairs: np.ndarray
+    error: np.ndarray
+
+    @property
+    def by_chance(self) -> float:
+        """Pairs within the largest distance that as many random codes would have: no images behind them are alike."""
+        near = sum(math.comb(_BITS, distance) for distance in range(len(self.pairs)))
+        return math.comb(self.codes, 2) * near / 2**_BITS
+
+
+def estimate_search(nodes: DataFrame, codes: int, max_distance: int) -> SearchEstimate:
+    """Estimate the pairs of a search from some 20,000 distinct codes; pairs of equal codes are counted, not estimated.
+
+    Args:
+        nodes: node, images.
+        codes: how many distinct codes there are.
+        max_distance: the largest Hamming distance of a pair.
+    """
+    equal_pairs = F.sum(F.col("images") * (F.col("images") - F.lit(1)) / F.lit(2))
+    total = nodes.agg(F.sum("images").alias("images"), equal_pairs.alias("equal")).collect()[0]
+    in_sample = F.pmod(F.xxhash64("node"), F.lit(-(-codes // _SAMPLE_CODES))) == F.lit(0)
+    sample = nodes.where(in_sample).select("node", "images").collect()
+    drawn = np.array([row["node"] for row in sample], np.int64)
+    counts = np.array([row["images"] for row in sample], np.int64)
+    estimate = estimate_pairs(drawn, codes, max_distance, counts)
+    pairs, variance = estimate.pairs.copy(), estimate.standard_error**2
+    pairs[0], variance[0] = total["equal"], 0.0
+    return SearchEstimate(total["images"], codes, pairs.cumsum(), np.sqrt(variance.cumsum()))
+
+
+def check_estimate(run: Run, settings: FindSettings, method: str, estimate: SearchEstimate) -> None:
+    """Say how many pairs to expect, and stop before a search that would find too many.
+
+    Raises:
+        LimitError: if more than ``max_pairs`` are to be expected. What each stricter threshold would give is said
+            before.
+    """
+    threshold = settings.max_distance_threshold
+    run.say(f"{method}: {estimate.codes:,} distinct hashes of {estimate.images:,} images")
+    run.say(f"  about {_rounded(estimate, threshold)} pairs to expect within distance {threshold}")
+    if estimate.by_chance > 1_000:
+        run.say(f"  so many random hashes alone would have {estimate.by_chance:,.0f}: a smaller distance has fewer")
+    if estimate.pairs[-1] <= settings.max_pairs:
+        return
+    for distance in range(threshold, -1, -1):
+        run.say(f"  within distance {distance:>2}: {_rounded(estimate, distance)} pairs")
+    fitting = np.flatnonzero(estimate.pairs <= settings.max_pairs)
+    advice = f"--max-distance-threshold {fitting[-1]} would fit, or raise" if len(fitting) else "raise"
+    raise LimitError(
+        f"{method}: about {_rounded(estimate, threshold)} pairs within distance {threshold} are more than the "
+        f"{settings.max_pairs:,} that max_pairs allows: {advice} --max-pairs"
+    )
+
+
+def _rounded(estimate: SearchEstimate, distance: int) -> str:
+    pairs, error = estimate.pairs[distance], estimate.error[distance]
+    return f"{pairs:,.0f}" if error == 0 else f"{pairs:,.0f} ± {error:,.0f}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
-from pyspark.sql import Row
+from pyspark.sql import Column, Row
 from pyspark.sql import functions as F
 
 from dedup_core.config import FindSettings
@@ -24,18 +24,17 @@ def export_maps(run: Run, settings: FindSettings) -> None:
                 f"  {images:,} images are too many for duplicates.json (max_export_images): the tables hold the same"
             )
             continue
-        rows = duplicates.orderBy("path").toLocalIterator()
-        as_json = _with_scores(encoder(method)) if settings.scores else _names_only
-        run.store.write_lines(f"duplicates{suffix}.json", _json_object(rows, as_json))
+        as_json = _with_scores(encoder(method)) if settings.scores else _names_only()
+        rows = duplicates.orderBy("path").select("path", as_json.alias("found")).toLocalIterator()
+        run.store.write_lines(f"duplicates{suffix}.json", _json_object(rows))
         removals = read_table(run.spark, run.store, "removals").where(F.col("method") == method).select("path")
         run.store.write_lines(f"to_remove{suffix}.json", _json_list(removals.orderBy("path").toLocalIterator()))
 
 
-def _json_object(rows: Iterable[Row], as_json: Callable[[Row], object]) -> Iterator[str]:
+def _json_object(rows: Iterable[Row]) -> Iterator[str]:
     yield "{"
     for number, row in enumerate(rows):
-        found = [as_json(duplicate) for duplicate in row["duplicates"]]
-        yield f"{',' if number else ''}\n  {json.dumps(row['path'])}: {json.dumps(found)}"
+        yield f"{',' if number else ''}\n  {json.dumps(row['path'])}: {row['found']}"
     yield "\n}\n"
 
 
@@ -46,10 +45,16 @@ def _json_list(rows: Iterable[Row]) -> Iterator[str]:
     yield "\n]\n"
 
 
-def _names_only(duplicate: Row) -> object:
-    return duplicate["path"]
+def _names_only() -> Column:
+    """Return a row's duplicates as JSON text, made by Spark: a row may have a million of them."""
+    return F.to_json(F.transform("duplicates", lambda duplicate: duplicate["path"]))
 
 
-def _with_scores(encoder: Encoder) -> Callable[[Row], object]:
-    score = int if encoder.feature == "hash" else float
-    return lambda duplicate: [duplicate["path"], score(duplicate["score"])]
+def _with_scores(encoder: Encoder) -> Column:
+    score = "int" if encoder.feature == "hash" else "double"
+
+    def as_json(duplicate: Column) -> Column:
+        name = F.regexp_replace(F.to_json(F.array(duplicate["path"])), r"\]$", "")  # ["name" without its end
+        return F.concat(name, F.lit(","), duplicate["score"].cast(score).cast("string"), F.lit("]"))
+
+    return F.concat(F.lit("["), F.array_join(F.transform("duplicates", as_json), ","), F.lit("]"))

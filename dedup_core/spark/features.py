@@ -19,9 +19,10 @@ from dedup_core.config import EncodeSettings
 from dedup_core.encoders import Decoding, Encoded, encode_batch, encoder
 from dedup_core.errors import DedupError, InputError
 from dedup_core.picture import Failure
+from dedup_core.spark.local_files import read_uri
 from dedup_core.spark.schemas import ENCODED, FAILURES, FEATURES, LISTING, conform
 from dedup_core.spark.session import setting
-from dedup_core.spark.sources import Source, read_uri
+from dedup_core.spark.sources import Source
 from dedup_core.spark.store import Staging, literal, read_table
 
 _BUCKETS = 1024

@@ -18,11 +18,10 @@ from dedup_core.spark.store import Staging
 _EDGES = "node_a BIGINT, node_b BIGINT"
 _LABELS = "node BIGINT, root BIGINT"
 _REMOVED = "first_path STRING, kept_by STRING"
-_EDGES_A_TASK = 5_000_000
 _MAX_ROUNDS = 60
 
 
-def components(edges: DataFrame, staging: Staging) -> DataFrame:
+def components(edges: DataFrame, staging: Staging, edges_a_task: int = 5_000_000) -> DataFrame:
     """Return the connected component of every node that has an edge: node, root (the component's smallest node).
 
     A round contracts the edges inside every partition, which leaves at most one edge a node and partition, and
@@ -32,13 +31,14 @@ def components(edges: DataFrame, staging: Staging) -> DataFrame:
     Args:
         edges: columns node_a, node_b.
         staging: where the rounds are written.
+        edges_a_task: how many edges one task contracts; memory of a task follows from it.
 
     Raises:
         DedupError: if the components have not settled after 60 rounds.
     """
     current, state = _staged(edges.select("node_a", "node_b"), staging, "round-0")
     for number in range(1, _MAX_ROUNDS):
-        tasks = -(-state[0] // _EDGES_A_TASK)
+        tasks = -(-state[0] // edges_a_task)
         if tasks <= 1:
             return current.coalesce(1).mapInArrow(_label, _LABELS)
         stars = current.repartition(tasks, "node_a").mapInArrow(_contract, _EDGES)
@@ -54,15 +54,22 @@ def node_groups(nodes: DataFrame, labels: DataFrame) -> DataFrame:
 
     Args:
         nodes: node, first_path, images.
-        labels: node, root.
+        labels: node, root; of every node that has a pair.
 
     Returns:
         node, first_path, group_id (the smallest path of the group), group_size (its images).
     """
-    rooted = nodes.join(labels, on="node", how="left").withColumn("root", F.coalesce("root", "node"))
+    labelled = nodes.join(labels, on="node", how="left")
+    in_a_group = labelled.where(F.col("root").isNotNull() | (F.col("images") > F.lit(1)))
+    rooted = in_a_group.withColumn("root", F.coalesce("root", "node"))
     of_root = rooted.groupBy("root").agg(F.min("first_path").alias("group_id"), F.sum("images").alias("group_size"))
-    grouped = rooted.join(of_root.where(F.col("group_size") > F.lit(1)), on="root", how="inner")
+    grouped = rooted.join(of_root, on="root", how="inner")
     return grouped.select("node", "first_path", "group_id", "group_size")
+
+
+def node_members(features: DataFrame, grouped: DataFrame) -> DataFrame:
+    """Return the images of the grouped nodes: method, path, and the columns of ``grouped``."""
+    return features.select("method", "path", F.col("hash").alias("node")).join(grouped, on="node", how="inner")
 
 
 def node_removals(node_pairs: DataFrame, grouped: DataFrame, tasks: int) -> DataFrame:
@@ -85,13 +92,12 @@ def node_removals(node_pairs: DataFrame, grouped: DataFrame, tasks: int) -> Data
     return whole_groups.mapInArrow(_greedy, _REMOVED)
 
 
-def group_table(features: DataFrame, grouped: DataFrame, removed: DataFrame) -> DataFrame:
+def group_table(members: DataFrame, removed: DataFrame) -> DataFrame:
     """Return the ``groups`` table with one more column, kept_path: for each image to remove the one that stays."""
-    fate = grouped.join(removed, on="first_path", how="left")
-    member = features.select("method", "path", F.col("hash").alias("node")).join(fate, on="node", how="inner")
+    fate = members.join(removed, on="first_path", how="left")
     keep = F.col("kept_by").isNull() & (F.col("path") == F.col("first_path"))
     kept_path = F.when(~keep, F.coalesce("kept_by", "first_path"))
-    return member.withColumns({"keep": keep, "kept_path": kept_path}).select(*names(GROUPS), "kept_path")
+    return fate.withColumns({"keep": keep, "kept_path": kept_path}).select(*names(GROUPS), "kept_path")
 
 
 def removal_table(groups: DataFrame) -> DataFrame:

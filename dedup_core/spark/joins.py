@@ -66,17 +66,21 @@ def node_pairs(nodes: DataFrame, count: int, max_distance: int, chunk_codes: int
     return seated.select("side", "codes").mapInArrow(_joiner(max_distance), NODE_PAIRS)
 
 
-def path_pairs(features: DataFrame, node_pairs: DataFrame) -> DataFrame:
-    """Return the pairs of paths that follow from pairs of codes, and from images that share a code."""
-    member = features.select("method", "path", F.col("hash").alias("node"))
-    a = member.select("method", F.col("path").alias("one"), F.col("node").alias("node_a"))
-    b = member.select(F.col("path").alias("other"), F.col("node").alias("node_b"))
+def path_pairs(members: DataFrame, node_pairs: DataFrame) -> DataFrame:
+    """Return the pairs of paths that follow from pairs of nodes, and from images that share a node.
+
+    Args:
+        members: method, path, node; of every node that has a pair or several images.
+        node_pairs: node_a, node_b, score.
+    """
+    a = members.select("method", F.col("path").alias("one"), F.col("node").alias("node_a"))
+    b = members.select(F.col("path").alias("other"), F.col("node").alias("node_b"))
     across = node_pairs.join(a, on="node_a", how="inner").join(b, on="node_b", how="inner")
-    same = a.join(b, on=(F.col("node_a") == F.col("node_b")) & (F.col("one") < F.col("other")), how="inner")
-    both = across.select("method", "one", "other", "score").unionByName(
-        same.select("method", "one", "other", F.lit(0.0).alias("score"))
-    )
-    named = both.withColumn("path_a", F.least("one", "other")).withColumn("path_b", F.greatest("one", "other"))
+    is_ordered_pair = (F.col("node_a") == F.col("node_b")) & (F.col("one") < F.col("other"))
+    same = a.join(b, on=is_ordered_pair, how="inner").withColumn("score", F.lit(0.0))
+    columns = ["method", "one", "other", "score"]
+    both = across.select(columns).unionByName(same.select(columns))
+    named = both.withColumns({"path_a": F.least("one", "other"), "path_b": F.greatest("one", "other")})
     return conform(named, PAIRS)
 
 

@@ -13,9 +13,10 @@ from dedup_core.errors import SettingsError
 from dedup_core.spark import features as encoding
 from dedup_core.spark.exports import export_maps
 from dedup_core.spark.find import find_method
+from dedup_core.spark.local_files import local_path
 from dedup_core.spark.runs import Run
 from dedup_core.spark.schemas import FEATURES, conform
-from dedup_core.spark.sources import local_path, open_source
+from dedup_core.spark.sources import open_source
 from dedup_core.spark.store import Staging, Store, literal, read_table
 
 Say = Callable[[str], None]

@@ -1,0 +1,99 @@
+"""Images a second of the Spark encoding job, against a plain pool of as many processes doing the same work.
+
+    python benchmarks/encode.py [--photographs FOLDER] [--images 2000] [--rounds 3]
+
+Both read the same files, decode them once and compute the same hashes. Workers are warm on both sides: a first
+round over a part of the files is not counted. Rounds alternate, and the ratio is that of the medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from dedup_core.attacks import ATTACKS
+from dedup_core.config import EncodeSettings
+from dedup_core.corpus import installed_photographs, make_corpus
+from dedup_core.encoders import ENCODERS, encode_batch
+from dedup_core.picture import read
+from dedup_core.spark.features import EncodePlan, encode_contents
+from dedup_core.spark.schemas import CONTENTS
+from dedup_core.spark.session import session
+
+BATCH = 64
+MAX_BYTES = 1 << 28
+
+
+def encode_files(paths: list[str]) -> int:
+    """Encode some files by all hashes, as a worker of the pool does."""
+    encoded = encode_batch((read(path, MAX_BYTES) for path in paths), list(ENCODERS.values()))
+    return len(encoded)
+
+
+def collect_images(photographs: list[Path], count: int, folder: Path) -> list[str]:
+    """Make edited copies until there are enough files."""
+    files: list[str] = []
+    for seed in range(count):
+        make_corpus(photographs, list(ATTACKS.values())[:12], folder / str(seed), seed)
+        files = sorted(str(path) for path in folder.rglob("*") if path.is_file())
+        if len(files) >= count:
+            break
+    return files[:count]
+
+
+def pool_round(pool: ProcessPoolExecutor, files: list[str]) -> Callable[[], None]:
+    batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
+    return lambda: _exhaust(pool.map(encode_files, batches), len(files))
+
+
+def spark_round(spark, files: list[str]) -> Callable[[], None]:
+    plan = EncodePlan.of(EncodeSettings(input="", output="", method=tuple(ENCODERS)))
+    rows = [(path, 0, None, f"file://{path}", None) for path in files]
+    contents = spark.createDataFrame(rows, CONTENTS).repartition(-(-len(files) // 128)).cache()
+    contents.count()
+    return lambda: encode_contents(contents, plan).write.format("noop").mode("overwrite").save()
+
+
+def _exhaust(counts, expected: int) -> None:
+    if sum(counts) != expected:
+        raise RuntimeError("the pool lost files")
+
+
+def timed(action: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    action()
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--photographs", type=Path, help="folder of photographs (default: those of installed packages)")
+    parser.add_argument("--images", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=3)
+    given = parser.parse_args()
+    photographs = sorted(given.photographs.iterdir()) if given.photographs else installed_photographs()
+    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with tempfile.TemporaryDirectory() as folder, session("benchmark") as spark, ProcessPoolExecutor(workers) as pool:
+        files = collect_images(photographs, given.images, Path(folder))
+        sides = {"pool": pool_round(pool, files), "spark": spark_round(spark, files)}
+        for warm_up in (pool_round(pool, files[:256]), spark_round(spark, files[:256])):
+            warm_up()
+        seconds = {name: [] for name in sides}
+        for _ in range(given.rounds):
+            for name, action in sides.items():
+                seconds[name].append(timed(action))
+    rates = {name: len(files) / statistics.median(times) for name, times in seconds.items()}
+    print(f"{len(files):,} images, four hashes over one decode, {workers} processes, median of {given.rounds} rounds")
+    for name, rate in rates.items():
+        print(f"  {name:<6} {rate:8.1f} images/s")
+    print(f"  spark / pool = {rates['spark'] / rates['pool']:.2f}")
+
+
+if __name__ == "__main__":
+    main()

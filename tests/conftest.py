@@ -1,0 +1,30 @@
+"""What many tests start from: the project's shared data, and real photographs that ship inside installed packages."""
+
+from pathlib import Path
+
+import pytest
+
+from dedup_core.corpus import installed_photographs
+from dedup_core.errors import SettingsError
+
+SHARED = Path(__file__).parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """The folder with golden data and test pictures that stands beside the project, not in it."""
+    if not SHARED.is_dir():
+        pytest.skip("needs the folder ../shared, which is absent")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def photographs():
+    """Real photographs that show different things, as paths."""
+    try:
+        return installed_photographs()
+    except SettingsError as error:
+        pytest.skip(str(error))
+
+
+# The lazy, session-scoped `spark` fixture stands below this line.

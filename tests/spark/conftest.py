@@ -1,0 +1,34 @@
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory):
+    """One session for the whole suite: starting a JVM costs more than most tests."""
+    from dedup_core.spark.session import session
+
+    os.environ.setdefault("SPARK_CONF_DIR", str(ROOT / "conf"))  # its log4j2 keeps Spark quiet
+    os.environ["PYSPARK_SUBMIT_ARGS"] = " ".join(
+        [
+            "--master local[2]",
+            "--conf spark.sql.shuffle.partitions=2",  # the data are small: more tasks are only overhead
+            f"--conf spark.sql.warehouse.dir={tmp_path_factory.mktemp('warehouse')}",
+            "--conf spark.driver.memory=2g",
+            "--driver-java-options -XX:TieredStopAtLevel=1",  # short runs never earn back the better compiler
+            "pyspark-shell",
+        ]
+    )
+    with session("tests") as started:
+        yield started
+
+
+@pytest.fixture
+def staging(spark, tmp_path):
+    """A fresh staging place in a fresh output folder."""
+    from dedup_core.spark.store import Staging, Store
+
+    return Staging(spark, Store(str(tmp_path / "out")), "work")

@@ -1,0 +1,70 @@
+import itertools
+
+import naive
+import numpy as np
+import pytest
+from tables import features_of
+
+from dedup_core.errors import DedupError
+from dedup_core.spark import groups, joins
+
+
+def edges_frame(spark, edges):
+    return spark.createDataFrame([(a, b, 1.0) for a, b in edges], "node_a BIGINT, node_b BIGINT, score DOUBLE")
+
+
+def random_edges(seed, nodes, count):
+    random = np.random.default_rng(seed)
+    pairs = random.integers(0, nodes, (count, 2)).tolist()
+    return [(a, b) for a, b in pairs if a != b]
+
+
+GRAPHS = {
+    "none": [],
+    "one edge": [(5, 2)],
+    "path": [(n, n + 1) for n in range(200)],
+    "shuffled path": list(itertools.pairwise(np.random.default_rng(1).permutation(200).tolist())),
+    "star": [(1000, n) for n in range(150)],
+    "pairs": [(2 * n, 2 * n + 1) for n in range(100)],
+    "sparse": random_edges(2, 300, 200),
+    "dense": random_edges(3, 60, 400),
+    "negative codes": [(-5, 7), (7, -9), (3, 4)],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "edges_a_task"), [*((name, 5_000_000) for name in GRAPHS), ("shuffled path", 70), ("dense", 90)]
+)
+def test_components_are_those_of_the_oracle_in_one_task_and_over_rounds(spark, staging, name, edges_a_task):
+    edges = GRAPHS[name]
+    labels = groups.components(edges_frame(spark, edges), staging, edges_a_task)
+    rows = labels.collect()
+    assert len(rows) == len({row["node"] for row in rows})
+    assert {row["node"]: row["root"] for row in rows} == naive.connected(edges)
+
+
+def test_components_that_do_not_settle_say_so(spark, staging, monkeypatch):
+    monkeypatch.setattr(groups, "_MAX_ROUNDS", 2)
+    with pytest.raises(DedupError, match="have not settled after 2 rounds"):
+        groups.components(edges_frame(spark, GRAPHS["shuffled path"]), staging, edges_a_task=10)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("tasks", [1, 4])
+def test_groups_and_removals_are_those_of_the_pass_over_the_whole_map(spark, staging, seed, tasks):
+    random = np.random.default_rng(seed)
+    names = [f"{name:03d}" for name in random.permutation(70)]
+    codes = {name: int(code) for name, code in zip(names, random.integers(0, 1 << 7, 70), strict=True)}
+    pairs = naive.path_pairs(codes, 1)
+    features = features_of(spark, codes)
+    nodes = staging.write("nodes", joins.nodes(features))
+    node_pairs = staging.write("node_pairs", joins.node_pairs(nodes, nodes.count(), 1, 1000))
+    grouped = staging.write("grouped", groups.node_groups(nodes, groups.components(node_pairs, staging)))
+    members = groups.node_members(features, grouped)
+    table = groups.group_table(members, groups.node_removals(node_pairs, grouped, tasks)).collect()
+
+    expected_groups, removed = naive.connected(pairs), naive.greedy_removals(codes, pairs)
+    assert {row["path"]: row["group_id"] for row in table} == expected_groups
+    assert {row["path"]: row["kept_path"] for row in table if not row["keep"]} == removed
+    sizes = {root: list(expected_groups.values()).count(root) for root in expected_groups.values()}
+    assert all(row["group_size"] == sizes[row["group_id"]] for row in table)

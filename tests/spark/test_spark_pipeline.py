@@ -1,0 +1,252 @@
+import json
+import shutil
+
+import naive
+import numpy as np
+import pytest
+from PIL import Image
+from tables import pairs_of, rows_of
+
+from dedup_core import hashing
+from dedup_core.attacks import ATTACKS
+from dedup_core.config import EncodeSettings, FindSettings, PipelineSettings
+from dedup_core.corpus import add_broken_files, installed_photographs, make_corpus
+from dedup_core.encoders import ENCODERS, encode_batch
+from dedup_core.errors import InputError, LimitError, SettingsError
+from dedup_core.spark.pipeline import run_encode, run_find, run_pipeline
+
+HASHES = ("phash", "ahash", "dhash", "whash")
+TABLES = ("features", "failures", "pairs", "duplicates", "groups", "removals")
+
+
+def silent(_line):
+    """Nobody watches."""
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """A small corpus of real photographs: copies, edits and two broken files."""
+    folder = tmp_path_factory.mktemp("corpus") / "images"
+    make_corpus(installed_photographs()[:6], [ATTACKS[name] for name in ("half_size", "crop_2", "gray")], folder)
+    add_broken_files(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def codes(images):
+    """What the plain functions make of the same files: {method: {path: code}}."""
+    paths = [path for path in images.rglob("*") if path.is_file() and "broken" not in path.parts]
+    encoded = encode_batch((path.read_bytes() for path in paths), [ENCODERS[name] for name in HASHES])
+    names = [path.relative_to(images).as_posix() for path in paths]
+    return {m: {n: int(e.features[m]) for n, e in zip(names, encoded, strict=True)} for m in HASHES}
+
+
+def pipeline(spark, images, output, **others):
+    return run_pipeline(spark, PipelineSettings(input=str(images), output=str(output), **others), silent)
+
+
+@pytest.fixture(scope="module")
+def finished(spark, images, tmp_path_factory):
+    """The pipeline's output for two methods over one decode."""
+    output = tmp_path_factory.mktemp("out")
+    run = pipeline(spark, images, output, method="phash,dhash", scores=True)
+    return run, output
+
+
+@pytest.mark.parametrize("method", ["phash", "dhash"])
+def test_every_table_agrees_with_the_oracle(spark, finished, codes, method):
+    _, output = finished
+    of_method = codes[method]
+    pairs = naive.path_pairs(of_method, 10)
+    removed, connected = naive.greedy_removals(of_method, pairs), naive.connected(pairs)
+
+    def table(name):
+        return spark.read.parquet(f"{output}/{name}").where(f"method = '{method}'")
+
+    features = table("features").collect()
+    assert {row["path"]: hashing.to_hex(row["hash"]) for row in features} == {
+        path: hashing.to_hex(code) for path, code in of_method.items()
+    }
+    assert pairs_of(table("pairs")) == pairs
+    assert {row["path"]: row["kept_path"] for row in table("removals").collect()} == removed
+    assert {row["path"]: (row["group_id"], row["keep"]) for row in table("groups").collect()} == {
+        path: (root, path not in removed) for path, root in connected.items()
+    }
+    for row in table("duplicates").collect():
+        mine = [(d, b if a == row["path"] else a) for (a, b), d in pairs.items() if row["path"] in (a, b)]
+        assert [(item["score"], item["path"]) for item in row["duplicates"]] == sorted(mine)
+    assert table("duplicates").count() == len(of_method)
+
+
+def test_the_exports_say_the_same_as_the_tables(finished, codes):
+    _, output = finished
+    pairs = naive.path_pairs(codes["phash"], 10)
+    exported = json.loads((output / "duplicates_phash.json").read_text())
+    assert {(a, b): d for a, found in exported.items() for b, d in found if a < b} == pairs
+    assert list(exported) == sorted(codes["phash"])
+    removed = json.loads((output / "to_remove_dhash.json").read_text())
+    assert removed == sorted(naive.greedy_removals(codes["dhash"], naive.path_pairs(codes["dhash"], 10)))
+
+
+def test_what_failed_is_a_row_with_a_reason(spark, finished):
+    run, output = finished
+    failures = {row["path"]: row["reason"] for row in spark.read.parquet(f"{output}/failures").collect()}
+    assert failures == {"broken/cut-short.jpg": "truncated", "broken/not-an-image.png": "not_an_image"}
+    assert run.counts["seen"] == run.counts["encoded"] + 2
+
+
+def test_the_record_closes_the_run_and_nothing_is_left_behind(finished):
+    run, output = finished
+    record = json.loads((output / "runs" / f"{run.run_id}.json").read_text())
+    assert record["settings"]["method"] == ["phash", "dhash"]
+    assert record["counts"]["found"]["phash"]["pairs"] == run.counts["found"]["phash"]["pairs"] > 0
+    assert set(record["seconds"]) == {"encode", "search", "group", "write", "publish"}
+    assert {"spark", "numpy", "Pillow"} <= set(record["versions"])
+    assert not (output / "_staging").exists()
+
+
+def test_the_two_halves_give_the_tables_of_the_whole(spark, finished, images, tmp_path):
+    _, output = finished
+    run_encode(
+        spark, EncodeSettings(input=str(images), output=str(tmp_path), method="phash,dhash", images_per_task=5), silent
+    )
+    settings = FindSettings(output=str(tmp_path), method="phash,dhash", chunk_codes=9, scores=True)
+    run_find(spark, settings, silent)
+    for table in TABLES:
+        assert rows_of(spark, tmp_path, table) == rows_of(spark, output, table)
+    assert (tmp_path / "duplicates_phash.json").read_text() == (output / "duplicates_phash.json").read_text()
+
+
+def test_a_crashed_run_goes_on_where_it_stopped(spark, images, tmp_path, monkeypatch):
+    from dedup_core.spark import features
+
+    monkeypatch.setattr(features, "_FIRST_CHECKPOINT_IMAGES", 5)
+    settings = EncodeSettings(input=str(images), output=str(tmp_path), checkpoint_seconds=0.01)
+
+    class PulledPlugError(Exception):
+        pass
+
+    def pull_the_plug(line):
+        if "5 of" in line or "6 of" in line:
+            raise PulledPlugError
+
+    with pytest.raises(PulledPlugError):
+        run_encode(spark, settings, pull_the_plug)
+    assert not (tmp_path / "features").exists()
+
+    lines = []
+    run = run_encode(spark, settings, lines.append)
+    assert run.counts["encoded"] == 30
+    assert int(lines[-1].split(" of ")[1].split()[0]) < run.counts["seen"], "what was saved is not encoded again"
+
+
+def test_a_second_run_encodes_only_what_is_new_or_changed(spark, images, tmp_path):
+    folder = shutil.copytree(images, tmp_path / "images")
+    settings = EncodeSettings(input=str(folder), output=str(tmp_path / "out"))
+    first = run_encode(spark, settings, silent)
+    (folder / "album" / "astronaut.png").unlink()
+    shutil.copyfile(folder / "album" / "brick.png", folder / "album" / "new.png")
+    Image.new("RGB", (50, 50), "red").save(folder / "album" / "camera.png")
+
+    second = run_encode(spark, settings, silent)
+    assert (first.counts["encoded"], first.counts["reused"]) == (30, 0)
+    assert (second.counts["encoded"], second.counts["reused"]) == (30, 28)
+    run_encode(spark, settings.model_copy(update={"output": str(tmp_path / "fresh")}), silent)
+    assert rows_of(spark, tmp_path / "out", "features") == rows_of(spark, tmp_path / "fresh", "features")
+
+
+def test_a_thousand_copies_stay_linear_in_groups_and_removals(spark, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    original = folder / 'it is "quoted" ].png'
+    Image.fromarray(np.random.default_rng(1).integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(original)
+    for number in range(1, 1000):
+        shutil.copyfile(original, folder / f"{number:04d}.png")
+    run = pipeline(spark, folder, tmp_path / "out", method="ahash", scores=True)
+    assert run.counts["found"]["ahash"] == {
+        "codes": 1,
+        "pairs": 499_500,
+        "groups": 1,
+        "in_groups": 1000,
+        "removals": 999,
+    }
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_no_duplicates_is_a_result_like_any_other(spark, tmp_path, count):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for seed in range(count):
+        Image.fromarray(np.random.default_rng(seed).integers(0, 256, (64, 64), dtype=np.uint8)).save(
+            folder / f"{seed}.png"
+        )
+    run = pipeline(spark, folder, tmp_path / "out")
+    assert run.counts["found"]["phash"] == {"codes": count, "pairs": 0, "groups": 0, "in_groups": 0, "removals": 0}
+    assert json.loads((tmp_path / "out" / "duplicates.json").read_text()) == {f"{n}.png": [] for n in range(count)}
+    assert json.loads((tmp_path / "out" / "to_remove.json").read_text()) == []
+    assert rows_of(spark, tmp_path / "out", "pairs") == []
+
+
+def test_a_folder_without_images_is_named_and_nothing_is_written(spark, tmp_path):
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / "note.txt").write_text("text")
+    with pytest.raises(InputError, match=r"none of the 1 files in .*notes could be encoded: 1 not an image"):
+        pipeline(spark, folder, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] in ([], ["_staging"])
+
+
+def test_more_failures_than_allowed_stop_the_run(spark, images, tmp_path):
+    with pytest.raises(InputError, match=r"2 of 32 images failed .* more than the share of 0\.01"):
+        pipeline(spark, images, tmp_path / "out", max_failed_share=0.01)
+    assert not (tmp_path / "out" / "features").exists()
+
+
+def test_more_pairs_than_allowed_stop_the_run_before_the_search(spark, images, tmp_path):
+    with pytest.raises(LimitError, match="max_pairs"):
+        pipeline(spark, images, tmp_path / "out", max_pairs=3)
+    assert not (tmp_path / "out" / "pairs").exists()
+
+
+def test_the_tables_of_another_input_are_not_overwritten_unless_asked(spark, images, tmp_path):
+    other = shutil.copytree(images / "album", tmp_path / "other")
+    pipeline(spark, other, tmp_path / "out")
+    with pytest.raises(SettingsError, match=r"already holds the tables of run .*--overwrite"):
+        pipeline(spark, images, tmp_path / "out")
+    run = pipeline(spark, images, tmp_path / "out", overwrite=True)
+    assert spark.read.parquet(f"{tmp_path}/out/features").count() == run.counts["encoded"] == 30
+
+
+def test_an_output_inside_the_input_is_refused(spark, images):
+    with pytest.raises(SettingsError, match="lies inside the input"):
+        pipeline(spark, images, images / "out")
+
+
+def test_an_output_that_can_not_be_written_is_refused(spark, images, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(SettingsError, match="can't write to the output folder"):
+        pipeline(spark, images, tmp_path / "file" / "out")
+
+
+def test_features_that_are_missing_are_named(spark, images, tmp_path):
+    with pytest.raises(SettingsError, match=r"no features table in .*: run the job that makes it first"):
+        run_find(spark, FindSettings(output=str(tmp_path)), silent)
+    run_encode(spark, EncodeSettings(input=str(images), output=str(tmp_path)), silent)
+    with pytest.raises(SettingsError, match="no whash features: the table has phash"):
+        run_find(spark, FindSettings(output=str(tmp_path), method="whash"), silent)
+
+
+def test_the_hashes_and_maps_are_imagededups(spark, shared, tmp_path):
+    golden = json.loads((shared / "golden" / "hashes.json").read_text())
+    settings = EncodeSettings(input=str(shared / "data"), output=str(tmp_path / "all"), method=HASHES)
+    run_encode(spark, settings, silent)
+    rows = spark.read.parquet(f"{tmp_path}/all/features").collect()
+    assert {(f"data/{row['path']}", row["method"]): hashing.to_hex(row["hash"]) for row in rows} == {
+        (path, method): code for path, by_method in golden.items() for method, code in by_method.items()
+    }
+    maps = json.loads((shared / "golden" / "duplicates.json").read_text())
+    mixed = shared / "data" / "imagededup_fixtures" / "mixed_images"
+    pipeline(spark, mixed, tmp_path / "mixed", method="phash,whash", max_distance_threshold=20, scores=True)
+    for method in ("phash", "whash"):
+        ours = json.loads((tmp_path / "mixed" / f"duplicates_{method}.json").read_text())
+        assert {path: sorted(found) for path, found in ours.items()} == maps[f"mixed_images/{method}/20"]

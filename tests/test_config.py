@@ -1,0 +1,273 @@
+"""Settings: default under file under option, and every mistake answered in one line that says what to do."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from dedup_core import config
+from dedup_core.config import EncodeSettings, FindSettings, JobSettings, PipelineSettings, option, resolve
+from dedup_core.errors import SettingsError
+
+CONF = Path(__file__).parents[1] / "conf" / "dedup.yaml"
+NEEDED = {"input": "photos", "output": "tables"}
+KINDS = [
+    kind for _, kind in inspect.getmembers(config, inspect.isclass)
+    if issubclass(kind, JobSettings) and kind.__module__ == config.__name__
+]  # fmt: skip
+FIELDS = {name: field for kind in KINDS for name, field in kind.model_fields.items()}
+
+
+@pytest.fixture
+def settings_file(tmp_path):
+    """A function that writes a configuration file and returns its path."""
+
+    def write(text):
+        (tmp_path / "my.yaml").write_text(text, encoding="utf-8")
+        return str(tmp_path / "my.yaml")
+
+    return write
+
+
+def needed_by(kind):
+    return {name: value for name, value in NEEDED.items() if name in kind.model_fields}
+
+
+def complaint(options, config_file=None, kind=PipelineSettings):
+    with pytest.raises(SettingsError) as caught:
+        resolve(kind, options, config_file)
+    assert caught.value.exit_code == 2
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+# Layers
+
+
+def test_without_file_and_options_defaults_hold():
+    resolved = resolve(PipelineSettings, NEEDED)
+    assert (resolved.method, resolved.max_distance_threshold, resolved.min_similarity_threshold) == (
+        ("phash",),
+        10,
+        0.9,
+    )
+
+
+def test_a_file_wins_over_a_default(settings_file):
+    assert resolve(PipelineSettings, NEEDED, settings_file("max_distance_threshold: 4")).max_distance_threshold == 4
+
+
+def test_an_option_wins_over_a_file(settings_file):
+    chosen = NEEDED | {"max_distance_threshold": "6"}
+    assert resolve(PipelineSettings, chosen, settings_file("max_distance_threshold: 4")).max_distance_threshold == 6
+
+
+def test_an_option_that_says_no_wins_over_a_file_that_says_yes(settings_file):
+    assert resolve(PipelineSettings, NEEDED | {"overwrite": False}, settings_file("overwrite: true")).overwrite is False
+
+
+def test_a_right_option_hides_a_wrong_line(settings_file):
+    chosen = NEEDED | {"max_distance_threshold": "6"}
+    assert resolve(PipelineSettings, chosen, settings_file("max_distance_threshold: 99")).max_distance_threshold == 6
+
+
+def test_a_file_may_give_what_is_required(settings_file):
+    assert resolve(PipelineSettings, {}, settings_file("input: photos\noutput: tables")).output == "tables"
+
+
+def test_settings_of_another_job_are_passed_over(settings_file):
+    resolved = resolve(EncodeSettings, NEEDED, settings_file("max_distance_threshold: 4\nreuse: false"))
+    assert resolved.reuse is False
+
+
+@pytest.mark.parametrize("text", ["", "# nothing but a comment\n", "{}"])
+def test_an_empty_file_changes_nothing(settings_file, text):
+    assert resolve(PipelineSettings, NEEDED, settings_file(text)) == resolve(PipelineSettings, NEEDED)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [({"method": "dhash,phash"}, ""), ({"method": " dhash , phash,"}, ""), ({}, "method: [dhash, phash]"),
+     ({}, "method: dhash,phash"), ({"method": "dhash,phash,dhash"}, "")],
+)  # fmt: skip
+def test_methods_are_a_list_however_they_are_written(settings_file, options, text):
+    assert resolve(PipelineSettings, NEEDED | options, settings_file(text)).method == ("dhash", "phash")
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("max_distance_threshold", "65", "must be less than or equal to 64 (got '65')"),
+        ("max_distance_threshold", "-1", "must be greater than or equal to 0 (got '-1')"),
+        ("max_distance_threshold", "10.5",
+         "must be a valid integer, unable to parse string as an integer (got '10.5')"),
+        ("max_distance_threshold", "ten", "must be a valid integer, unable to parse string as an integer (got 'ten')"),
+        ("min_similarity_threshold", "1.01", "must be less than or equal to 1 (got '1.01')"),
+        ("min_similarity_threshold", "-1.01", "must be greater than or equal to -1 (got '-1.01')"),
+        ("max_failed_share", "2", "must be less than or equal to 1 (got '2')"),
+        ("max_pixels", "0", "must be greater than or equal to 1 (got '0')"),
+        ("images_per_task", "0", "must be greater than or equal to 1 (got '0')"),
+        ("checkpoint_seconds", "0", "must be greater than 0 (got '0')"),
+        ("orientation", "up", "must be 'stored' or 'exif' (got 'up')"),
+        ("input_format", "cvs", "must be 'auto', 'images', 'text', 'csv' or 'parquet' (got 'cvs')"),
+        ("recursive", "perhaps", "must be a valid boolean, unable to interpret input (got 'perhaps')"),
+        ("method", "phsh", "unknown method 'phsh': did you mean 'phash'? (got 'phsh')"),
+        ("method", "", "name at least one of: phash, ahash, dhash, whash (got '')"),
+        ("method", ",", "name at least one of: phash, ahash, dhash, whash (got ',')"),
+    ],
+)  # fmt: skip
+def test_a_wrong_option_is_named_with_what_would_be_right(name, value, message):
+    assert complaint(NEEDED | {name: value}) == f"{option(name)}: {message}"
+
+
+@pytest.mark.parametrize("name", ["min_similarity_threshold", "max_failed_share", "checkpoint_seconds"])
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_what_is_no_finite_number_is_refused(name, value):
+    assert complaint(NEEDED | {name: value}).startswith(f"{option(name)}: ")
+
+
+@pytest.mark.parametrize("name", ["input", "output"])
+def test_an_empty_path_is_refused(name):
+    assert complaint(NEEDED | {name: ""}).startswith(f"--{name}: ")
+
+
+def test_what_is_required_is_asked_for():
+    assert complaint({}) == "--output is required; --input is required"
+
+
+def test_a_wrong_line_is_named_with_its_file(settings_file):
+    path = settings_file("max_distance_threshold: 70\nrecursive: perhaps")
+    assert complaint(NEEDED, path) == (
+        f"max_distance_threshold in {path}: must be less than or equal to 64 (got 70); "
+        f"recursive in {path}: must be a valid boolean, unable to interpret input (got 'perhaps')"
+    )
+
+
+def test_a_truth_value_is_no_number(settings_file):
+    path = settings_file("max_distance_threshold: true")
+    assert complaint(NEEDED, path) == f"max_distance_threshold in {path}: must be a number (got True)"
+
+
+def test_a_misspelt_setting_is_answered_with_the_nearest(settings_file):
+    path = settings_file("max_distanse_threshold: 4")
+    assert complaint(NEEDED, path) == (
+        f"unknown setting 'max_distanse_threshold' in {path}: did you mean 'max_distance_threshold'?"
+    )
+
+
+def test_a_misspelt_setting_of_another_job_is_found_too(settings_file):
+    path = settings_file("recursiv: true")
+    assert complaint({"output": "tables"}, path, FindSettings) == (
+        f"unknown setting 'recursiv' in {path}: did you mean 'recursive'?"
+    )
+
+
+@pytest.mark.parametrize(("key", "shown"), [("zzz", "'zzz'"), ("1", "1")])
+def test_a_setting_like_no_other_is_answered_with_all(settings_file, key, shown):
+    path = settings_file(f"{key}: 4")
+    assert complaint(NEEDED, path).startswith(f"unknown setting {shown} in {path}: known: checkpoint_seconds, ")
+
+
+@pytest.mark.parametrize("text", ["- a\n- b", "phash", "3", "[]", "false"])
+def test_a_file_of_another_shape_is_refused(settings_file, text):
+    path = settings_file(text)
+    assert complaint(NEEDED, path) == f"the configuration file {path} must hold 'name: value' lines"
+
+
+def test_a_file_that_is_no_yaml_is_refused_in_one_line(settings_file):
+    path = settings_file("method: [phash\nscores: true")
+    assert complaint(NEEDED, path).startswith(
+        f"can't read the configuration file {path}: while parsing a flow sequence"
+    )
+
+
+def test_a_missing_file_is_named(tmp_path):
+    path = str(tmp_path / "my.yaml")
+    assert complaint(NEEDED, path) == (
+        f"can't read the configuration file {path}: [Errno 2] No such file or directory: '{path}'"
+    )
+
+
+def test_a_folder_in_place_of_a_file_is_named(tmp_path):
+    assert complaint(NEEDED, str(tmp_path)).startswith(f"can't read the configuration file {tmp_path}: [Errno 21]")
+
+
+def test_a_file_in_another_encoding_is_refused(tmp_path):
+    (tmp_path / "my.yaml").write_bytes("output: Küche".encode("latin-1"))
+    assert complaint(NEEDED, str(tmp_path / "my.yaml")).startswith("can't read the configuration file ")
+
+
+def outcome(values):
+    try:
+        return repr(resolve(PipelineSettings, values))
+    except SettingsError as error:
+        return str(error)
+
+
+ANY_VALUE = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text("a,9.-\n\0"), st.lists(st.text("a,\n"), max_size=3)
+)
+
+
+@given(st.dictionaries(st.sampled_from(sorted(FIELDS)), ANY_VALUE, max_size=4))
+@settings(deadline=None)
+def test_any_value_is_accepted_or_refused_in_one_line(values):
+    assert len(outcome(NEEDED | values).splitlines()) == 1
+
+
+# What a run is
+
+
+def test_settings_never_change():
+    with pytest.raises(ValidationError, match="frozen"):
+        resolve(PipelineSettings, NEEDED).scores = True
+
+
+def test_the_fingerprint_tells_different_work_apart():
+    base = resolve(PipelineSettings, NEEDED)
+    other = resolve(PipelineSettings, NEEDED | {"max_distance_threshold": 4})
+    assert base.fingerprint() == resolve(PipelineSettings, NEEDED).fingerprint() != other.fingerprint()
+
+
+@pytest.mark.parametrize("name", ["verbose", "overwrite"])
+def test_the_fingerprint_leaves_out_what_does_not_change_the_result(name):
+    assert resolve(PipelineSettings, NEEDED | {name: True}).fingerprint() == (
+        resolve(PipelineSettings, NEEDED).fingerprint()
+    )
+
+
+# conf/dedup.yaml
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_the_shipped_file_holds_the_defaults(kind):
+    assert resolve(kind, needed_by(kind), str(CONF)) == kind(**needed_by(kind))
+
+
+def test_the_shipped_file_misses_no_setting_and_has_no_other():
+    lines = yaml.safe_load(CONF.read_text(encoding="utf-8"))
+    assert set(lines) == {name for name, field in FIELDS.items() if not field.is_required()}
+
+
+@pytest.mark.parametrize("name", [name for name, field in FIELDS.items() if field.is_required()])
+def test_the_shipped_file_shows_what_has_no_default_as_a_comment(name):
+    assert f"\n# {name}: " in CONF.read_text(encoding="utf-8")
+
+
+def test_every_line_of_the_shipped_file_has_a_comment_above():
+    lines = CONF.read_text(encoding="utf-8").splitlines()
+    bare = [line for above, line in zip(["", *lines], lines, strict=False) if line[:1].isalpha() and above[:1] != "#"]
+    assert bare == []
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_setting_says_what_it_means(name):
+    assert FIELDS[name].description.endswith(".")

@@ -1,0 +1,152 @@
+"""Duplicate maps, connected groups and removals: imagededup's own maps, and the slow answer to each."""
+
+import json
+
+import naive
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dedup_core import hamming
+from dedup_core.groups import components, duplicate_map, removals
+from dedup_core.hashing import from_hex
+from dedup_core.pairs import Pairs
+
+FOLDERS = {"mixed_images": "data/imagededup_fixtures/mixed_images/", "photos": "data/photos/"}
+GOLDEN = [("mixed_images", threshold) for threshold in (0, 10, 20)] + [("photos", limit) for limit in (6, 10, 16)]
+
+
+def pairs_of(triples):
+    left, right, score = zip(*triples, strict=True) if triples else ((), (), ())
+    return Pairs(np.array(left, np.int64), np.array(right, np.int64), np.array(score, np.int16))
+
+
+@st.composite
+def scored_graphs(draw):
+    """Names in any order, and scored pairs of their positions."""
+    names = draw(st.lists(st.text("abzé/.", min_size=1, max_size=4), unique=True, max_size=9))
+    possible = [(a, b) for a in range(len(names)) for b in range(a + 1, len(names))]
+    chosen = draw(st.lists(st.sampled_from(possible), unique=True)) if possible else []
+    return names, [(a, b, draw(st.integers(0, 3))) for a, b in chosen]
+
+
+@st.composite
+def edges_between_nodes(draw):
+    size = draw(st.integers(1, 12))
+    node = st.integers(0, size - 1)
+    return size, draw(st.lists(st.tuples(node, node), max_size=20))
+
+
+# Maps
+
+
+@pytest.fixture(scope="module")
+def codes(shared):
+    """{folder: {method: (names, codes)}} from imagededup's own hashes."""
+    hashes = json.loads((shared / "golden" / "hashes.json").read_text())
+
+    def of(folder, method):
+        files = {file.removeprefix(folder): kinds[method] for file, kinds in hashes.items() if file.startswith(folder)}
+        return sorted(files), np.array([from_hex(files[name]) for name in sorted(files)], np.uint64)
+
+    return of
+
+
+@pytest.mark.parametrize("method", ["phash", "ahash", "dhash", "whash"])
+@pytest.mark.parametrize(("folder", "threshold"), GOLDEN)
+def test_maps_equal_imagededups_with_scores(shared, codes, folder, method, threshold):
+    golden = json.loads((shared / "golden" / "duplicates.json").read_text())[f"{folder}/{method}/{threshold}"]
+    names, values = codes(FOLDERS[folder], method)
+    found = duplicate_map(names, hamming.self_join(values, threshold), smaller_is_closer=True, scores=True)
+    as_golden = {name: sorted([other, score] for other, score in others) for name, others in found.items()}
+    if folder == "photos":  # only files that have duplicates were kept there
+        as_golden = {name: others for name, others in as_golden.items() if others}
+    assert as_golden == golden
+
+
+@pytest.mark.parametrize("smaller_is_closer", [True, False])
+@given(scored_graphs())
+@settings(deadline=None)
+def test_a_map_lists_every_duplicate_best_first_ties_by_name(smaller_is_closer, graph):
+    names, triples = graph
+    found = duplicate_map(names, pairs_of(triples), smaller_is_closer, scores=True)
+    expected = naive.map_of_pairs(names, triples, best_first=lambda score: score if smaller_is_closer else -score)
+    assert list(found.items()) == list(expected.items())
+
+
+@given(scored_graphs())
+@settings(deadline=None)
+def test_a_map_without_scores_has_the_same_names(graph):
+    names, triples = graph
+    plain, scored = (duplicate_map(names, pairs_of(triples), True, scores) for scores in (False, True))
+    assert plain == {name: [other for other, _ in others] for name, others in scored.items()}
+
+
+def test_scores_in_a_map_are_plain_numbers():
+    found = duplicate_map(["a", "b"], pairs_of([(0, 1, 3)]), smaller_is_closer=True, scores=True)
+    assert json.dumps(found) == '{"a": [["b", 3]], "b": [["a", 3]]}'
+
+
+# Groups
+
+
+@given(edges_between_nodes())
+@settings(deadline=None)
+def test_a_component_is_named_by_the_smallest_node_it_reaches(graph):
+    size, edges = graph
+    left, right = (np.array([edge[end] for edge in edges], np.int64) for end in (0, 1))
+    reached = naive.connected(edges)
+    assert components(left, right, size).tolist() == [reached.get(node, node) for node in range(size)]
+
+
+def test_components_of_nothing_are_none():
+    assert components(np.empty(0, np.int64), np.empty(0, np.int64), 0).tolist() == []
+
+
+def test_a_repeated_edge_does_not_part_its_ends():
+    many = np.zeros(1000, np.int64)  # 256 of them would wrap an 8-bit weight back to zero
+    for count in (255, 256, 257, 512):
+        assert components(many[:count], many[:count] + 1, 2).tolist() == [0, 0]
+
+
+def test_a_long_chain_is_one_component():
+    nodes = np.arange(50_000)
+    assert set(components(nodes[:-1], nodes[1:], 50_000).tolist()) == {0}
+
+
+# Removals
+
+
+@given(edges_between_nodes())
+@settings(deadline=None)
+def test_removals_follow_imagededups_walk_over_the_whole_map(graph):
+    size, edges = graph
+    links = sorted({(min(edge), max(edge)) for edge in edges if edge[0] != edge[1]})
+    whole_map = {node: [a + b - node for a, b in links if node in (a, b)] for node in range(size)}
+    assert dict(removals(links)) == naive.removals_of_map(whole_map)
+
+
+@given(edges_between_nodes())
+@settings(deadline=None)
+def test_what_is_removed_has_a_keeper_and_what_is_kept_has_no_duplicate_kept(graph):
+    _, edges = graph
+    links = sorted({(min(edge), max(edge)) for edge in edges if edge[0] != edge[1]})
+    removed = dict(removals(links))
+    assert removed.keys().isdisjoint(removed.values())
+    assert all((keeper, gone) in links for gone, keeper in removed.items())
+    assert all(a in removed or b in removed for a, b in links)
+
+
+def test_of_a_chain_the_ends_stay():
+    assert list(removals([("a", "b"), ("b", "c")])) == [("b", "a")]
+
+
+def test_a_node_is_removed_once():
+    assert list(removals([("a", "c"), ("b", "c")])) == [("c", "a")]
+
+
+def test_of_many_copies_one_stays():
+    copies = range(200)
+    edges = ((a, b) for a in copies for b in copies if a < b)
+    assert list(removals(edges)) == [(copy, 0) for copy in range(1, 200)]
