@@ -1,0 +1,37 @@
+"""One ``features`` table for both: what a Spark job writes the one-machine API loads, and the other way round."""
+
+import pytest
+from album import GOOD, make_album
+
+from dedup_core.config import EncodeSettings, FindSettings
+from dedup_core.methods import PHash
+from dedup_core.spark.pipeline import run_encode, run_find
+
+
+def silent(_line):
+    """Nobody watches."""
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory):
+    return make_album(tmp_path_factory.mktemp("album"))
+
+
+def test_features_of_a_job_load_as_encodings(spark, album, tmp_path):
+    run_encode(spark, EncodeSettings(input=str(album), output=str(tmp_path), method="phash,dhash"), silent)
+    phash = PHash(verbose=False)
+    wanted = phash.encode_images(album, recursive=True)
+    loaded = phash.load_encodings(tmp_path / "features")
+    assert loaded == wanted
+    assert loaded.images == wanted.images
+
+
+def test_a_job_searches_saved_encodings(spark, album, tmp_path):
+    phash = PHash(verbose=False)
+    encodings = phash.encode_images(album)
+    phash.save_encodings(encodings, tmp_path / "saved")
+    run_find(spark, FindSettings(features=str(tmp_path / "saved"), output=str(tmp_path / "out"), scores=True), silent)
+    rows = spark.read.parquet(str(tmp_path / "out" / "duplicates")).collect()
+    found = {row["path"]: [(item["path"], int(item["score"])) for item in row["duplicates"]] for row in rows}
+    assert sorted(found) == GOOD
+    assert found == phash.find_duplicates(encoding_map=encodings, scores=True)

@@ -1,0 +1,156 @@
+"""CNN: what it adds to the laws of the hashes. Searching needs no TensorFlow; encoding does."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from album import BROKEN, GOOD, make_album
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dedup_core.methods import CNN, PHash, encode_images_with
+
+VECTORS = {
+    "b.jpg": np.float32([[1, 0]]), "a.jpg": np.float32([[2, 0]]), "c.jpg": np.float32([[4, 3]]),
+    "d.jpg": np.float32([[0, 1]]),
+}  # fmt: skip
+
+
+def raises(kind, message):
+    return pytest.raises(kind, match=f"^{re.escape(message)}$")
+
+
+@pytest.fixture
+def finder():
+    return CNN(verbose=False)
+
+
+@pytest.fixture(scope="module")
+def cnn(tmp_path_factory):
+    reason = "TensorFlow is not installed: pip install 'dedup-core[cnn]'"
+    keras = pytest.importorskip("tensorflow", reason=reason).keras
+    keras.utils.set_random_seed(0)
+    shape = (224, 224, 3)
+    network = keras.applications.MobileNet(include_top=False, pooling="avg", input_shape=shape, weights=None)
+    weights = tmp_path_factory.mktemp("weights") / "seeded.weights.h5"
+    network.save_weights(weights)
+    return CNN(verbose=False, weights=weights, batch_size=4)
+
+
+@pytest.fixture(scope="module")
+def album(tmp_path_factory):
+    return make_album(tmp_path_factory.mktemp("album"))
+
+
+class TestFinding:
+    def test_map_is_best_first_with_ties_by_name_and_float_scores(self, finder):
+        found = finder.find_duplicates(encoding_map=VECTORS, min_similarity_threshold=0.6, scores=True)
+        assert found == {
+            "a.jpg": [("b.jpg", 1.0), ("c.jpg", 0.8)],
+            "b.jpg": [("a.jpg", 1.0), ("c.jpg", 0.8)],
+            "c.jpg": [("a.jpg", 0.8), ("b.jpg", 0.8), ("d.jpg", 0.6)],
+            "d.jpg": [("c.jpg", 0.6)],
+        }
+        assert all(type(score) is float for others in found.values() for _, score in others)
+
+    def test_default_threshold_is_0_9(self, finder):
+        assert finder.find_duplicates(encoding_map=VECTORS) == {
+            "a.jpg": ["b.jpg"], "b.jpg": ["a.jpg"], "c.jpg": [], "d.jpg": [],
+        }  # fmt: skip
+
+    def test_removals(self, finder):
+        assert finder.find_duplicates_to_remove(encoding_map=VECTORS, min_similarity_threshold=0.6) == [
+            "b.jpg",
+            "c.jpg",
+        ]
+
+    def test_shapes_1_n_and_n_and_any_float_will_do(self, finder):
+        flat = {name: vector.ravel().astype(np.float64) for name, vector in VECTORS.items()}
+        assert finder.find_duplicates(encoding_map=flat) == finder.find_duplicates(encoding_map=VECTORS)
+
+    def test_outfile_loads_back_to_the_same_content(self, finder, tmp_path):
+        target = tmp_path / "out.json"
+        found = finder.find_duplicates(encoding_map=VECTORS, min_similarity_threshold=0.1, scores=True, outfile=target)
+        assert {name: list(map(tuple, others)) for name, others in json.loads(target.read_text()).items()} == found
+
+    def test_against_with_nothing_on_a_side(self, finder):
+        assert finder.find_duplicates(encoding_map={}) == {}
+        assert finder.find_duplicates(encoding_map={}, against=VECTORS) == {}
+        assert finder.find_duplicates(encoding_map=VECTORS, against={}) == {name: [] for name in sorted(VECTORS)}
+
+    @settings(max_examples=30, deadline=None)
+    @given(st.lists(st.tuples(*[st.integers(-3, 3)] * 3), max_size=8), st.floats(-1, 1))
+    def test_against_oneself_is_the_map_and_oneself(self, rows, threshold):
+        vectors = {f"{position}.jpg": np.float32([row]) for position, row in enumerate(rows) if any(row)}
+        finder = CNN(verbose=False)
+        found = finder.find_duplicates(encoding_map=vectors, min_similarity_threshold=threshold)
+        crossed = finder.find_duplicates(encoding_map=vectors, min_similarity_threshold=threshold, against=vectors)
+        assert {name: sorted([*others, name]) for name, others in found.items()} == {
+            name: sorted(others) for name, others in crossed.items()
+        }
+
+
+class TestErrors:
+    @pytest.mark.parametrize("search", ["find_duplicates", "find_duplicates_to_remove"])
+    def test_threshold(self, finder, search):
+        find = getattr(finder, search)
+        for wrong in ("0.9", None, True):
+            with raises(TypeError, f"min_similarity_threshold must be a number, not {wrong!r}"):
+                find(encoding_map=VECTORS, min_similarity_threshold=wrong)
+        for wrong in (-1.1, 1.1, float("nan")):
+            with raises(ValueError, f"min_similarity_threshold must be -1.0 to 1.0, not {wrong}"):
+                find(encoding_map=VECTORS, min_similarity_threshold=wrong)
+
+    def test_malformed_vector_is_named(self, finder):
+        def find(wrong):
+            return finder.find_duplicates(encoding_map=VECTORS | {"x.jpg": wrong})
+
+        with raises(TypeError, "encoding_map['x.jpg'] must be an array of floats, not str"):
+            find("0123456789abcdef")
+        with raises(TypeError, "encoding_map['x.jpg'] must be an array of floats, not int64"):
+            find(np.array([[1, 2]]))
+        with raises(ValueError, "encoding_map['x.jpg'] must have the shape (1, n) or (n,), not (2, 2)"):
+            find(np.ones((2, 2)))
+        with raises(ValueError, "encoding_map['x.jpg'] must have finite numbers only"):
+            find(np.float32([[1, np.nan]]))
+        with raises(ValueError, "encoding_map['x.jpg'] must have 2 numbers like the first, not 3"):
+            find(np.ones((1, 3)))
+
+    def test_constructor(self):
+        with raises(ValueError, "batch_size must be at least 1, not 0"):
+            CNN(batch_size=0)
+        with raises(TypeError, "weights must be a path, not 3"):
+            CNN(weights=3)
+        with raises(TypeError, "model must be a path, not 3"):
+            CNN(model=3)
+
+
+class TestEncoding:
+    def test_features_are_float32_1_by_1024(self, cnn, album):
+        encodings = cnn.encode_images(album)
+        assert list(encodings) == GOOD
+        assert list(cnn.failures) == list(BROKEN)
+        assert {(array.shape, array.dtype) for array in encodings.values()} == {((1, 1024), np.dtype(np.float32))}
+        np.testing.assert_allclose(cnn.encode_image(album / "beach.png"), encodings["beach.png"], atol=1e-5)
+
+    def test_equal_files_are_duplicates_and_nothing_is_its_own(self, cnn, album):
+        found = cnn.find_duplicates(album, min_similarity_threshold=0.9999, scores=True)
+        assert found["beach.png"][0] == ("beach-copy.png", pytest.approx(1.0))
+        assert all(name not in dict(others) for name, others in found.items())
+
+    def test_processes_decode_and_this_one_embeds(self, cnn, album):
+        methods = [PHash(verbose=False), cnn]
+        alone, together = (encode_images_with(methods, album, num_enc_workers=n) for n in (0, 1))
+        assert together["phash"] == alone["phash"]
+        for name in GOOD:
+            np.testing.assert_array_equal(together["cnn"][name], alone["cnn"][name])
+
+    def test_parquet_round_trip(self, cnn, album, tmp_path):
+        encodings = cnn.encode_images(album)
+        cnn.save_encodings(encodings, tmp_path)
+        loaded = cnn.load_encodings(tmp_path)
+        assert list(loaded) == GOOD
+        for name in GOOD:
+            np.testing.assert_array_equal(loaded[name], encodings[name])
+        assert cnn.find_duplicates(album, against=loaded)["beach.png"][0] in ("beach.png", "beach-copy.png")

@@ -1,0 +1,67 @@
+"""Every Python block of the documentation runs, top to bottom, in a folder that holds some pictures."""
+
+import re
+import shutil
+from pathlib import Path
+
+import matplotlib
+import pytest
+from PIL import Image
+
+from dedup_core.attacks import ATTACKS
+from dedup_core.corpus import make_corpus
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
+BLOCK = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+SHOWN = ("astronaut.png", "chelsea.png", "coffee.png")
+
+
+def blocks(page, language):
+    """Yield the line number and the text of each such block."""
+    text = page.read_text(encoding="utf-8")
+    for found in BLOCK.finditer(text):
+        if found[1] == language:
+            yield text.count("\n", 0, found.start(2)), found[2]
+
+
+def with_python(pages):
+    return [pytest.param(page, id=str(page.relative_to(ROOT))) for page in pages if list(blocks(page, "python"))]
+
+
+@pytest.fixture(scope="session")
+def images(photographs, tmp_path_factory):
+    """A flat folder: small photographs, copies of them named after the edit, and a file that is none."""
+    made = tmp_path_factory.mktemp("corpus")
+    folder = made / "images"
+    small = made / "small"
+    small.mkdir()
+    folder.mkdir()
+    for path in photographs:
+        if path.name in SHOWN:
+            with Image.open(path) as image:
+                image.convert("RGB").resize((240, 180)).save(small / path.name)
+    edits = [ATTACKS[name] for name in ("recompressed", "half_size", "flip_horizontal")]
+    for name in make_corpus(sorted(small.iterdir()), edits, made / "made"):
+        *_, kind, file = Path(name).parts
+        flat = file if kind == "album" else f"{Path(file).stem}-{kind}{Path(file).suffix}"
+        shutil.copyfile(made / "made" / name, folder / flat)
+    (folder / "notes.jpg").write_text("This is a note that somebody gave the wrong ending.\n")
+    return folder
+
+
+@pytest.mark.parametrize("page", with_python(PAGES))
+def test_python_blocks_run(page, images, tmp_path, monkeypatch):
+    shutil.copytree(images, tmp_path / "images")
+    monkeypatch.chdir(tmp_path)
+    matplotlib.use("agg")
+    namespace = {"__name__": "documentation"}
+    for line, source in blocks(page, "python"):
+        code = compile("\n" * line + source, str(page), "exec")  # a failure then shows the page's own line
+        exec(code, namespace)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_block_is_excused_from_running(page):
+    openings = re.findall(r"^```(?:python|py)\b[^\n]*$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(openings) <= {"```python"}
