@@ -22,7 +22,7 @@ from dedup_core.config import EncodeSettings
 from dedup_core.corpus import installed_photographs, make_corpus
 from dedup_core.encoders import ENCODERS, encode_batch
 from dedup_core.picture import read
-from dedup_core.spark.features import EncodePlan, encode_contents
+from dedup_core.spark.encoding_tasks import EncodePlan, encode_contents
 from dedup_core.spark.schemas import CONTENTS
 from dedup_core.spark.session import session
 

@@ -47,26 +47,42 @@ def _hash(name: str, size: tuple[int, int], function: Callable[[np.ndarray], np.
     return Encoder(name, lambda picture: picture.gray(size), function, "hash", f"{name}-64-v1")
 
 
-ENCODERS: dict[str, Encoder] = {
-    encoder.name: encoder
+class _Encoders(dict[str, Encoder]):
+    """The hashes, which need nothing else; "cnn" is made on demand, as it loads TensorFlow and weights."""
+
+    def __missing__(self, name: str) -> Encoder:
+        if name != "cnn":
+            raise KeyError(name)
+        from dedup_core.network import default_encoder
+
+        return default_encoder()
+
+
+ENCODERS = _Encoders(
+    (encoder.name, encoder)
     for encoder in (
         _hash("phash", (32, 32), hashing.phash),
         _hash("ahash", (8, 8), hashing.ahash),
         _hash("dhash", (9, 8), hashing.dhash),
         _hash("whash", (256, 256), hashing.whash),
     )
-}
+)
+METHODS = (*ENCODERS, "cnn")
 
 
-def encoder(name: str) -> Encoder:
-    """Return the encoder of that name.
+def check_method(name: str) -> None:
+    """Refuse a method that there is not.
 
     Raises:
-        SettingsError: if there is none, with the nearest name.
+        SettingsError: with the nearest name.
     """
-    if name not in ENCODERS:
-        raise SettingsError(f"unknown method {name!r}: {nearest(name, ENCODERS)}")
-    return ENCODERS[name]
+    if name not in METHODS:
+        raise SettingsError(f"unknown method {name!r}: {nearest(name, METHODS)}")
+
+
+def is_hash(name: str) -> bool:
+    """Return whether a method gives hashes, where the smaller score is the closer; else embeddings."""
+    return name in ENCODERS
 
 
 @dataclass(frozen=True)
@@ -76,9 +92,9 @@ class Decoding:
     max_pixels: int = MAX_PIXELS
     orientation: Orientation = "stored"
 
-    def fingerprint(self, encoder: Encoder) -> str:
-        """Return the fingerprint of that encoder's features over pictures decoded this way."""
-        return encoder.fingerprint if self.orientation == "stored" else f"{encoder.fingerprint}+{self.orientation}"
+    def fingerprint(self, of_encoder: str) -> str:
+        """Return the fingerprint of an encoder's features over pictures decoded this way, from the encoder's own."""
+        return of_encoder if self.orientation == "stored" else f"{of_encoder}+{self.orientation}"
 
 
 def encode_batch(

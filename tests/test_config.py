@@ -120,8 +120,8 @@ def test_methods_are_a_list_however_they_are_written(settings_file, options, tex
         ("input_format", "cvs", "must be 'auto', 'images', 'text', 'csv' or 'parquet' (got 'cvs')"),
         ("recursive", "perhaps", "must be a valid boolean, unable to interpret input (got 'perhaps')"),
         ("method", "phsh", "unknown method 'phsh': did you mean 'phash'? (got 'phsh')"),
-        ("method", "", "name at least one of: phash, ahash, dhash, whash (got '')"),
-        ("method", ",", "name at least one of: phash, ahash, dhash, whash (got ',')"),
+        ("method", "", "name at least one of: phash, ahash, dhash, whash, cnn (got '')"),
+        ("method", ",", "name at least one of: phash, ahash, dhash, whash, cnn (got ',')"),
     ],
 )  # fmt: skip
 def test_a_wrong_option_is_named_with_what_would_be_right(name, value, message):

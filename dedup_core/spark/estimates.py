@@ -70,7 +70,7 @@ def check_estimate(run: Run, settings: FindSettings, method: str, estimate: Sear
     """
     threshold = settings.max_distance_threshold
     run.say(f"{method}: {estimate.codes:,} distinct hashes of {estimate.images:,} images")
-    run.say(f"  about {_rounded(estimate, threshold)} pairs to expect within distance {threshold}")
+    run.say(f"  {_rounded(estimate, threshold)} pairs to expect within distance {threshold}")
     if estimate.by_chance > 1_000:
         run.say(f"  so many random hashes alone would have {estimate.by_chance:,.0f}: a smaller distance has fewer")
     if estimate.pairs[-1] <= settings.max_pairs:
@@ -80,11 +80,11 @@ def check_estimate(run: Run, settings: FindSettings, method: str, estimate: Sear
     fitting = np.flatnonzero(estimate.pairs <= settings.max_pairs)
     advice = f"--max-distance-threshold {fitting[-1]} would fit, or raise" if len(fitting) else "raise"
     raise LimitError(
-        f"{method}: about {_rounded(estimate, threshold)} pairs within distance {threshold} are more than the "
+        f"{method}: {_rounded(estimate, threshold)} pairs within distance {threshold} are more than the "
         f"{settings.max_pairs:,} that max_pairs allows: {advice} --max-pairs"
     )
 
 
 def _rounded(estimate: SearchEstimate, distance: int) -> str:
     pairs, error = estimate.pairs[distance], estimate.error[distance]
-    return f"{pairs:,.0f}" if error == 0 else f"{pairs:,.0f} ± {error:,.0f}"
+    return f"{pairs:,.0f}" if error == 0 else f"about {pairs:,.0f} ± {error:,.0f}"

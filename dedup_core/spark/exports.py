@@ -9,7 +9,7 @@ from pyspark.sql import Column, Row
 from pyspark.sql import functions as F
 
 from dedup_core.config import FindSettings
-from dedup_core.encoders import Encoder, encoder
+from dedup_core.encoders import is_hash
 from dedup_core.spark.runs import Run
 from dedup_core.spark.store import read_table
 
@@ -24,7 +24,7 @@ def export_maps(run: Run, settings: FindSettings) -> None:
                 f"  {images:,} images are too many for duplicates.json (max_export_images): the tables hold the same"
             )
             continue
-        as_json = _with_scores(encoder(method)) if settings.scores else _names_only()
+        as_json = _with_scores("int" if is_hash(method) else "double") if settings.scores else _names_only()
         rows = duplicates.orderBy("path").select("path", as_json.alias("found")).toLocalIterator()
         run.store.write_lines(f"duplicates{suffix}.json", _json_object(rows))
         removals = read_table(run.spark, run.store, "removals").where(F.col("method") == method).select("path")
@@ -50,9 +50,7 @@ def _names_only() -> Column:
     return F.to_json(F.transform("duplicates", lambda duplicate: duplicate["path"]))
 
 
-def _with_scores(encoder: Encoder) -> Column:
-    score = "int" if encoder.feature == "hash" else "double"
-
+def _with_scores(score: str) -> Column:
     def as_json(duplicate: Column) -> Column:
         name = F.regexp_replace(F.to_json(F.array(duplicate["path"])), r"\]$", "")  # ["name" without its end
         return F.concat(name, F.lit(","), duplicate["score"].cast(score).cast("string"), F.lit("]"))

@@ -11,15 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core.config import EncodeSettings
-from dedup_core.encoders import Decoding, Encoded, encode_batch, encoder
 from dedup_core.errors import DedupError, InputError
-from dedup_core.picture import Failure
-from dedup_core.spark.local_files import read_uri
+from dedup_core.spark.encoding_tasks import BATCH_IMAGES, EncodePlan, encode_contents
 from dedup_core.spark.schemas import ENCODED, FAILURES, FEATURES, LISTING, conform
 from dedup_core.spark.session import setting
 from dedup_core.spark.sources import Source
@@ -27,37 +24,10 @@ from dedup_core.spark.store import Staging, literal, read_table
 
 _BUCKETS = 1024
 _FIRST_CHECKPOINT_IMAGES = 2_000
-_BATCH_IMAGES = 64
 _IDENTITY = ["path", "size", "modified_at"]
 
 Progress = Callable[[int, int, float], None]
 """Called with the images done, the images to do and the seconds spent."""
-
-_ENCODED_ARROW = pa.schema(
-    [
-        ("path", pa.string()), ("size", pa.int64()), ("modified_at", pa.timestamp("us", "UTC")), ("width", pa.int32()),
-        ("height", pa.int32()), ("format", pa.string()), ("method", pa.string()), ("fingerprint", pa.string()),
-        ("hash", pa.int64()), ("embedding", pa.list_(pa.float32())), ("reason", pa.string()), ("message", pa.string()),
-    ]
-)  # fmt: skip
-
-
-@dataclass(frozen=True)
-class EncodePlan:
-    """What a worker needs to know to encode; small, and sent with every task."""
-
-    methods: tuple[str, ...]
-    decoding: Decoding
-    max_file_bytes: int
-
-    @classmethod
-    def of(cls, settings: EncodeSettings) -> EncodePlan:
-        """Take from the settings what matters to a worker."""
-        return cls(settings.method, settings.decoding, settings.max_file_bytes)
-
-    def fingerprint(self, method: str) -> str:
-        """Return the fingerprint of that method's features."""
-        return self.decoding.fingerprint(encoder(method))
 
 
 @dataclass(frozen=True)
@@ -70,31 +40,14 @@ class EncodeCounts:
     failed: dict[str, int]
 
 
-def encode_contents(contents: DataFrame, plan: EncodePlan) -> DataFrame:
-    """Encode images.
-
-    Args:
-        contents: columns of ``schemas.CONTENTS``.
-        plan: methods and settings.
-
-    Returns:
-        Columns of ``schemas.ENCODED``: a row an image and method, or one row an image with a reason and no method.
-    """
-
-    def encode(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for start in range(0, batch.num_rows, _BATCH_IMAGES):
-                yield _encode_rows(batch.slice(start, _BATCH_IMAGES).to_pylist(), plan)
-
-    return contents.mapInArrow(encode, ENCODED)
-
-
-def encode_all(source: Source, staging: Staging, settings: EncodeSettings, progress: Progress) -> None:
+def encode_all(
+    source: Source, staging: Staging, settings: EncodeSettings, plan: EncodePlan, progress: Progress
+) -> None:
     """Encode what has no features yet, and save progress in the staging place as it goes."""
     staging.clear("listing")
     source.list_into(staging)
     listing = staging.read("listing", LISTING)
-    before = _done_before(staging, settings)
+    before = _done_before(staging, settings, plan)
     todo = listing if before is None else listing.join(before, on=_IDENTITY, how="left_anti")
     todo = staging.write("todo", todo.withColumn("bucket", F.pmod(F.xxhash64("path"), F.lit(_BUCKETS))))
     sizes = {row["bucket"]: row["count"] for row in todo.groupBy("bucket").count().collect()}
@@ -103,14 +56,14 @@ def encode_all(source: Source, staging: Staging, settings: EncodeSettings, progr
         chosen = todo.where(F.col("bucket").between(first, last)).drop("bucket")
         target = staging.path("encoded", f"{secrets.token_hex(8)}")
         tasks = -(-images // settings.images_per_task)
-        with setting(staging.spark, "spark.sql.execution.arrow.maxRecordsPerBatch", str(_BATCH_IMAGES)):
+        with setting(staging.spark, "spark.sql.execution.arrow.maxRecordsPerBatch", str(BATCH_IMAGES)):
             contents = source.contents(chosen.repartition(tasks))
-            encode_contents(contents, EncodePlan.of(settings)).write.parquet(target)
+            encode_contents(contents, plan).write.parquet(target)
         done += images
         progress(done, total, time.monotonic() - started)
 
 
-def finish_tables(staging: Staging, settings: EncodeSettings, run_id: str) -> EncodeCounts:
+def finish_tables(staging: Staging, settings: EncodeSettings, plan: EncodePlan, run_id: str) -> EncodeCounts:
     """Make the ``features`` and ``failures`` tables ready, and account for every image.
 
     Raises:
@@ -120,7 +73,7 @@ def finish_tables(staging: Staging, settings: EncodeSettings, run_id: str) -> En
     listed = staging.read("listing", LISTING).select(_IDENTITY)
     encoded = _encoded_so_far(staging).join(listed, on=_IDENTITY, how="left_semi").withColumn("run_id", F.lit(run_id))
     features = conform(encoded.where(F.col("method").isNotNull()), FEATURES)
-    reusable = _reusable(staging, settings)
+    reusable = _reusable(staging, settings, plan)
     if reusable is not None:
         kept = reusable.join(listed, on=_IDENTITY, how="left_semi").join(
             encoded.select("path"), on="path", how="left_anti"
@@ -131,47 +84,18 @@ def finish_tables(staging: Staging, settings: EncodeSettings, run_id: str) -> En
     return _account(staging, settings, run_id)
 
 
-def _encode_rows(rows: list[dict], plan: EncodePlan) -> pa.RecordBatch:
-    contents = (
-        row["content"] if row["content"] is not None else _read_listed(row["uri"], plan.max_file_bytes) for row in rows
-    )
-    results = encode_batch(contents, [encoder(name) for name in plan.methods], plan.decoding)
-    encoded: list[dict] = []
-    for row, result in zip(rows, results, strict=True):
-        image = {"path": row["path"], "size": row["size"], "modified_at": row["modified_at"]}
-        if isinstance(result, Failure):
-            encoded.append(image | {"reason": result.reason, "message": result.message})
-        else:
-            image |= {"width": result.width, "height": result.height, "format": result.format}
-            encoded.extend(image | _feature(name, result, plan) for name in plan.methods)
-    return pa.RecordBatch.from_pylist(encoded, schema=_ENCODED_ARROW)
-
-
-def _read_listed(uri: str | None, max_bytes: int) -> bytes | Failure:
-    if uri is None:
-        return Failure("empty", "the manifest's row has no content")
-    return read_uri(uri, max_bytes)
-
-
-def _feature(method: str, result: Encoded, plan: EncodePlan) -> dict:
-    value = result.features[method]
-    column = encoder(method).feature
-    as_stored = int(value.astype("int64")) if column == "hash" else value
-    return {"method": method, "fingerprint": plan.fingerprint(method), column: as_stored}
-
-
-def work_name(settings: EncodeSettings) -> str:
+def work_name(settings: EncodeSettings, plan: EncodePlan) -> str:
     """Name a piece of work by its input and by what its features depend on, so that a rerun finds what is done."""
-    plan = EncodePlan.of(settings)
-    stated = [settings.input, settings.input_format, settings.path_column, settings.content_column, repr(plan)]
+    stated = [settings.input, settings.input_format, settings.path_column, settings.content_column]
+    stated += [repr(plan.decoding), str(plan.max_file_bytes)]
     stated += [plan.fingerprint(name) for name in plan.methods]
     return f"encode-{hashlib.sha256(json.dumps(stated).encode()).hexdigest()[:12]}"
 
 
-def _done_before(staging: Staging, settings: EncodeSettings) -> DataFrame | None:
+def _done_before(staging: Staging, settings: EncodeSettings, plan: EncodePlan) -> DataFrame | None:
     """Return the images that a crashed run of the same work, or the published tables, already have."""
     crashed = _encoded_so_far(staging).select(_IDENTITY) if staging.whole_parts("encoded") else None
-    reusable = _reusable(staging, settings)
+    reusable = _reusable(staging, settings, plan)
     if reusable is None:
         return crashed
     methods = reusable.groupBy(*_IDENTITY).count()
@@ -179,11 +103,10 @@ def _done_before(staging: Staging, settings: EncodeSettings) -> DataFrame | None
     return complete if crashed is None else complete.unionByName(crashed)
 
 
-def _reusable(staging: Staging, settings: EncodeSettings) -> DataFrame | None:
+def _reusable(staging: Staging, settings: EncodeSettings, plan: EncodePlan) -> DataFrame | None:
     """Return the published features that this run would compute again just the same, if there may be any."""
     if settings.overwrite or not settings.reuse or not staging.store.exists("features"):
         return None
-    plan = EncodePlan.of(settings)
     same = [(F.col("method") == name) & (F.col("fingerprint") == plan.fingerprint(name)) for name in plan.methods]
     published = read_table(staging.spark, staging.store, "features")
     return published.where(functools.reduce(operator.or_, same) & F.col("modified_at").isNotNull())
@@ -212,7 +135,7 @@ def _checkpoints(sizes: dict[int, int], seconds: float) -> Iterator[tuple[int, i
 def _account(staging: Staging, settings: EncodeSettings, run_id: str) -> EncodeCounts:
     seen = staging.read("listing", LISTING).count()
     features = staging.read("ready/features", FEATURES)
-    is_reused = (F.col("run_id") != run_id).cast("int")
+    is_reused = (F.coalesce("run_id", F.lit("")) != F.lit(run_id)).cast("int")
     methods = (
         features.groupBy("method").agg(F.count("path").alias("encoded"), F.sum(is_reused).alias("reused")).collect()
     )

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from dedup_core.config import EncodeSettings, FindSettings, JobSettings, PipelineSettings
 from dedup_core.errors import SettingsError
 from dedup_core.spark import features as encoding
+from dedup_core.spark.encoding_tasks import EncodePlan
 from dedup_core.spark.exports import export_maps
 from dedup_core.spark.find import find_method
 from dedup_core.spark.local_files import local_path
@@ -74,11 +75,12 @@ def _encode(run: Run, settings: EncodeSettings) -> Staging:
         rest = f", {(total - done) * seconds / done:,.0f} s to go" if done < total else ""
         run.say(f"  {done:,} of {total:,} images, {done / seconds:,.0f} a second{rest}")
 
-    staging = Staging(run.spark, run.store, encoding.work_name(settings))
+    plan = EncodePlan.of(settings)
+    staging = Staging(run.spark, run.store, encoding.work_name(settings, plan))
     run.say(f"Encoding {settings.input} by {', '.join(settings.method)}")
     with run.stage("encode"):
-        encoding.encode_all(open_source(run.spark, settings), staging, settings, progress)
-        counts = encoding.finish_tables(staging, settings, run.run_id)
+        encoding.encode_all(open_source(run.spark, settings), staging, settings, plan, progress)
+        counts = encoding.finish_tables(staging, settings, plan, run.run_id)
     run.counts |= {"seen": counts.seen, "encoded": counts.encoded, "reused": counts.reused, "failed": counts.failed}
     return staging
 

@@ -1,0 +1,115 @@
+"""What a worker does to encode: read, decode once, run every encoder over the batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pyspark import TaskContext
+from pyspark.sql import DataFrame
+
+from dedup_core.config import EncodeSettings
+from dedup_core.encoders import ENCODERS, Decoding, Encoded, Encoder, encode_batch, is_hash
+from dedup_core.network import Network, load_network
+from dedup_core.picture import Failure
+from dedup_core.spark.local_files import read_uri
+from dedup_core.spark.schemas import ENCODED
+
+BATCH_IMAGES = 64
+"""How many images are held at a time: Arrow batches of images are big."""
+
+_ENCODED_ARROW = pa.schema(
+    [
+        ("path", pa.string()), ("size", pa.int64()), ("modified_at", pa.timestamp("us", "UTC")), ("width", pa.int32()),
+        ("height", pa.int32()), ("format", pa.string()), ("method", pa.string()), ("fingerprint", pa.string()),
+        ("hash", pa.int64()), ("embedding", pa.list_(pa.float32())), ("reason", pa.string()), ("message", pa.string()),
+    ]
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class EncodePlan:
+    """What a worker needs to know to encode; sent with every task, the network's weights too."""
+
+    methods: tuple[str, ...]
+    decoding: Decoding
+    max_file_bytes: int
+    network: Network | None = None
+
+    @classmethod
+    def of(cls, settings: EncodeSettings) -> EncodePlan:
+        """Take from the settings what matters to a worker, and read the network's file.
+
+        Raises:
+            SettingsError: if the network can't be had.
+        """
+        network = None
+        if "cnn" in settings.method:
+            network = load_network(
+                settings.cnn_weights, settings.cnn_model, settings.cnn_batch_size, settings.cnn_precision
+            )
+        return cls(settings.method, settings.decoding, settings.max_file_bytes, network)
+
+    def encoders(self) -> list[Encoder]:
+        """Return the encoders, in a worker: a network takes the cores of the task and no more."""
+        task = TaskContext.get()
+        threads = task.cpus() if task is not None else None
+        return [
+            ENCODERS[name] if self.network is None or is_hash(name) else self.network.encoder(threads)
+            for name in self.methods
+        ]
+
+    def fingerprint(self, method: str) -> str:
+        """Return the fingerprint of that method's features."""
+        source = ENCODERS[method] if self.network is None or is_hash(method) else self.network
+        return self.decoding.fingerprint(source.fingerprint)
+
+
+def encode_contents(contents: DataFrame, plan: EncodePlan) -> DataFrame:
+    """Encode images.
+
+    Args:
+        contents: columns of ``schemas.CONTENTS``.
+        plan: methods and settings.
+
+    Returns:
+        Columns of ``schemas.ENCODED``: a row an image and method, or one row an image with a reason and no method.
+    """
+
+    def encode(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        encoders = plan.encoders()
+        for batch in batches:
+            for start in range(0, batch.num_rows, BATCH_IMAGES):
+                yield _encode_rows(batch.slice(start, BATCH_IMAGES).to_pylist(), plan, encoders)
+
+    return contents.mapInArrow(encode, ENCODED)
+
+
+def _encode_rows(rows: list[dict], plan: EncodePlan, encoders: Sequence[Encoder]) -> pa.RecordBatch:
+    contents = (
+        row["content"] if row["content"] is not None else _read_listed(row["uri"], plan.max_file_bytes) for row in rows
+    )
+    results = encode_batch(contents, encoders, plan.decoding)
+    encoded: list[dict] = []
+    for row, result in zip(rows, results, strict=True):
+        image = {"path": row["path"], "size": row["size"], "modified_at": row["modified_at"]}
+        if isinstance(result, Failure):
+            encoded.append(image | {"reason": result.reason, "message": result.message})
+        else:
+            image |= {"width": result.width, "height": result.height, "format": result.format}
+            encoded.extend(image | _feature(encoder, result, plan.decoding) for encoder in encoders)
+    return pa.RecordBatch.from_pylist(encoded, schema=_ENCODED_ARROW)
+
+
+def _read_listed(uri: str | None, max_bytes: int) -> bytes | Failure:
+    if uri is None:
+        return Failure("empty", "the manifest's row has no content")
+    return read_uri(uri, max_bytes)
+
+
+def _feature(encoder: Encoder, result: Encoded, decoding: Decoding) -> dict:
+    value = result.features[encoder.name]
+    as_stored = int(value.astype("int64")) if encoder.feature == "hash" else value
+    fingerprint = decoding.fingerprint(encoder.fingerprint)
+    return {"method": encoder.name, "fingerprint": fingerprint, encoder.feature: as_stored}
