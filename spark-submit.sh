@@ -64,9 +64,13 @@ prepare_java() {
 
 # The defaults in conf/ are for one machine; a cluster's submitter has their own.
 runs_locally() {
-    local previous=""
+    [[ -z "${SPARK_HOME:-}" ]] || return 1
+    local previous="" argument
     for argument in "$@"; do
-        if [[ "$previous" == --master || "$argument" == --master=* ]]; then [[ "${argument#--master=}" == local* ]]; return; fi
+        case "$previous $argument" in
+            "--master local"* | *" --master=local"*) return 0 ;;
+            "--master "* | *" --master="* | *" --remote"* | *" --properties-file"* | *spark.master=*) return 1 ;;
+        esac
         [[ "$argument" == *.py ]] && break
         previous="$argument"
     done
@@ -77,8 +81,13 @@ is_verbose() { local argument; for argument in "$@"; do [[ "$argument" == --verb
 
 prepare_python
 if [[ "${1:-}" == --pack ]]; then
-    "$venv/bin/python" -m pip install --disable-pip-version-check --quiet venv-pack
-    exec "$venv/bin/venv-pack" --prefix "$venv" --output "${2:?name the archive to write}"
+    [[ -n "${2:-}" ]] || fail "--pack needs the name of the archive to write, such as dedup-env.tar.gz" 2
+    packed="$(mktemp -d)"; trap 'rm -rf "$packed"' EXIT
+    printf 'Packing the environment into %s (a few minutes) ...\n' "$2" >&2
+    "$(find_python)" -m venv "$packed/environment"
+    "$packed/environment/bin/python" -m pip install --disable-pip-version-check --quiet "$here[$extras]" venv-pack
+    "$packed/environment/bin/venv-pack" --quiet --prefix "$packed/environment" --output "$2"
+    exit
 fi
 prepare_java
 

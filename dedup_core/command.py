@@ -49,7 +49,8 @@ def _fail(message: str, exit_code: int, verbose: bool) -> NoReturn:
 
 def _command(kind: type[SettingsType], job: Callable[[SettingsType], None], verbose: list[bool]) -> click.Command:
     def callback(config: str | None, **given: Any) -> None:
-        settings = resolve(kind, {name: value for name, value in given.items() if value is not None}, config)
+        options = {name: _joined(value) for name, value in given.items() if value not in (None, ())}
+        settings = resolve(kind, options, config)
         verbose[0] = settings.verbose
         try:
             job(settings)
@@ -68,7 +69,13 @@ def _option(kind: type[JobSettings], name: str) -> click.Option:
     if field.annotation is bool:
         flag = option(name) if name == "verbose" else f"{option(name)}/{option('no_' + name)}"
         return click.Option([flag], default=None, is_flag=True, help=text)
-    return click.Option([option(name)], metavar=_metavar(field.annotation), help=text)
+    takes_several = get_origin(field.annotation) is tuple
+    return click.Option([option(name)], metavar=_metavar(field.annotation), help=text, multiple=takes_several)
+
+
+def _joined(value: Any) -> Any:
+    """Make of an option that was given several times what it is when given once with commas."""
+    return ",".join(value) if isinstance(value, tuple) else value
 
 
 def _metavar(annotation: Any) -> str:

@@ -11,10 +11,12 @@ from dedup_core.attacks import ATTACKS
 from dedup_core.command import run_job
 from dedup_core.config import JobSettings, PipelineSettings
 from dedup_core.corpus import add_broken_files, installed_photographs, make_corpus
+from dedup_core.errors import SettingsError
 from dedup_core.spark.pipeline import run_pipeline
 from dedup_core.spark.session import session
 from dedup_core.summary import summary
 
+MARKER = ".dedup-demo"
 EDITS = ("recompressed", "webp", "half_size", "thumbnail", "crop_2", "brighter", "gray")
 
 
@@ -28,8 +30,11 @@ def demo(settings: DemoSettings) -> None:
     """Copy and edit the photographs that ship in scikit-image and matplotlib, and find the duplicates among them."""
     folder = Path(settings.output)
     images, tables = folder / "images", folder / "tables"
-    for part in (images, tables):
-        shutil.rmtree(part, ignore_errors=True)
+    if folder.exists() and not (folder / MARKER).exists():
+        raise SettingsError(f"{folder} was not made by the demo, which would replace it: choose another --output")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / MARKER).touch()
     photographs = installed_photographs()
     click.echo(f"Making {len(EDITS) + 1} copies of each of {len(photographs)} photographs in {images}/")
     make_corpus(photographs, [ATTACKS[name] for name in EDITS], images)

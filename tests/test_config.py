@@ -231,19 +231,6 @@ def test_settings_never_change():
         resolve(PipelineSettings, NEEDED).scores = True
 
 
-def test_the_fingerprint_tells_different_work_apart():
-    base = resolve(PipelineSettings, NEEDED)
-    other = resolve(PipelineSettings, NEEDED | {"max_distance_threshold": 4})
-    assert base.fingerprint() == resolve(PipelineSettings, NEEDED).fingerprint() != other.fingerprint()
-
-
-@pytest.mark.parametrize("name", ["verbose", "overwrite"])
-def test_the_fingerprint_leaves_out_what_does_not_change_the_result(name):
-    assert resolve(PipelineSettings, NEEDED | {name: True}).fingerprint() == (
-        resolve(PipelineSettings, NEEDED).fingerprint()
-    )
-
-
 # conf/dedup.yaml
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from dedup_core.config import FindSettings
+from dedup_core.config import SearchSettings
 from dedup_core.errors import LimitError
 from dedup_core.hamming_estimate import estimate_pairs
 from dedup_core.spark.runs import Run
@@ -61,7 +61,7 @@ def estimate_search(nodes: DataFrame, codes: int, max_distance: int) -> SearchEs
     return SearchEstimate(total["images"], codes, pairs.cumsum(), np.sqrt(variance.cumsum()))
 
 
-def check_estimate(run: Run, settings: FindSettings, method: str, estimate: SearchEstimate) -> None:
+def check_estimate(run: Run, settings: SearchSettings, method: str, estimate: SearchEstimate) -> None:
     """Say how many pairs to expect, and stop before a search that would find too many.
 
     Raises:
@@ -83,6 +83,35 @@ def check_estimate(run: Run, settings: FindSettings, method: str, estimate: Sear
         f"{method}: {_rounded(estimate, threshold)} pairs within distance {threshold} are more than the "
         f"{settings.max_pairs:,} that max_pairs allows: {advice} --max-pairs"
     )
+
+
+def check_pairs(settings: SearchSettings, method: str, nodes: DataFrame, node_pairs: DataFrame) -> int:
+    """Count the pairs of images that pairs of nodes stand for, before they are written out one by one.
+
+    A sample may miss two nodes of many images that lie close to each other; their number is known only now.
+
+    Args:
+        settings: which say how many there may be.
+        method: for the message.
+        nodes: node, images.
+        node_pairs: node_a, node_b.
+
+    Raises:
+        LimitError: if there are more than ``max_pairs``.
+    """
+    images = nodes.select("node", "images")
+    a = images.select(F.col("node").alias("node_a"), F.col("images").alias("images_a"))
+    b = images.select(F.col("node").alias("node_b"), F.col("images").alias("images_b"))
+    across = node_pairs.join(a, on="node_a", how="inner").join(b, on="node_b", how="inner")
+    products = across.agg(F.sum(F.col("images_a") * F.col("images_b")).alias("pairs")).collect()[0]["pairs"] or 0
+    repeated = images.where(F.col("images") > F.lit(1))
+    same = repeated.agg(F.sum(F.expr("images * (images - 1) div 2")).alias("pairs")).collect()[0]["pairs"] or 0
+    if products + same > settings.max_pairs:
+        raise LimitError(
+            f"{method}: the search found {products + same:,} pairs, more than the {settings.max_pairs:,} that "
+            "max_pairs allows: choose a stricter threshold, or raise --max-pairs"
+        )
+    return int(products + same)
 
 
 def _rounded(estimate: SearchEstimate, distance: int) -> str:

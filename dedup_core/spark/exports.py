@@ -8,13 +8,20 @@ from collections.abc import Iterable, Iterator
 from pyspark.sql import Column, Row
 from pyspark.sql import functions as F
 
-from dedup_core.config import FindSettings
+from dedup_core.config import SearchSettings
 from dedup_core.encoders import is_hash
 from dedup_core.spark.runs import Run
 from dedup_core.spark.store import read_table
 
 
-def export_maps(run: Run, settings: FindSettings) -> None:
+def clear_exports(run: Run) -> None:
+    """Delete the JSON files of an earlier run: they would outlive what they tell of."""
+    for name in run.store.entries():
+        if name.endswith(".json") and name.startswith(("duplicates", "to_remove")):
+            run.store.delete_file(name)
+
+
+def export_maps(run: Run, settings: SearchSettings) -> None:
     """Write the JSON files, or say why not. Rows stream through the driver; it never holds them all."""
     for method in settings.method:
         suffix = "" if len(settings.method) == 1 else f"_{method}"

@@ -23,7 +23,11 @@ from dedup_core.spark.sources import Source
 from dedup_core.spark.store import Staging, literal, read_table
 
 _BUCKETS = 1024
-_FIRST_CHECKPOINT_IMAGES = 2_000
+_FIRST_CHECKPOINT_IMAGES = 500
+_BATCH_BYTES = 1 << 30
+_HASHES_A_FILE = 1_000_000
+_VECTORS_A_FILE = 30_000
+_PASSING_REASONS = ("vanished", "unreadable")
 _IDENTITY = ["path", "size", "modified_at"]
 
 Progress = Callable[[int, int, float], None]
@@ -45,10 +49,15 @@ def encode_all(
 ) -> None:
     """Encode what has no features yet, and save progress in the staging place as it goes."""
     staging.clear("listing")
-    source.list_into(staging)
+    try:
+        source.list_into(staging)
+    except InputError:
+        if not staging.whole_parts("encoded"):
+            staging.clear()
+        raise
     listing = staging.read("listing", LISTING)
     before = _done_before(staging, settings, plan)
-    todo = listing if before is None else listing.join(before, on=_IDENTITY, how="left_anti")
+    todo = listing if before is None else _like(listing, before, "left_anti")
     todo = staging.write("todo", todo.withColumn("bucket", F.pmod(F.xxhash64("path"), F.lit(_BUCKETS))))
     sizes = {row["bucket"]: row["count"] for row in todo.groupBy("bucket").count().collect()}
     started, done, total = time.monotonic(), 0, sum(sizes.values())
@@ -56,7 +65,7 @@ def encode_all(
         chosen = todo.where(F.col("bucket").between(first, last)).drop("bucket")
         target = staging.path("encoded", f"{secrets.token_hex(8)}")
         tasks = -(-images // settings.images_per_task)
-        with setting(staging.spark, "spark.sql.execution.arrow.maxRecordsPerBatch", str(BATCH_IMAGES)):
+        with setting(staging.spark, "spark.sql.execution.arrow.maxRecordsPerBatch", str(_batch_rows(chosen))):
             contents = source.contents(chosen.repartition(tasks))
             encode_contents(contents, plan).write.parquet(target)
         done += images
@@ -71,16 +80,18 @@ def finish_tables(staging: Staging, settings: EncodeSettings, plan: EncodePlan, 
         DedupError: if the images don't add up, which would mean that some were lost.
     """
     listed = staging.read("listing", LISTING).select(_IDENTITY)
-    encoded = _encoded_so_far(staging).join(listed, on=_IDENTITY, how="left_semi").withColumn("run_id", F.lit(run_id))
+    encoded = _like(_encoded_so_far(staging), listed, "left_semi").withColumn("run_id", F.lit(run_id))
     features = conform(encoded.where(F.col("method").isNotNull()), FEATURES)
+    failed = encoded.where(F.col("method").isNull()).join(features.select("path"), on="path", how="left_anti")
+    # What failed in passing before a crash was tried again after it: its last failure stands for both.
+    failures = staging.write("ready/failures", conform(failed.dropDuplicates(["path"]), FAILURES))
     reusable = _reusable(staging, settings, plan)
     if reusable is not None:
-        kept = reusable.join(listed, on=_IDENTITY, how="left_semi").join(
-            encoded.select("path"), on="path", how="left_anti"
-        )
+        kept = _like(reusable, listed, "left_semi").join(features.select("path"), on="path", how="left_anti")
+        kept = kept.join(failures.select("path"), on="path", how="left_anti")
         features = features.unionByName(conform(kept, FEATURES))
-    features.write.mode("overwrite").partitionBy("method").parquet(staging.path("ready", "features"))
-    staging.write("ready/failures", conform(encoded.where(F.col("method").isNull()), FAILURES))
+    files = -(-listed.count() // (_VECTORS_A_FILE if "cnn" in plan.methods else _HASHES_A_FILE))
+    features.coalesce(files).write.mode("overwrite").partitionBy("method").parquet(staging.path("ready", "features"))
     return _account(staging, settings, run_id)
 
 
@@ -92,9 +103,18 @@ def work_name(settings: EncodeSettings, plan: EncodePlan) -> str:
     return f"encode-{hashlib.sha256(json.dumps(stated).encode()).hexdigest()[:12]}"
 
 
+def _like(images: DataFrame, others: DataFrame, how: str) -> DataFrame:
+    """Join on what tells an image's content; unknown equals unknown, as a manifest knows neither size nor time."""
+    renamed = others.select(*(F.col(name).alias(f"other_{name}") for name in _IDENTITY))
+    same = [F.col(name).eqNullSafe(F.col(f"other_{name}")) for name in _IDENTITY]
+    return images.join(renamed, on=functools.reduce(operator.and_, same), how=how)
+
+
 def _done_before(staging: Staging, settings: EncodeSettings, plan: EncodePlan) -> DataFrame | None:
     """Return the images that a crashed run of the same work, or the published tables, already have."""
-    crashed = _encoded_so_far(staging).select(_IDENTITY) if staging.whole_parts("encoded") else None
+    encoded = _encoded_so_far(staging)
+    is_final = F.col("reason").isNull() | ~F.col("reason").isin(*_PASSING_REASONS)
+    crashed = encoded.where(is_final).select(_IDENTITY) if staging.whole_parts("encoded") else None
     reusable = _reusable(staging, settings, plan)
     if reusable is None:
         return crashed
@@ -108,8 +128,10 @@ def _reusable(staging: Staging, settings: EncodeSettings, plan: EncodePlan) -> D
     if settings.overwrite or not settings.reuse or not staging.store.exists("features"):
         return None
     same = [(F.col("method") == name) & (F.col("fingerprint") == plan.fingerprint(name)) for name in plan.methods]
-    published = read_table(staging.spark, staging.store, "features")
-    return published.where(functools.reduce(operator.or_, same) & F.col("modified_at").isNotNull())
+    published = read_table(staging.spark, staging.store, "features").where(functools.reduce(operator.or_, same))
+    pixels = F.col("width").cast("bigint") * F.col("height")
+    within_limits = (F.col("size") <= settings.max_file_bytes) & (pixels <= settings.max_pixels)
+    return published.where(F.col("modified_at").isNotNull() & within_limits)
 
 
 def _encoded_so_far(staging: Staging) -> DataFrame:
@@ -117,6 +139,12 @@ def _encoded_so_far(staging: Staging) -> DataFrame:
     if not parts:
         return staging.spark.createDataFrame([], ENCODED)
     return staging.spark.read.schema(ENCODED).parquet(*map(literal, parts))
+
+
+def _batch_rows(images: DataFrame) -> int:
+    """Return how many images Arrow may carry at once: a batch's bytes must stay below 2 GiB."""
+    largest = images.agg(F.max("size").alias("largest")).collect()[0]["largest"] or 1
+    return max(1, min(BATCH_IMAGES, _BATCH_BYTES // max(1, largest)))
 
 
 def _checkpoints(sizes: dict[int, int], seconds: float) -> Iterator[tuple[int, int, int]]:
@@ -143,9 +171,7 @@ def _account(staging: Staging, settings: EncodeSettings, run_id: str) -> EncodeC
     failed = {row["reason"]: row["count"] for row in failures}
     encoded = {row["method"]: row["encoded"] for row in methods}
     if not encoded:
-        raise InputError(
-            f"none of the {seen:,} files in {settings.input} is an image that can be read: {_list(failed)}"
-        )
+        raise InputError(f"none of the {seen:,} files in {settings.input} could be encoded: {_list(failed)}")
     for method in settings.method:
         if encoded.get(method, 0) + sum(failed.values()) != seen:
             raise DedupError(

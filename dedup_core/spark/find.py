@@ -2,42 +2,79 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from dedup_core.config import FindSettings
-from dedup_core.spark import groups, joins
-from dedup_core.spark.estimates import check_estimate, estimate_search
+from dedup_core.config import SearchSettings
+from dedup_core.encoders import is_hash
+from dedup_core.spark import cosine_joins, groups, joins, vectors
+from dedup_core.spark.estimates import check_estimate, check_pairs, estimate_search
 from dedup_core.spark.runs import Run
 from dedup_core.spark.schemas import GROUPS, conform
 from dedup_core.spark.store import Staging
 
-_CODES_A_TASK = 2_000_000
+_NODES_A_TASK = 2_000_000
 
 
-def find_method(run: Run, settings: FindSettings, features: DataFrame, staging: Staging) -> None:
+@dataclass(frozen=True)
+class Found:
+    """What a search found among nodes, which are distinct hashes or distinct embeddings.
+
+    Attributes:
+        features: the features searched, with the node of each image as its hash.
+        nodes: node, first_path, images.
+        count: how many nodes there are.
+        node_pairs: node_a, node_b, score.
+        same_score: the score of two images that share a node.
+    """
+
+    features: DataFrame
+    nodes: DataFrame
+    count: int
+    node_pairs: DataFrame
+    same_score: float
+
+
+def find_method(run: Run, settings: SearchSettings, method: str, features: DataFrame, staging: Staging) -> None:
     """Make one method's tables ready in the staging place, and count what was found."""
-    method = features.select("method").limit(1).collect()[0]["method"]
     steps = Staging(run.spark, run.store, f"{staging.name}/{method}")
+    search = _search_hashes if is_hash(method) else _search_embeddings
     with run.stage("search"):
-        nodes = steps.write("nodes", joins.nodes(features))
-        codes = nodes.count()
-        estimate = estimate_search(nodes, codes, settings.max_distance_threshold)
-        check_estimate(run, settings, method, estimate)
-        found = joins.node_pairs(nodes, codes, settings.max_distance_threshold, settings.chunk_codes)
-        node_pairs = steps.write("node_pairs", found)
+        found = search(run, settings, method, features, steps)
+        expected = check_pairs(settings, method, found.nodes, found.node_pairs)
+    run.say(f"  {expected:,} pairs found; grouping them")
     with run.stage("group"):
-        labels = steps.write("labels", groups.components(node_pairs, steps))
-        grouped = steps.write("grouped", groups.node_groups(nodes, labels))
-        members = steps.write("members", groups.node_members(features, grouped))
-        removed = groups.node_removals(node_pairs, grouped, tasks=-(-codes // _CODES_A_TASK))
+        labels = steps.write("labels", groups.components(found.node_pairs, steps))
+        grouped = steps.write("grouped", groups.node_groups(found.nodes, labels))
+        members = steps.write("members", groups.node_members(found.features, grouped))
+        removed = groups.node_removals(found.node_pairs, grouped, tasks=-(-found.count // _NODES_A_TASK))
         table = steps.write("groups", groups.group_table(members, removed))
+    run.say("  writing the tables")
     with run.stage("write"):
-        pairs = staging.finish("pairs", method, joins.path_pairs(members, node_pairs))
+        pairs = staging.finish("pairs", method, joins.path_pairs(members, found.node_pairs, found.same_score))
         staging.finish("groups", method, conform(table, GROUPS))
         staging.finish("removals", method, groups.removal_table(table))
-        staging.finish("duplicates", method, groups.duplicate_table(features, pairs, smaller_is_closer=True))
-    run.counts.setdefault("found", {})[method] = {"codes": codes, "pairs": pairs.count(), **_grouped(table)}
+        staging.finish("duplicates", method, groups.duplicate_table(features, pairs, is_hash(method)))
+    run.counts.setdefault("found", {})[method] = {"codes": found.count, "pairs": expected, **_grouped(table)}
+
+
+def _search_hashes(run: Run, settings: SearchSettings, method: str, features: DataFrame, steps: Staging) -> Found:
+    nodes = steps.write("nodes", joins.nodes(features))
+    count, threshold = nodes.count(), settings.max_distance_threshold
+    check_estimate(run, settings, method, estimate_search(nodes, count, threshold))
+    pairs = joins.node_pairs(nodes, count, threshold, settings.chunk_codes)
+    return Found(features, nodes, count, steps.write("node_pairs", pairs), same_score=0.0)
+
+
+def _search_embeddings(run: Run, settings: SearchSettings, method: str, features: DataFrame, steps: Staging) -> Found:
+    noded, distinct = vectors.with_nodes(features, steps)
+    nodes = steps.write("nodes", joins.nodes(noded))
+    count, threshold = nodes.count(), settings.min_similarity_threshold
+    run.say(f"{method}: {count:,} distinct embeddings")
+    pairs = cosine_joins.node_pairs(distinct, count, threshold, steps, settings.chunk_vectors)
+    return Found(noded, nodes, count, steps.write("node_pairs", pairs), same_score=1.0)
 
 
 def _grouped(groups: DataFrame) -> dict[str, int]:

@@ -54,7 +54,7 @@ def node_pairs(nodes: DataFrame, count: int, max_distance: int, chunk_codes: int
     """
     chunks = max(1, math.ceil(count / chunk_codes))
     tasks = [(first, second) for first in range(chunks) for second in range(first, chunks)]
-    keys = _one_key_a_partition(nodes.sparkSession, len(tasks))
+    keys = one_key_a_partition(nodes.sparkSession, len(tasks))
     grid = [
         (chunk, key, side)
         for key, task in zip(keys, tasks, strict=True)
@@ -66,18 +66,19 @@ def node_pairs(nodes: DataFrame, count: int, max_distance: int, chunk_codes: int
     return seated.select("side", "codes").mapInArrow(_joiner(max_distance), NODE_PAIRS)
 
 
-def path_pairs(members: DataFrame, node_pairs: DataFrame) -> DataFrame:
+def path_pairs(members: DataFrame, node_pairs: DataFrame, same_score: float) -> DataFrame:
     """Return the pairs of paths that follow from pairs of nodes, and from images that share a node.
 
     Args:
         members: method, path, node; of every node that has a pair or several images.
         node_pairs: node_a, node_b, score.
+        same_score: the score of two images that share a node.
     """
     a = members.select("method", F.col("path").alias("one"), F.col("node").alias("node_a"))
     b = members.select(F.col("path").alias("other"), F.col("node").alias("node_b"))
     across = node_pairs.join(a, on="node_a", how="inner").join(b, on="node_b", how="inner")
     is_ordered_pair = (F.col("node_a") == F.col("node_b")) & (F.col("one") < F.col("other"))
-    same = a.join(b, on=is_ordered_pair, how="inner").withColumn("score", F.lit(0.0))
+    same = a.join(b, on=is_ordered_pair, how="inner").withColumn("score", F.lit(same_score))
     columns = ["method", "one", "other", "score"]
     both = across.select(columns).unionByName(same.select(columns))
     named = both.withColumns({"path_a": F.least("one", "other"), "path_b": F.greatest("one", "other")})
@@ -101,8 +102,8 @@ def _packer(chunks: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.Rec
 
 
 def _blobs(codes: np.ndarray, chunks: int) -> pa.RecordBatch:
-    # The product's high bits depend on every bit of the code, so that skewed codes spread evenly.
-    chunk = ((codes * _SPREAD) >> np.uint64(32)) % np.uint64(chunks)
+    # The product's highest bits depend on every bit of the code, so that skewed codes spread evenly.
+    chunk = (((codes * _SPREAD) >> np.uint64(32)) * np.uint64(chunks)) >> np.uint64(32)
     order = np.argsort(chunk, kind="stable")
     parts = np.split(codes[order], np.searchsorted(chunk[order], np.arange(1, chunks)))
     filled = [(number, part.tobytes()) for number, part in enumerate(parts) if len(part)]
@@ -138,7 +139,7 @@ def _joiner(max_distance: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[
     return join
 
 
-def _one_key_a_partition(spark: SparkSession, partitions: int) -> list[int]:
+def one_key_a_partition(spark: SparkSession, partitions: int) -> list[int]:
     """Return for each partition a key that Spark's hash sends there, so that no partition gets two tasks or none."""
     enough = int(partitions * (math.log(partitions) + 12)) + 16
     keys = spark.range(enough).select("id", F.pmod(F.hash("id"), F.lit(partitions)).alias("partition"))

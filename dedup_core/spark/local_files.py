@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
 import re
@@ -20,6 +21,7 @@ from dedup_core.spark.schemas import CONTENTS, conform
 from dedup_core.spark.store import Staging, has_scheme
 
 _LISTING_ROWS = 100_000
+_REMOTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:(?://[^/]*)?)(.*)", re.DOTALL)
 _ARROW_LISTING = pa.schema(
     [("path", pa.string()), ("size", pa.int64()), ("modified_at", pa.timestamp("us", "UTC")), ("uri", pa.string())]
 )
@@ -61,12 +63,22 @@ class LocalImages:
                 f"the input does not exist: {self.location} (on another filesystem give its scheme: hdfs://, s3a://)"
             )
         base = fixed_part(self.location)
-        found = (path for path in glob.iglob(self.location, recursive=True) if os.path.isfile(path))
-        return (_row(path, base) for path in found)
+        return (_row(path, base) for path in self._matches())
+
+    def _matches(self) -> Iterator[str]:
+        for path in sorted(set(glob.iglob(self.location, recursive=True))):
+            if os.path.isfile(path):
+                yield path
+            elif self.recursive and "**" not in self.location:
+                yield from self._walk(path)
 
     def _walk(self, folder: str) -> Iterator[str]:
-        with os.scandir(folder) as entries:
-            visible = [entry for entry in entries if not entry.name.startswith(".")]
+        try:
+            with os.scandir(folder) as entries:
+                visible = [entry for entry in entries if not entry.name.startswith(".")]
+        except OSError:
+            yield folder  # the worker that tries to read it will say why that fails
+            return
         for entry in visible:
             if entry.is_dir():
                 if self.recursive and not entry.is_symlink():  # a link to a folder may lead round in a circle
@@ -81,7 +93,9 @@ def read_uri(uri: str, max_bytes: int) -> bytes | Failure:
     if local is not None:
         return read(os.fsdecode(unquote_to_bytes(local)) if uri.startswith("file:") else local, max_bytes)
     try:
-        filesystem, path = fs.FileSystem.from_uri(re.sub("^s3[an]:", "s3:", uri))
+        root, path = _REMOTE.match(uri).groups()  # type: ignore[union-attr]  # what has a scheme matches
+        filesystem, base = _filesystem(root)
+        path = "/".join(part for part in (base.rstrip("/"), path.lstrip("/")) if part)
         with filesystem.open_input_file(path) as file:
             if file.size() > max_bytes:
                 return Failure("too_large", f"{file.size():,} bytes, over the limit of {max_bytes:,}")
@@ -90,6 +104,12 @@ def read_uri(uri: str, max_bytes: int) -> bytes | Failure:
         return Failure("vanished", "the file was listed, but is gone")
     except (OSError, pa.ArrowException) as error:
         return Failure("unreadable", f"the file can't be read: {' '.join(str(error).split())}")
+
+
+@functools.lru_cache(maxsize=16)
+def _filesystem(root: str) -> tuple[fs.FileSystem, str]:
+    """Return the filesystem of a URL's scheme and authority; a key after it may hold what a URL may not."""
+    return fs.FileSystem.from_uri(re.sub("^s3[an]:", "s3:", root))
 
 
 def local_path(location: str) -> str | None:

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from dedup_core.config import EncodeSettings, FindSettings, JobSettings, PipelineSettings
+from dedup_core.config import EncodeSettings, FindSettings, JobSettings, PipelineSettings, SearchSettings
 from dedup_core.errors import SettingsError
 from dedup_core.spark import features as encoding
 from dedup_core.spark.encoding_tasks import EncodePlan
-from dedup_core.spark.exports import export_maps
+from dedup_core.spark.exports import clear_exports, export_maps
 from dedup_core.spark.find import find_method
 from dedup_core.spark.local_files import local_path
 from dedup_core.spark.runs import Run
-from dedup_core.spark.schemas import FEATURES, conform
+from dedup_core.spark.schemas import FEATURES, TABLES, conform
 from dedup_core.spark.sources import open_source
 from dedup_core.spark.store import Staging, Store, literal, read_table
 
@@ -47,7 +47,8 @@ def run_find(spark: SparkSession, settings: FindSettings, say: Say) -> Run:
     if settings.features is None:
         table, source = read_table(spark, store, "features"), _source_of(store)
     elif Store(settings.features).exists():
-        table, source = conform(spark.read.parquet(literal(settings.features)), FEATURES), settings.features
+        table = conform(spark.read.parquet(literal(Store(settings.features).path())), FEATURES)
+        source = settings.features
     else:
         raise SettingsError(f"--features: there is no table at {settings.features}")
     run = _open_run(spark, settings, say, source)
@@ -58,16 +59,24 @@ def _open_run(spark: SparkSession, settings: JobSettings, say: Say, source: str)
     store = Store(settings.output)
     local = local_path(source)
     run = Run(spark, store, settings, say, source if local is None else os.path.abspath(local))
-    if local is not None and isinstance(settings, EncodeSettings) and f"{store.url}/".startswith(f"{run.source}/"):
+    if isinstance(settings, EncodeSettings) and _lies_inside(store.url, source):
         raise SettingsError(f"the output folder {store.url} lies inside the input {run.source}: choose one outside it")
     run.check_output()
     return run
 
 
+def _lies_inside(output: str, folder: str) -> bool:
+    inner, outer = (
+        location if (local := local_path(location)) is None else os.path.realpath(local)
+        for location in (output, folder)
+    )
+    return f"{inner.rstrip('/')}/".startswith(f"{outer.rstrip('/')}/")
+
+
 def _source_of(store: Store) -> str:
     """Return what the tables of a store were made from, as its newest record says."""
-    records = store.entries("runs")
-    return str(store.read_json("runs", records[-1])["source"]) if records else store.url
+    record = store.newest_record()
+    return str(record["source"]) if record else store.url
 
 
 def _encode(run: Run, settings: EncodeSettings) -> Staging:
@@ -85,23 +94,29 @@ def _encode(run: Run, settings: EncodeSettings) -> Staging:
     return staging
 
 
-def _find(run: Run, settings: FindSettings, features: DataFrame) -> Staging:
+def _find(run: Run, settings: SearchSettings, features: DataFrame) -> Staging:
     present = sorted(row["method"] for row in features.select("method").distinct().collect())
     for method in settings.method:
         if method not in present:
             raise SettingsError(f"no {method} features: the table has {', '.join(present) or 'none'}")
-    staging = Staging(run.spark, run.store, f"find-{run.run_id}")
+    staging = Staging(run.spark, run.store, "find")
+    staging.clear()  # an earlier run's that crashed
     for method in settings.method:
-        find_method(run, settings, features.where(F.col("method") == method), staging)
+        find_method(run, settings, method, features.where(F.col("method") == method), staging)
     return staging
 
 
 def _close_run(run: Run, settings: JobSettings, work: list[Staging]) -> Run:
     """Publish all tables one after the other, then the exports, and the record last."""
     with run.stage("publish"):
+        if run.replaces_all:
+            for name in [*TABLES, "evaluation", "report", "runs"]:
+                run.store.delete(name)
         for staging in work:
             staging.publish()
-        if isinstance(settings, FindSettings) and settings.export_json:
+        if run.replaces_all or isinstance(settings, SearchSettings):
+            clear_exports(run)
+        if isinstance(settings, SearchSettings) and settings.export_json:
             export_maps(run, settings)
         for staging in work:
             staging.clear()

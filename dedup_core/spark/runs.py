@@ -36,6 +36,7 @@ class Run:
         store: the output folder.
         settings: the job's settings.
         say: takes a line for the person who watches.
+        replaces_all: whether the tables of another input make room for this run's.
         source: what the tables are made from: the input, or another features table.
         run_id: when it started, and a few random characters.
         counts: what came of it, by name; a count that differs by method is a mapping.
@@ -47,6 +48,7 @@ class Run:
     settings: JobSettings
     say: Callable[[str], None]
     source: str
+    replaces_all: bool = False
     run_id: str = field(default_factory=_new_run_id)
     counts: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -58,11 +60,10 @@ class Run:
             SettingsError: says which, and what to do.
         """
         self.store.check_writable()
-        if self.settings.overwrite:
-            return
-        for name in self.store.entries("runs"):
-            earlier = self.store.read_json("runs", name)
-            if earlier.get("source") != self.source:
+        earlier = self.store.newest_record()
+        if earlier and earlier.get("source") != self.source:
+            self.replaces_all = self.settings.overwrite
+            if not self.replaces_all:
                 raise SettingsError(
                     f"the output folder {self.store.url} already holds the tables of run {earlier.get('run_id')}, made "
                     f"from {earlier.get('source')}: choose another folder, or replace them by --overwrite"

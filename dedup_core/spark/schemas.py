@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import cast
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
 
 _IMAGE = "path STRING, size BIGINT, modified_at TIMESTAMP"
 _FEATURE = "method STRING, fingerprint STRING, hash BIGINT, embedding ARRAY<FLOAT>"
@@ -35,17 +34,20 @@ TABLES = {
 
 def conform(frame: DataFrame, schema: str) -> DataFrame:
     """Select the columns of ``schema``, in its order and with its types; a column that is missing becomes null."""
-    fields = _struct(schema).fields
     present = set(frame.columns)
     return frame.select(
-        *((F.col(f.name) if f.name in present else F.lit(None)).cast(f.dataType).alias(f.name) for f in fields)
+        *(
+            (F.col(name) if name in present else F.lit(None)).cast(kind).alias(name)
+            for name, kind in _columns(schema).items()
+        )
     )
 
 
 def names(schema: str) -> Sequence[str]:
     """Return the column names of ``schema``."""
-    return _struct(schema).names
+    return list(_columns(schema))
 
 
-def _struct(schema: str) -> StructType:
-    return cast(StructType, StructType.fromDDL(schema))
+def _columns(schema: str) -> dict[str, str]:
+    """Split a schema at the commas between columns, not at those inside a STRUCT."""
+    return dict(column.split(" ", 1) for column in re.split(r", (?![^<]*>)", schema))

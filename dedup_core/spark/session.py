@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ WORKER_THREADS = (
 
 @contextmanager
 def session(name: str) -> Iterator[SparkSession]:
-    """Yield the session of this process, and stop it at the end.
+    """Yield the session of this process, or start one and stop it at the end.
 
     Master, memory and all else belong to whoever submits; only what correctness needs is set here.
 
@@ -29,6 +30,8 @@ def session(name: str) -> Iterator[SparkSession]:
         DedupError: if Spark can't start, for want of Java for one.
     """
     _let_workers_find_this_python()
+    logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)  # errors reach the user as one line
+    borrowed = SparkSession.getActiveSession()
     try:
         spark = SparkSession.builder.appName(name).getOrCreate()
     except PySparkException as error:
@@ -42,7 +45,8 @@ def session(name: str) -> Iterator[SparkSession]:
     try:
         yield spark
     finally:
-        spark.stop()
+        if borrowed is None:
+            spark.stop()
 
 
 def _let_workers_find_this_python() -> None:

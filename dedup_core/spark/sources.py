@@ -8,6 +8,7 @@ read by Spark's binaryFile source. A manifest names images anywhere, or carries 
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -72,16 +73,19 @@ class SparkImages:
         Raises:
             InputError: if the input is missing or holds no files.
         """
-        base = fixed_part(_SCHEME.sub("", self.location)).rstrip("/") + "/"
+        base = posixpath.normpath("/" + fixed_part(_SCHEME.sub("", self.location)).lstrip("/")).rstrip("/") + "/"
         place_in_filesystem = F.regexp_replace("path", _SCHEME.pattern, "")
-        is_inside = place_in_filesystem.startswith(base)
-        inside = F.when(is_inside, F.expr(f"substring(regexp_replace(path, '{_SCHEME.pattern}', ''), {len(base) + 1})"))
+        relative = place_in_filesystem.substr(F.lit(len(base) + 1), F.length("path"))
+        named_itself = place_in_filesystem == F.lit(base[:-1])
+        path = F.when(place_in_filesystem.startswith(base), relative)
+        path = path.when(named_itself, F.regexp_extract("path", "[^/]+$", 0)).otherwise(place_in_filesystem)
         try:
             files = self._binary_files([self.location])
+            _ = files.schema  # Spark Connect looks for the files only when it must
         except AnalysisException as error:
             raise InputError(f"the input can't be listed: {' '.join(str(error).split())[:300]}") from error
         listing = files.select(
-            inside.otherwise(F.regexp_extract("path", "[^/]+$", 0)).alias("path"),
+            path.alias("path"),
             F.col("length").alias("size"),
             F.col("modificationTime").alias("modified_at"),
             F.col("path").alias("uri"),
@@ -105,7 +109,7 @@ class SparkImages:
     def _readable(self, uris: list[str]) -> Iterator[list[str]]:
         """Split the files until those that are gone stand alone: Spark refuses a whole list for one of them."""
         try:
-            self._binary_files([literal(uri) for uri in uris])
+            _ = self._binary_files([literal(uri) for uri in uris]).schema
             yield uris
         except AnalysisException:
             middle = len(uris) // 2
@@ -146,7 +150,7 @@ class Manifest:
         """Join the bytes that the manifest carries, if it does."""
         if not self.has_content:
             return conform(listing, CONTENTS)
-        content = self.rows.select("path", "content").dropDuplicates(["path"])
+        content = self.rows.groupBy("path").agg(F.min("content").alias("content"))  # the same one each time
         return conform(listing.drop("content").join(content, on="path", how="left"), CONTENTS)
 
     def _uri(self) -> F.Column:
@@ -165,17 +169,20 @@ def _open_manifest(spark: SparkSession, settings: EncodeSettings, kind: str) -> 
         if kind == "text":
             rows = spark.read.text(literal(location)).select(F.trim("value").alias("path"))
         else:
-            rows = spark.read.options(header="true").format(kind).load(literal(location))
+            options = {"header": "true", "escape": '"', "multiLine": "true"} if kind == "csv" else {}
+            rows = spark.read.options(**options).format(kind).load(literal(location))
+        columns = rows.columns
     except AnalysisException as error:
         raise InputError(f"can't read the manifest {settings.input}: {' '.join(str(error).split())[:300]}") from error
-    if kind != "text" and settings.path_column not in rows.columns:
+    if kind == "text":
+        return Manifest(rows, local or settings.input, has_content=False)
+    if settings.path_column not in columns:
         raise InputError(
-            f"the manifest {settings.input} has no column {settings.path_column!r}; it has {', '.join(rows.columns)}: "
+            f"the manifest {settings.input} has no column {settings.path_column!r}; it has {', '.join(columns)}: "
             "name the one with the paths by --path-column"
         )
-    if kind != "text":
-        rows = rows.withColumnRenamed(settings.path_column, "path").withColumnRenamed(
-            settings.content_column, "content"
-        )
-    rows = rows.withColumn("path", F.col("path").cast("string"))
-    return Manifest(rows, local or settings.input, kind == "parquet" and "content" in rows.columns)
+    named = [F.col(f"`{settings.path_column}`").cast("string").alias("path")]
+    has_content = kind == "parquet" and settings.content_column in columns
+    if has_content:
+        named.append(F.col(f"`{settings.content_column}`").alias("content"))
+    return Manifest(rows.select(*named), local or settings.input, has_content)

@@ -45,6 +45,8 @@ class Store:
             self._fs, self._root = fs.FileSystem.from_uri(_arrow_url(self.url))
         except (pa.ArrowException, OSError) as error:
             raise SettingsError(f"no filesystem for {url}: {error}") from error
+        self._is_local = self._fs.type_name == "local"
+        self._renames_folders = self._fs.type_name in ("local", "hdfs")
 
     def path(self, *parts: str) -> str:
         """Return where something in the folder lies, for Spark to write."""
@@ -69,9 +71,10 @@ class Store:
         return bool(self._fs.get_file_info(self._inside(*parts)).type != fs.FileType.NotFound)
 
     def entries(self, *parts: str) -> list[str]:
-        """Return the names in a folder, sorted; none where there is no such folder."""
+        """Return the visible names in a folder, sorted; none where there is no such folder."""
         selector = fs.FileSelector(self._inside(*parts), allow_not_found=True)
-        return sorted(posixpath.basename(entry.path) for entry in self._fs.get_file_info(selector))
+        names = (posixpath.basename(entry.path) for entry in self._fs.get_file_info(selector))
+        return sorted(name for name in names if not name.startswith("."))
 
     def write_text(self, name: str, text: str) -> None:
         """Write a small file whole, making its folder."""
@@ -85,12 +88,23 @@ class Store:
         with self._fs.open_output_stream(aside) as stream:
             for piece in pieces:
                 stream.write(piece.encode("utf-8", "backslashreplace"))
+        if not self._is_local and self.exists(name):
+            self._fs.delete_file(target)  # a rename on HDFS does not replace
         self._fs.move(aside, target)
+
+    def delete_file(self, name: str) -> None:
+        """Delete a file."""
+        self._fs.delete_file(self._inside(name))
 
     def read_json(self, *parts: str) -> Any:
         """Return the content of a JSON file."""
         with self._fs.open_input_stream(self._inside(*parts)) as stream:
             return json.loads(stream.read())
+
+    def newest_record(self) -> dict[str, Any] | None:
+        """Return the record of the newest run; none where no run has finished."""
+        records = self.entries("runs")
+        return self.read_json("runs", records[-1]) if records else None
 
     def open_output(self, *parts: str) -> Any:
         """Open a file for writing bytes, making its folder."""
@@ -107,10 +121,23 @@ class Store:
             self._fs.delete_dir(self._inside(*above))
 
     def move(self, source: tuple[str, ...], target: tuple[str, ...]) -> None:
-        """Move a folder, making the folder above its new place; nothing happens if it isn't there."""
-        if self.exists(*source):
-            self._fs.create_dir(posixpath.dirname(self._inside(*target)), recursive=True)
-            self._fs.move(self._inside(*source), self._inside(*target))
+        """Move a folder to a place where nothing may be; nothing happens if it isn't there.
+
+        Local disks and HDFS rename it. An object store knows no folders: each file is copied, then deleted.
+        """
+        if not self.exists(*source):
+            return
+        origin, goal = self._inside(*source), self._inside(*target)
+        self._fs.create_dir(posixpath.dirname(goal), recursive=True)
+        if self._renames_folders:
+            self._fs.move(origin, goal)
+            return
+        for entry in self._fs.get_file_info(fs.FileSelector(origin, recursive=True)):
+            if entry.type == fs.FileType.File:
+                copy = posixpath.join(goal, posixpath.relpath(entry.path, origin))
+                self._fs.create_dir(posixpath.dirname(copy), recursive=True)
+                self._fs.copy_file(entry.path, copy)
+        self._fs.delete_dir(origin)
 
     def _inside(self, *parts: str) -> str:
         return posixpath.join(self._root, *parts)
@@ -171,6 +198,7 @@ class Staging:
             partitions = [entry for entry in inside if "=" in entry]
             places: list[tuple[str, ...]] = [(table, partition) for partition in partitions] or [(table,)]
             for place in places:
+                self.clear("replaced", *place)  # what a publication that was cut short had moved there
                 self.store.move(place, (_STAGING, self.name, "replaced", *place))
                 self.store.move((_STAGING, self.name, "ready", *place), place)
 

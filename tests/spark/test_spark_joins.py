@@ -23,7 +23,7 @@ def members(features):
 def found_pairs(features, max_distance, chunk_codes):
     nodes = joins.nodes(features).cache()
     node_pairs = joins.node_pairs(nodes, nodes.count(), max_distance, chunk_codes)
-    rows = joins.path_pairs(members(features), node_pairs).collect()
+    rows = joins.path_pairs(members(features), node_pairs, 0.0).collect()
     assert len({(row["path_a"], row["path_b"]) for row in rows}) == len(rows), "a pair came out twice"
     return {(row["path_a"], row["path_b"]): row["score"] for row in rows}
 
@@ -62,7 +62,7 @@ def test_features_made_in_different_ways_never_meet(spark):
 
 @pytest.mark.parametrize("tasks", [1, 2, 3, 28, 200])
 def test_every_partition_gets_one_task(spark, tasks):
-    keys = joins._one_key_a_partition(spark, tasks)
+    keys = joins.one_key_a_partition(spark, tasks)
     frame = spark.createDataFrame([(key,) for key in keys], "task BIGINT").repartition(tasks, "task")
     per_partition = frame.groupBy(F.spark_partition_id().alias("partition")).count().collect()
     assert [row["count"] for row in per_partition] == [1] * tasks
@@ -71,6 +71,6 @@ def test_every_partition_gets_one_task(spark, tasks):
 def test_pairs_carry_their_method(spark):
     features = features_of(spark, {"a": 1, "b": 1}, method="dhash")
     nodes = joins.nodes(features)
-    rows = joins.path_pairs(members(features), joins.node_pairs(nodes, 1, 0, 10))
+    rows = joins.path_pairs(members(features), joins.node_pairs(nodes, 1, 0, 10), 0.0)
     assert [row["method"] for row in rows.collect()] == ["dhash"]
     assert pairs_of(rows) == {("a", "b"): 0.0}

@@ -14,6 +14,7 @@ from dedup_core.corpus import add_broken_files, installed_photographs, make_corp
 from dedup_core.encoders import ENCODERS, encode_batch
 from dedup_core.errors import InputError, LimitError, SettingsError
 from dedup_core.spark.pipeline import run_encode, run_find, run_pipeline
+from dedup_core.spark.store import Store
 
 HASHES = ("phash", "ahash", "dhash", "whash")
 TABLES = ("features", "failures", "pairs", "duplicates", "groups", "removals")
@@ -120,7 +121,7 @@ def test_the_two_halves_give_the_tables_of_the_whole(spark, finished, images, tm
 def test_a_crashed_run_goes_on_where_it_stopped(spark, images, tmp_path, monkeypatch):
     from dedup_core.spark import features
 
-    monkeypatch.setattr(features, "_FIRST_CHECKPOINT_IMAGES", 5)
+    monkeypatch.setattr(features, "_FIRST_CHECKPOINT_IMAGES", 5)  # a crash among 32 images needs small parts
     settings = EncodeSettings(input=str(images), output=str(tmp_path), checkpoint_seconds=0.01)
 
     class PulledPlugError(Exception):
@@ -210,11 +211,55 @@ def test_more_pairs_than_allowed_stop_the_run_before_the_search(spark, images, t
 
 def test_the_tables_of_another_input_are_not_overwritten_unless_asked(spark, images, tmp_path):
     other = shutil.copytree(images / "album", tmp_path / "other")
-    pipeline(spark, other, tmp_path / "out")
+    run_encode(spark, EncodeSettings(input=str(other), output=str(tmp_path / "out"), method="phash,ahash"), silent)
     with pytest.raises(SettingsError, match=r"already holds the tables of run .*--overwrite"):
         pipeline(spark, images, tmp_path / "out")
     run = pipeline(spark, images, tmp_path / "out", overwrite=True)
+    run_encode(spark, EncodeSettings(input=str(images), output=str(tmp_path / "out")), silent)
     assert spark.read.parquet(f"{tmp_path}/out/features").count() == run.counts["encoded"] == 30
+
+
+def test_a_manifest_goes_all_the_way_and_what_it_misnames_is_a_failure(spark, images, tmp_path):
+    names = sorted(path.relative_to(images.parent).as_posix() for path in (images / "album").iterdir())
+    (images.parent / "list.csv").write_text('path\n"images/it is ""gone"".png"\n' + "\n".join(names) + "\n")
+    run = pipeline(spark, images.parent / "list.csv", tmp_path / "out")
+    assert (run.counts["seen"], run.counts["encoded"], run.counts["failed"]) == (7, 6, {"vanished": 1})
+    failures = spark.read.parquet(f"{tmp_path}/out/failures").collect()
+    assert [row["path"] for row in failures] == ['images/it is "gone".png']
+
+
+def test_a_link_to_nowhere_and_a_locked_folder_are_failures(spark, images, tmp_path):
+    folder = shutil.copytree(images / "album", tmp_path / "images")
+    (folder / "dangling.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    run = run_encode(spark, EncodeSettings(input=str(folder), output=str(tmp_path / "out")), silent)
+    assert (run.counts["encoded"], run.counts["failed"]) == (6, {"vanished": 1})
+
+
+def test_a_publication_that_was_cut_short_is_mended_by_the_next_run(spark, images, tmp_path, monkeypatch):
+    settings = EncodeSettings(input=str(images), output=str(tmp_path))
+    run_encode(spark, settings, silent)
+    move, moves = Store.move, []
+
+    def cut_short(store, source, target):
+        moves.append(target)
+        if len(moves) > 2:
+            raise OSError("power cut")
+        move(store, source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "move", cut_short)
+        with pytest.raises(OSError, match="power cut"):
+            run_encode(spark, settings, silent)
+    run = run_encode(spark, settings, silent)
+    assert run.counts["encoded"] == spark.read.parquet(f"{tmp_path}/features").count() == 30
+    assert spark.read.parquet(f"{tmp_path}/failures").count() == 2
+
+
+def test_limits_hold_for_features_of_an_earlier_run_too(spark, images, tmp_path):
+    settings = EncodeSettings(input=str(images / "album"), output=str(tmp_path / "out"))
+    run_encode(spark, settings, silent)
+    run = run_encode(spark, settings.model_copy(update={"max_pixels": 263_000}), silent)
+    assert run.counts["failed"]["too_many_pixels"] == run.counts["seen"] - run.counts["encoded"] > 0
 
 
 def test_an_output_inside_the_input_is_refused(spark, images):

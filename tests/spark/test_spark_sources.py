@@ -55,6 +55,11 @@ def test_a_single_image(staging, folder):
     assert sorted(listed(staging, folder / "a.jpg")) == ["a.jpg"]
 
 
+def test_a_glob_of_folders_lists_what_is_in_them_once(staging, folder):
+    assert sorted(listed(staging, f"{folder}/i*")) == ["in/[x]{y}.png", "in/b 100%.png", "in/deeper/ü.gif"]
+    assert len(listed(staging, f"{folder}/**/**/*.png")) == 2
+
+
 def test_a_link_to_the_folder_above_does_not_lead_round_in_a_circle(staging, folder):
     (folder / "in" / "up").symlink_to(folder, target_is_directory=True)
     assert len(listed(staging, folder)) == 5
@@ -112,6 +117,13 @@ def test_an_empty_manifest_is_named(staging, tmp_path):
     (tmp_path / "list.txt").write_text("\n")
     with pytest.raises(InputError, match="names no images"):
         listed(staging, tmp_path / "list.txt")
+
+
+@pytest.mark.parametrize("location", ["{0}", "{0}/", "{0}//in/..", "{0}/{{in,other}}"])
+def test_sparks_own_reader_names_paths_from_the_folder_however_it_is_spelt(staging, spark, folder, location):
+    spark_images(spark, location.format(folder)).list_into(staging)
+    found = {row["path"] for row in staging.read("listing", LISTING).collect()}
+    assert "in/b 100%.png" in found or found == {"in/b 100%.png", "in/[x]{y}.png"}
 
 
 def spark_images(spark, location):
