@@ -9,7 +9,8 @@ from typing import Any, Literal, NoReturn, get_args, get_origin
 
 import click
 
-from dedup_core.config import JobSettings, SettingsType, option, resolve
+from dedup_core.config import JobSettings
+from dedup_core.config_layers import SettingsType, option, resolve
 from dedup_core.errors import DedupError
 
 

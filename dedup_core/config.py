@@ -1,4 +1,4 @@
-"""Settings of the jobs: frozen, validated before Spark starts, layered default < configuration file < option.
+"""Settings of the jobs: frozen, and validated before Spark starts.
 
 Every setting is declared once, here. Its option on the command line, its line in ``conf/dedup.yaml`` and its
 place in the run record follow from the declaration.
@@ -6,17 +6,11 @@ place in the run record follow from the declaration.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
 
-from dedup_core.encoders import ENCODERS, Decoding, Encoder, encoder
-from dedup_core.errors import SettingsError, nearest
+from dedup_core.encoders import METHODS, Decoding, check_method
 from dedup_core.picture import MAX_PIXELS, Orientation
 
 
@@ -48,32 +42,22 @@ class JobSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     overwrite: bool = Field(False, description="Replace tables that were made from another input.")
     verbose: bool = Field(False, description="Show Spark's own log, and the traceback of an error.")
 
-    def fingerprint(self) -> str:
-        """Return a short digest of all settings that say what to compute, to tell one piece of work from another."""
-        stated = self.model_dump(mode="json", exclude={"verbose", "overwrite"})
-        return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:12]
-
 
 class MethodSettings(JobSettings, frozen=True):
     """What every job takes that works on features."""
 
     method: Names = Field(
-        ("phash",), description=f"How to compare images, one or several of: {', '.join(ENCODERS)} (comma-separated)."
+        ("phash",), description=f"How to compare images, one or several of: {', '.join(METHODS)} (comma-separated)."
     )
 
     @field_validator("method")
     @classmethod
     def _known_methods(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if not names:
-            raise ValueError(f"name at least one of: {', '.join(ENCODERS)}")
+            raise ValueError(f"name at least one of: {', '.join(METHODS)}")
         for name in names:
-            encoder(name)
+            check_method(name)
         return tuple(dict.fromkeys(names))
-
-    @property
-    def encoders(self) -> list[Encoder]:
-        """The encoders of the methods, in the order given."""
-        return [encoder(name) for name in self.method]
 
 
 class EncodeSettings(MethodSettings, frozen=True):
@@ -96,6 +80,14 @@ class EncodeSettings(MethodSettings, frozen=True):
     max_failed_share: Real = Field(
         1.0, ge=0.0, le=1.0, description="Stop with exit code 3 when a larger share of the images can't be encoded."
     )
+    cnn_weights: Location = Field(
+        "imagenet", description="CNN: 'imagenet' for Keras's own download, or a file of MobileNet's weights."
+    )
+    cnn_model: Location | None = Field(None, description="CNN: a Keras model's file to use instead of MobileNet.")
+    cnn_batch_size: Count = Field(32, ge=1, description="CNN: how many images the network takes at a time.")
+    cnn_precision: Literal["float32", "float16"] = Field(
+        "float32", description="CNN: precision of the stored embeddings; 'float16' is rounded and compresses better."
+    )
     images_per_task: Count = Field(128, ge=1, description="How many images a Spark task encodes.")
     checkpoint_seconds: Real = Field(
         60.0, gt=0, description="Save progress about this often: what a crashed run had saved is not encoded again."
@@ -107,12 +99,9 @@ class EncodeSettings(MethodSettings, frozen=True):
         return Decoding(self.max_pixels, self.orientation)
 
 
-class FindSettings(MethodSettings, frozen=True):
+class SearchSettings(MethodSettings, frozen=True):
     """Features to pairs, duplicates, groups and removals."""
 
-    features: Location | None = Field(
-        None, description="Features table to search, if not the one under the output folder."
-    )
     max_distance_threshold: Count = Field(
         10, ge=0, le=64, description="Hashes: the largest Hamming distance of a pair."
     )
@@ -122,81 +111,92 @@ class FindSettings(MethodSettings, frozen=True):
     max_pairs: Count = Field(
         100_000_000, ge=0, description="Stop with exit code 4 before a search that would find more pairs than this."
     )
+    chunk_vectors: Count = Field(
+        20_000, ge=1, description="How many distinct embeddings a search task compares with as many others."
+    )
     chunk_codes: Count = Field(
         4_000_000, ge=1, description="How many distinct hashes a search task compares with as many others."
     )
     export_json: bool = Field(True, description="Write duplicates.json and to_remove.json, in imagededup's form.")
     scores: bool = Field(False, description="Give the score of each duplicate in duplicates.json.")
     max_export_images: Count = Field(
-        1_000_000, ge=0, description="Above this many images, leave the JSON files out: the tables hold the same."
+        200_000, ge=0, description="Above this many images, leave the JSON files out: the tables hold the same."
     )
 
 
-class PipelineSettings(EncodeSettings, FindSettings, frozen=True):
+class EvaluateSettings(MethodSettings, frozen=True):
+    """Tables, and the truth where there is one, to figures that say how good each threshold is."""
+
+    ground_truth: Location | None = Field(
+        None, description="The true duplicates: a JSON map, or CSV or Parquet with path_a and path_b, or with labels."
+    )
+    path_column: str = Field("path", description="Ground truth with labels: the column with the paths.")
+    label_column: str = Field("label", description="Ground truth with labels: the column with each image's group.")
+    duplicates: Location | None = Field(
+        None, description="What was found, if not the tables under the output folder: another folder, or a JSON map."
+    )
+    target_precision: Real = Field(
+        0.99, ge=0.0, le=1.0, description="Name the threshold of the highest recall at this precision or better."
+    )
+    min_precision: Real | None = Field(
+        None, ge=0.0, le=1.0, description="Stop with exit code 4 when the precision of pairs is lower."
+    )
+    min_recall: Real | None = Field(
+        None, ge=0.0, le=1.0, description="Stop with exit code 4 when the recall of pairs is lower."
+    )
+    min_f1: Real | None = Field(
+        None, ge=0.0, le=1.0, description="Stop with exit code 4 when the F1 of pairs is lower."
+    )
+    max_sweep_pairs: Count = Field(
+        5_000_000, ge=0, description="Above this many pairs, leave out groups and removals at each threshold."
+    )
+    samples_per_threshold: Count = Field(
+        20, ge=0, description="How many pairs to draw at each threshold, for the eye to judge."
+    )
+
+    @field_validator("min_precision", "min_recall", "min_f1")
+    @classmethod
+    def _gate_needs_truth(cls, least: float | None, stated: ValidationInfo) -> float | None:
+        # A gate that nothing is held against would pass in silence.
+        if least is not None and stated.data.get("ground_truth", "") is None:
+            raise ValueError("needs --ground-truth")
+        return least
+
+
+class BenchmarkSettings(JobSettings, frozen=True):
+    """Photographs to a labelled corpus."""
+
+    photographs: Location | None = Field(
+        None, description="Folder of images that show different things (default those of installed packages)."
+    )
+    edits: Names = Field(("all",), description="The edits to make copies by (comma-separated), or 'all'.")
+    seed: Count = Field(0, ge=0, description="Decides what is random in an edit: the same seed gives the same files.")
+
+
+class FindSettings(SearchSettings, frozen=True):
+    """Features that are already there to pairs, duplicates, groups and removals."""
+
+    features: Location | None = Field(
+        None, description="Features table to search, if not the one under the output folder."
+    )
+
+
+class PipelineSettings(EncodeSettings, SearchSettings, frozen=True):
     """Images to every table, in one run."""
 
 
-SettingsType = TypeVar("SettingsType", bound=JobSettings)
+class ReportSettings(JobSettings, frozen=True):
+    """Tables to a page for people."""
 
-
-def resolve(kind: type[SettingsType], options: Mapping[str, Any], config_file: str | None = None) -> SettingsType:
-    """Lay the options over the configuration file over the defaults, and check the result.
-
-    Args:
-        kind: the settings of the job.
-        options: settings by name, as given on the command line.
-        config_file: a YAML file with settings by name. One file may serve all jobs: what belongs to another job
-            is passed over.
-
-    Raises:
-        SettingsError: names the setting, where it comes from, what is wrong with it and what would be right.
-    """
-    from_file = _read(config_file) if config_file else {}
-    merged = {name: value for name, value in from_file.items() if name in kind.model_fields} | dict(options)
-    try:
-        return kind(**merged)
-    except ValidationError as error:
-        origins = {name: f"{name} in {config_file}" for name in from_file} | {name: option(name) for name in options}
-        raise SettingsError("; ".join(_explain(problem, origins) for problem in error.errors())) from error
-
-
-def option(name: str) -> str:
-    """Return the command-line option of a setting."""
-    return "--" + name.replace("_", "-")
-
-
-def known_settings() -> set[str]:
-    """Return the names of all settings of all jobs."""
-    return {name for kind in _subclasses(JobSettings) for name in kind.model_fields}
-
-
-def _subclasses(kind: type[JobSettings]) -> Iterable[type[JobSettings]]:
-    yield kind
-    for child in kind.__subclasses__():
-        yield from _subclasses(child)
-
-
-def _read(config_file: str) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(Path(config_file).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(
-            f"can't read the configuration file {config_file}: {' '.join(str(error).split())}"
-        ) from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise SettingsError(f"the configuration file {config_file} must hold 'name: value' lines")
-    for name in content:
-        if name not in known_settings():
-            raise SettingsError(f"unknown setting {name!r} in {config_file}: {nearest(str(name), known_settings())}")
-    return content
-
-
-def _explain(problem: Mapping[str, Any], origins: Mapping[str, str]) -> str:
-    name = str(problem["loc"][0])
-    where = origins.get(name, option(name))
-    if problem["type"] == "missing":
-        return f"{where} is required"
-    message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    return f"{where}: {message} (got {problem['input']!r})"
+    report_method: Names | None = Field(
+        None, description="Methods to show (comma-separated), if not all that the tables hold."
+    )
+    report_name: str = Field(
+        "index.html", pattern=r"^[\w-][\w .-]*\.html$", description="Name of the page in the folder report/."
+    )
+    images: Location | None = Field(
+        None, description="Folder of the images, if they are no longer where they were encoded from."
+    )
+    max_groups: Count = Field(500, ge=1, description="How many groups the page shows; of more, a sample.")
+    max_images_per_group: Count = Field(10, ge=2, description="How many images of a group the page shows.")
+    thumbnail_pixels: Count = Field(176, ge=16, le=512, description="The longer side of the page's pictures.")

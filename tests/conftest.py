@@ -27,4 +27,17 @@ def photographs():
         pytest.skip(str(error))
 
 
-# The lazy, session-scoped `spark` fixture stands below this line.
+@pytest.fixture(scope="session")
+def keras():
+    tensorflow = pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'dedup-core[cnn]'")
+    return tensorflow.keras
+
+
+@pytest.fixture(scope="session")
+def seeded_weights(keras, tmp_path_factory):
+    """A file of random weights, written by Keras itself."""
+    keras.utils.set_random_seed(0)
+    network = keras.applications.MobileNet(include_top=False, pooling="avg", input_shape=(224, 224, 3), weights=None)
+    path = tmp_path_factory.mktemp("weights") / "seeded.weights.h5"
+    network.save_weights(path)
+    return path

@@ -16,22 +16,6 @@ WEIGHTS = SHARED / "weights" / "mobilenet_1_0_224_no_top.weights.h5"
 
 
 @pytest.fixture(scope="session")
-def keras():
-    tensorflow = pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'dedup-core[cnn]'")
-    return tensorflow.keras
-
-
-@pytest.fixture(scope="session")
-def seeded_weights(keras, tmp_path_factory):
-    """A file of random weights, written by Keras itself."""
-    keras.utils.set_random_seed(0)
-    network = keras.applications.MobileNet(include_top=False, pooling="avg", input_shape=(224, 224, 3), weights=None)
-    path = tmp_path_factory.mktemp("weights") / "seeded.weights.h5"
-    network.save_weights(path)
-    return path
-
-
-@pytest.fixture(scope="session")
 def embedder(seeded_weights):
     return cnn.Embedder(seeded_weights, batch_size=4)
 
@@ -126,10 +110,10 @@ def test_refuses_weights_of_another_architecture(keras, tmp_path):
 
 
 def test_refuses_when_the_download_fails(keras, monkeypatch):
-    def fail(**settings):
+    def fail(*names, **settings):
         raise Exception("URL fetch failure\nsecond line")  # what Keras raises
 
-    monkeypatch.setattr(keras.applications, "MobileNet", fail)
+    monkeypatch.setattr(keras.utils, "get_file", fail)
     refused("can't download .*URL fetch failure.*mobilenet_1_0_224_tf_no_top.h5", weights="imagenet")
 
 

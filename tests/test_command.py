@@ -4,7 +4,8 @@ import click
 import pytest
 
 from dedup_core.command import run_job
-from dedup_core.config import FindSettings, PipelineSettings, option
+from dedup_core.config import FindSettings, PipelineSettings
+from dedup_core.config_layers import option
 from dedup_core.errors import DedupError, InputError, LimitError, SettingsError
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from dedup_core import config
-from dedup_core.config import EncodeSettings, FindSettings, JobSettings, PipelineSettings, option, resolve
+from dedup_core.config import EncodeSettings, FindSettings, JobSettings, PipelineSettings
+from dedup_core.config_layers import option, resolve
 from dedup_core.errors import SettingsError
 
 CONF = Path(__file__).parents[1] / "conf" / "dedup.yaml"
