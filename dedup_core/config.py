@@ -184,6 +184,8 @@ class FindSettings(SearchSettings, frozen=True):
 class PipelineSettings(EncodeSettings, SearchSettings, frozen=True):
     """Images to every table, in one run."""
 
+    report: bool = Field(True, description="Write the report, a page with pictures, when the tables are there.")
+
 
 class ReportSettings(JobSettings, frozen=True):
     """Tables to a page for people."""

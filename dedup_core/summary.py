@@ -53,4 +53,6 @@ def _places(run: Run) -> list[str]:
     ]
     exports = [name for name in store.entries() if name.endswith(".json")]
     lines = [f"Tables   {store.url}/", f"         {', '.join(tables)}"]
+    if store.exists("report", "index.html"):
+        lines.append(f"Report   {store.url}/report/index.html")
     return lines + ([f"         {', '.join(exports)}"] if exports else [])

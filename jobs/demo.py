@@ -43,7 +43,7 @@ def demo(settings: DemoSettings) -> None:
         run = run_pipeline(spark, PipelineSettings(input=str(images), output=str(tables)), say=click.echo)
     click.echo(summary(run))
     click.echo(
-        f"\nNext     look at {tables}/duplicates.json, then try your own images:\n"
+        f"\nNext     open {tables}/report/index.html in a browser, then try your own images:\n"
         "         ./spark-submit.sh jobs/pipeline.py --input FOLDER --output RESULTS --method phash\n"
         "         ./spark-submit.sh jobs/pipeline.py --help"
     )

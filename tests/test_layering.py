@@ -120,8 +120,9 @@ def test_our_spark_code_is_imported_by_itself_and_the_jobs_alone():
     assert strangers == []
 
 
-def test_images_are_opened_in_one_place():
-    assert set(importers("PIL")) <= {"dedup_core/picture.py", "dedup_core/attacks.py"}
+def test_images_are_opened_in_one_place_and_saved_in_two():
+    saves = {"dedup_core/attacks.py", "dedup_core/report_thumbnails.py"}
+    assert set(importers("PIL")) <= {"dedup_core/picture.py", *saves}
 
 
 def test_tensorflow_is_imported_inside_functions_of_cnn_alone():

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from dedup_core.config import EncodeSettings, FindSettings, JobSettings, PipelineSettings, SearchSettings
+from dedup_core.config import (
+    EncodeSettings,
+    FindSettings,
+    JobSettings,
+    PipelineSettings,
+    ReportSettings,
+    SearchSettings,
+)
 from dedup_core.errors import SettingsError
 from dedup_core.spark import features as encoding
 from dedup_core.spark.encoding_tasks import EncodePlan
@@ -28,7 +36,10 @@ def run_pipeline(spark: SparkSession, settings: PipelineSettings, say: Say) -> R
     run = _open_run(spark, settings, say, settings.input)
     encoded = _encode(run, settings)
     found = _find(run, settings, encoded.read("ready/features", FEATURES))
-    return _close_run(run, settings, [encoded, found])
+    _close_run(run, settings, [encoded, found])
+    if settings.report:
+        _report(run, settings)
+    return run
 
 
 def run_encode(spark: SparkSession, settings: EncodeSettings, say: Say) -> Run:
@@ -53,6 +64,18 @@ def run_find(spark: SparkSession, settings: FindSettings, say: Say) -> Run:
         raise SettingsError(f"--features: there is no table at {settings.features}")
     run = _open_run(spark, settings, say, source)
     return _close_run(run, settings, [_find(run, settings, table)])
+
+
+def _report(run: Run, settings: PipelineSettings) -> None:
+    """Write the page. The tables are published by now: that they can't be shown does not make the run a failure."""
+    if importlib.util.find_spec("jinja2") is None:
+        run.say("No report: it needs jinja2 (pip install 'dedup-core[report]')")
+        return
+    from dedup_core.spark.report import write_report  # loads the templates' engine, which the tables do without
+
+    run.say("Writing the report")
+    with run.stage("report"):
+        write_report(run.spark, ReportSettings.model_validate({"output": settings.output}), say=lambda _line: None)
 
 
 def _open_run(spark: SparkSession, settings: JobSettings, say: Say, source: str) -> Run:

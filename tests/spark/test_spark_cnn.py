@@ -29,7 +29,7 @@ def finished(spark, images, seeded_weights, tmp_path_factory):
     output = tmp_path_factory.mktemp("out")
     settings = PipelineSettings(
         input=str(images), output=str(output), method="cnn,phash", cnn_weights=str(seeded_weights), scores=True,
-        min_similarity_threshold=0.95, chunk_vectors=7,
+        min_similarity_threshold=0.95, chunk_vectors=7, report=False,
     )  # fmt: skip
     return run_pipeline(spark, settings, silent), output
 

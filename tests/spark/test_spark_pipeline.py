@@ -43,14 +43,15 @@ def codes(images):
 
 
 def pipeline(spark, images, output, **others):
-    return run_pipeline(spark, PipelineSettings(input=str(images), output=str(output), **others), silent)
+    settings = {"input": str(images), "output": str(output), "report": False}  # it has tests of its own
+    return run_pipeline(spark, PipelineSettings(**settings | others), silent)
 
 
 @pytest.fixture(scope="module")
 def finished(spark, images, tmp_path_factory):
     """The pipeline's output for two methods over one decode."""
     output = tmp_path_factory.mktemp("out")
-    run = pipeline(spark, images, output, method="phash,dhash", scores=True)
+    run = pipeline(spark, images, output, method="phash,dhash", scores=True, report=True)
     return run, output
 
 
@@ -104,6 +105,7 @@ def test_the_record_closes_the_run_and_nothing_is_left_behind(finished):
     assert set(record["seconds"]) == {"encode", "search", "group", "write", "publish"}
     assert {"spark", "numpy", "Pillow"} <= set(record["versions"])
     assert not (output / "_staging").exists()
+    assert "album/astronaut.png" in (output / "report" / "index.html").read_text()
 
 
 def test_the_two_halves_give_the_tables_of_the_whole(spark, finished, images, tmp_path):

@@ -1,0 +1,154 @@
+"""What the HTML report shows, as plain values: the Spark side fills them in, the page side draws them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """What is known of an image on the page.
+
+    Attributes:
+        width: width in pixels.
+        height: height in pixels.
+        format: what the content is ("JPEG").
+        size: bytes of the file.
+        thumbnail: a small WebP or JPEG file, or None where there is no picture to show.
+        missing: why there is none.
+    """
+
+    width: int | None = None
+    height: int | None = None
+    format: str | None = None
+    size: int | None = None
+    thumbnail: bytes | None = None
+    missing: str = ""
+
+
+@dataclass(frozen=True)
+class Member:
+    """An image of a group: whether it stays, and if not, its score with the image that stays in its place."""
+
+    path: str
+    keep: bool
+    score: float | None = None
+
+
+@dataclass(frozen=True)
+class Group:
+    """Images that duplicates connect.
+
+    Attributes:
+        method: how the images were compared.
+        size: how many images are in the group; ``members`` may be fewer.
+        removals: how many of them could be removed.
+        closest: the best score of a pair in it.
+        loosest: the worst one.
+        members: the images to show, each kept image followed by those that it stands for.
+        at_random: False if the group is here for its size, True if it was drawn from the rest.
+    """
+
+    method: str
+    size: int
+    removals: int
+    closest: float | None
+    loosest: float | None
+    members: tuple[Member, ...]
+    at_random: bool = False
+
+
+@dataclass(frozen=True)
+class PairExample:
+    """A pair drawn at random from those of about one score, its ``level``."""
+
+    method: str
+    level: float
+    path_a: str
+    path_b: str
+    score: float
+
+
+@dataclass(frozen=True)
+class MethodResult:
+    """What one method found, counted over the whole tables.
+
+    Attributes:
+        name: the method.
+        ascending: True if scores are distances, False if they are similarities.
+        threshold: the one that the pairs were searched with, where known.
+        images: how many images were compared.
+        pairs: how many pairs were found.
+        groups: how many groups they form.
+        in_groups: how many images are in a group.
+        removals: how many images could be removed.
+        scores: score level to number of pairs.
+        sizes: largest group size of a bin to number of groups; the bins are 2, 3, 4, 5 to 8, 9 to 16 and so on.
+        earlier: score level to number of images whose closest duplicate among the paths before theirs has it.
+    """
+
+    name: str
+    ascending: bool
+    threshold: float | None
+    images: int
+    pairs: int = 0
+    groups: int = 0
+    in_groups: int = 0
+    removals: int = 0
+    scores: Mapping[float, int] = field(default_factory=dict)
+    sizes: Mapping[int, int] = field(default_factory=dict)
+    earlier: Mapping[float, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FailureKind:
+    """Images that failed for one reason: how many, and examples as (path, message)."""
+
+    reason: str
+    count: int
+    examples: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """The record of a run that made the tables."""
+
+    run_id: str
+    source: str
+    settings: Mapping[str, object]
+    versions: Mapping[str, str]
+    seconds: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything on the page.
+
+    Attributes:
+        source: what the tables were made from.
+        methods: what each method found.
+        groups: the groups to show, most wanted first: those at the end are left out if the page grows too large.
+        files: path to what is known of the image, for every path in ``groups`` and ``pairs``.
+        pairs: examples of pairs at each score, from the threshold towards the best.
+        failures: what could not be encoded, by reason.
+        runs: the runs that made the tables, newest first.
+    """
+
+    source: str
+    methods: tuple[MethodResult, ...]
+    groups: tuple[Group, ...] = ()
+    files: Mapping[str, ImageFile] = field(default_factory=dict)
+    pairs: tuple[PairExample, ...] = ()
+    failures: tuple[FailureKind, ...] = ()
+    runs: tuple[RunFacts, ...] = ()
+
+    @property
+    def encoded(self) -> int:
+        """Images that have features; methods of one run share them."""
+        return max((method.images for method in self.methods), default=0)
+
+    @property
+    def failed(self) -> int:
+        """Images that have none."""
+        return sum(kind.count for kind in self.failures)

@@ -1,0 +1,139 @@
+"""The published tables to one page that people open: ``report/index.html``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from dedup_core.config import ReportSettings
+from dedup_core.encoders import ENCODERS
+from dedup_core.errors import SettingsError
+from dedup_core.report import render
+from dedup_core.report_data import ImageFile, ReportData, RunFacts
+from dedup_core.spark import report_sample as sampling
+from dedup_core.spark.report_images import pictures
+from dedup_core.spark.schemas import FEATURES, conform
+from dedup_core.spark.store import Store, literal, read_table
+
+_RUNS_SHOWN = 3
+Record = Mapping[str, Any]
+
+
+def write_report(spark: SparkSession, settings: ReportSettings, say: Callable[[str], None]) -> str:
+    """Write the page from the tables under the output folder, and return where it lies.
+
+    Raises:
+        SettingsError: if there are no tables, or none of the methods to show.
+    """
+    store = Store(settings.output)
+    report = gather(spark, store, settings)
+    page = render(report)
+    name = f"report/{settings.report_name}"
+    store.write_lines(name, [page])
+    missing = sum(file.thumbnail is None for file in report.files.values())
+    say(f"Report   {store.url}/{name} ({len(page.encode()) / 1e6:.1f} MB)")
+    say(f"         {len(report.groups):,} of {sum(m.groups for m in report.methods):,} groups" + _note(missing))
+    return f"{store.url}/{name}"
+
+
+def gather(spark: SparkSession, store: Store, settings: ReportSettings) -> ReportData:
+    """Return what the page shows. The driver holds the sample and counts, never a table.
+
+    Raises:
+        SettingsError: if there are no tables, or none of the methods to show.
+    """
+    images = _images(read_table(spark, store, "duplicates"), settings)
+    tables = _tables(spark, store, list(images))
+    records = _records(store)
+    groups = sampling.group_sample(tables, settings.max_groups, settings.max_images_per_group)
+    pairs = sampling.pair_sample(tables)
+    failures = read_table(spark, store, "failures") if store.exists("failures") else None
+    return ReportData(
+        source=records[0]["source"] if records else store.url,
+        methods=sampling.method_results(tables, images, _thresholds(tables, records)),
+        groups=groups,
+        files=_files(spark, store, settings, records, sampling.paths_shown(groups, pairs)),
+        pairs=pairs,
+        failures=() if failures is None else sampling.failure_kinds(failures),
+        runs=tuple(_run_facts(record) for record in records[:_RUNS_SHOWN]),
+    )
+
+
+def _note(missing: int) -> str:
+    return f"; {missing:,} images have no picture: if they have moved, name their folder by --images" if missing else ""
+
+
+def _images(duplicates: DataFrame, settings: ReportSettings) -> dict[str, int]:
+    """Return method to number of images compared, of the methods to show."""
+    rows = duplicates.groupBy("method").count().collect()
+    present = {row["method"]: row["count"] for row in sorted(rows, key=lambda row: row["method"])}
+    for method in settings.report_method or ():
+        if method not in present:
+            raise SettingsError(
+                f"--report-method: there are no duplicates by {method}; the tables hold {', '.join(present) or 'none'}"
+            )
+    return {method: present[method] for method in dict.fromkeys(settings.report_method or present)}
+
+
+def _tables(spark: SparkSession, store: Store, methods: Sequence[str]) -> sampling.Tables:
+    def shown(table: str) -> DataFrame:
+        return read_table(spark, store, table).where(F.col("method").isin(list(methods)))
+
+    ascending = {method: method in ENCODERS and ENCODERS[method].feature == "hash" for method in methods}
+    return sampling.Tables(shown("pairs"), shown("groups"), shown("removals"), ascending)
+
+
+def _records(store: Store) -> list[Record]:
+    """Return the records of the runs that made the tables, newest first."""
+    names = [name for name in store.entries("runs") if name.endswith(".json")]
+    return [store.read_json("runs", name) for name in reversed(names)]
+
+
+def _thresholds(tables: sampling.Tables, records: Sequence[Record]) -> dict[str, float | None]:
+    found: dict[str, float | None] = {}
+    for method, ascending in tables.ascending.items():
+        name = "max_distance_threshold" if ascending else "min_similarity_threshold"
+        used = (r["settings"].get(name) for r in records if method in r.get("counts", {}).get("found", {}))
+        found[method] = next(used, None)
+    return found
+
+
+def _files(
+    spark: SparkSession, store: Store, settings: ReportSettings, records: Sequence[Record], paths: Sequence[str]
+) -> dict[str, ImageFile]:
+    """Return what is known of each image on the page, with its picture."""
+    features = _features(spark, store, records)
+    known = {}
+    if features is not None and paths:
+        wanted = F.broadcast(spark.createDataFrame([(path,) for path in paths], "path STRING"))
+        facts = features.select("path", "width", "height", "format", "size").join(wanted, on="path", how="left_semi")
+        known = {row["path"]: row for row in facts.dropDuplicates(["path"]).collect()}
+    sizes = {path: known[path]["size"] if path in known else None for path in paths}
+    encoding = next((record for record in records if "input" in record["settings"]), None)
+    made = pictures(spark, settings, encoding, sizes)
+    return {
+        path: ImageFile(**{name: known[path][name] if path in known else None for name in _FACTS},
+                        thumbnail=made[path][0], missing=made[path][1])
+        for path in paths
+    }  # fmt: skip
+
+
+_FACTS = ("width", "height", "format", "size")
+
+
+def _features(spark: SparkSession, store: Store, records: Sequence[Record]) -> DataFrame | None:
+    """Return the features that were searched: the published ones, or those of another folder that a run names."""
+    if store.exists("features"):
+        return read_table(spark, store, "features")
+    other = next((r["settings"]["features"] for r in records if r["settings"].get("features")), None)
+    if other is None or not Store(other).exists():
+        return None
+    return conform(spark.read.parquet(literal(other)), FEATURES)
+
+
+def _run_facts(record: Record) -> RunFacts:
+    parts = {name: record.get(name, {}) for name in ("settings", "versions", "seconds")}
+    return RunFacts(run_id=str(record.get("run_id")), source=str(record.get("source")), **parts)

@@ -1,0 +1,215 @@
+(() => {
+  "use strict";
+  // File names come from strangers: they become text, never markup.
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const PAGE_GROUPS = 20;
+  const at = (id) => document.getElementById(id);
+  const methods = new Map(data.methods.map((method) => [method.name, method]));
+  const files = data.files.map(([path, width, height, format, size, picture]) => ({
+    path, width, height, format, size, picture, lower: path.toLowerCase(),
+  }));
+  const collator = new Intl.Collator("en", { numeric: true });
+  const state = { page: 1, found: [] };
+
+  function make(tag, name, ...children) {
+    const element = document.createElement(tag);
+    if (name) element.className = name;
+    element.append(...children);
+    return element;
+  }
+
+  const count = (number, one, many) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
+
+  function score(value, ascending) {
+    return ascending ? String(value) : value.toFixed(4).replace(/0{1,2}$/, "");
+  }
+
+  function scoreName(method) {
+    return methods.get(method).ascending ? "distance" : "similarity";
+  }
+
+  function bytes(size) {
+    if (size < 1000) return `${size}\u00a0B`;
+    return size < 1e6 ? `${(size / 1e3).toFixed(size < 1e4 ? 1 : 0)}\u00a0kB` : `${(size / 1e6).toFixed(1)}\u00a0MB`;
+  }
+
+  function facts(file) {
+    const pixels = file.width ? `${file.width}\u00a0×\u00a0${file.height}` : "";
+    return [pixels, file.format, file.size === null ? "" : bytes(file.size)].filter(Boolean).join(" · ");
+  }
+
+  // A path breaks after its slashes and dashes rather than inside of a word.
+  function isolated(text, name) {
+    const element = make("bdi", name);
+    text.split(/(?<=[/_ -])/).forEach((part) => element.append(part, document.createElement("wbr")));
+    element.title = text;
+    return element;
+  }
+
+  function picture(file) {
+    if (!file.picture.startsWith("data:")) return make("div", "picture", make("span", "", file.picture));
+    const image = document.createElement("img");
+    image.src = file.picture;
+    image.alt = `Picture of ${file.path.split("/").pop()}`;
+    image.decoding = "async";
+    return make("div", "picture", image);
+  }
+
+  function card(file, kept, mark) {
+    const content = [picture(file)];
+    if (mark) content.push(make("span", "mark", mark));
+    content.push(isolated(file.path, "name"), make("div", "facts-line", facts(file)));
+    return make("li", kept ? "kept" : "", ...content);
+  }
+
+  function range(group) {
+    if (group.closest === null) return "";
+    const { ascending } = methods.get(group.method);
+    const [closest, loosest] = [score(group.closest, ascending), score(group.loosest, ascending)];
+    const name = scoreName(group.method);
+    return closest === loosest ? `${name} ${closest}` : `${name} ${closest} to ${loosest}`;
+  }
+
+  function groupCard(group) {
+    const details = [`${count(group.removals, "image", "images")} could be removed`, range(group)];
+    if (methods.size > 1) details.push(group.method);
+    const title = make("h3", "", `${count(group.size, "image", "images")}`);
+    details.filter(Boolean).forEach((text) => title.append(" ", make("span", "quiet", text)));
+    const { ascending } = methods.get(group.method);
+    const list = make("ul", "images");
+    group.images.forEach(([place, keep, value]) => {
+      const mark = keep ? "✓ Keep" : value === null ? "Duplicate" : `${scoreName(group.method)} ${score(value, ascending)}`;
+      list.append(card(files[place], keep, mark));
+    });
+    const hidden = group.size - group.images.length;
+    if (hidden > 0) list.append(make("li", "more", `and ${count(hidden, "image", "images")} more`));
+    const small = list.children.length <= 3;
+    return make("article", small ? "group small" : "group", title, list, pathList(group));
+  }
+
+  function pathList(group) {
+    const list = make("ul", "paths");
+    group.images.forEach(([place, keep]) => {
+      list.append(make("li", "", make("b", "", keep ? "keep " : "remove "), isolated(files[place].path, "")));
+    });
+    return make("details", "", make("summary", "quiet", "Paths"), list);
+  }
+
+  // Filters and order
+
+  const goodness = (group, value) => (methods.get(group.method).ascending ? -value : value);
+  const orders = {
+    largest: (a, b) => b.size - a.size,
+    smallest: (a, b) => a.size - b.size,
+    loosest: (a, b) => goodness(a, a.loosest) - goodness(b, b.loosest),
+    closest: (a, b) => goodness(b, b.loosest) - goodness(a, a.loosest),
+    path: () => 0,
+  };
+
+  function byOrder(order) {
+    return (a, b) => orders[order](a, b) || collator.compare(firstPath(a), firstPath(b));
+  }
+
+  const firstPath = (group) => files[group.images[0][0]].path;
+
+  function number(id) {
+    const { value } = at(id);
+    return value.trim() === "" ? null : Number(value);
+  }
+
+  function wanted() {
+    const text = at("filter-text").value.trim().toLowerCase();
+    const [least, from, to] = ["filter-size", "filter-from", "filter-to"].map(number);
+    const method = at("filter-method").value;
+    return (group) =>
+      (!method || group.method === method) &&
+      (least === null || group.size >= least) &&
+      (from === null || Math.max(group.loosest, group.closest) >= from) &&
+      (to === null || Math.min(group.loosest, group.closest) <= to) &&
+      (!text || group.images.some(([place]) => files[place].lower.includes(text)));
+  }
+
+  function update() {
+    state.found = data.groups.filter(wanted()).sort(byOrder(at("sort").value));
+    show(1);
+  }
+
+  function show(page) {
+    const total = state.found.length;
+    const pages = Math.max(1, Math.ceil(total / PAGE_GROUPS));
+    state.page = Math.min(Math.max(1, page), pages);
+    const start = (state.page - 1) * PAGE_GROUPS;
+    const groups = state.found.slice(start, start + PAGE_GROUPS);
+    const none = make("p", "empty", data.groups.length ? "No group fits these filters." : "No duplicates were found.");
+    at("group-list").replaceChildren(...(total ? groups.map(groupCard) : [none]));
+    at("count").textContent = total
+      ? `${count(total, "group", "groups")}, showing ${start + 1} to ${start + groups.length}`
+      : "0 groups";
+    at("page").value = state.page;
+    at("page").max = pages;
+    at("pages").textContent = pages.toLocaleString("en");
+    at("previous").setAttribute("aria-disabled", String(state.page === 1));
+    at("next").setAttribute("aria-disabled", String(state.page === pages));
+    document.querySelector(".pager").hidden = pages === 1;
+  }
+
+  function turn(page) {
+    const before = state.page;
+    show(page);
+    if (state.page !== before) at("filters").scrollIntoView({ block: "start" });
+  }
+
+  // Pairs
+
+  function pairCard(pair) {
+    const { ascending } = methods.get(pair.method);
+    const images = make("ul", "images", ...pair.images.map((place) => card(files[place], false, "")));
+    // A distance stands in the heading already; a similarity is rounded there.
+    return make("li", "", images, ascending ? "" : make("span", "mark", `similarity ${score(pair.score, false)}`));
+  }
+
+  function level(method, value, pairs, open) {
+    const name = scoreName(method.name);
+    const text = method.ascending ? `${name} ${value}` : `${name} ${value.toFixed(2)} and up`;
+    const title = methods.size > 1 ? `${method.name}: ${text}` : text;
+    const element = make("details", "", make("summary", "", title[0].toUpperCase() + title.slice(1)));
+    const fill = () => {
+      if (element.open && element.children.length === 1) element.append(make("ul", "pair-row", ...pairs.map(pairCard)));
+    };
+    element.addEventListener("toggle", fill);
+    element.open = open;
+    fill();
+    return element;
+  }
+
+  function showPairs() {
+    const list = at("pair-list");
+    methods.forEach((method) => {
+      const mine = data.pairs.filter((pair) => pair.method === method.name);
+      const levels = [...new Set(mine.map((pair) => pair.level))];
+      levels.forEach((value, index) => {
+        list.append(level(method, value, mine.filter((pair) => pair.level === value), index === 0));
+      });
+    });
+    if (!data.pairs.length) list.append(make("p", "empty", "No pairs were found."));
+  }
+
+  // Begin
+
+  methods.forEach((_, name) => at("filter-method").append(new Option(name, name)));
+  // Some browsers tell of a choice from a list by "change" alone.
+  ["input", "change"].forEach((event) => at("filters").addEventListener(event, update));
+  at("filters").addEventListener("submit", (event) => event.preventDefault());
+  at("clear").addEventListener("click", () => {
+    at("filters").reset();
+    update();
+  });
+  at("more-filters").addEventListener("click", ({ currentTarget: button }) => {
+    button.setAttribute("aria-expanded", String(button.getAttribute("aria-expanded") === "false"));
+  });
+  at("previous").addEventListener("click", () => turn(state.page - 1));
+  at("next").addEventListener("click", () => turn(state.page + 1));
+  at("page").addEventListener("change", () => turn(Math.round(Number(at("page").value)) || 1));
+  showPairs();
+  update();
+})();

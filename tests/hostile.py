@@ -1,0 +1,85 @@
+"""File names that strangers choose, and reports that hold them."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from dedup_core.report_data import (
+    FailureKind,
+    Group,
+    ImageFile,
+    Member,
+    MethodResult,
+    PairExample,
+    ReportData,
+    RunFacts,
+)
+
+NAMES = [
+    "<script>window.hacked=1</script>.jpg",
+    "</script><script>window.hacked=2</script>.jpg",
+    "<!--<script>.jpg",
+    '"><img src=x onerror="window.hacked=3">.jpg',
+    "'-alert(1)-'.jpg",
+    "{{ 7 * 7 }} {% raw %}.jpg",
+    "line\nbreak\r\n\ttab.jpg",
+    "\u202egnp.exe\u2066.jpg",
+    "تصاویر/گربه.jpg",
+    "👩‍👩‍👧‍👦 🐈.jpg",
+    "half a surrogate \ud83d.jpg",
+    "\u2028\u2029\x00\x1b[31m.jpg",
+    "&lt;b&gt;&amp;.jpg",
+    "__proto__",
+    "a" * 4000 + ".jpg",
+    "no/break/" * 200,
+]
+
+
+def picture(colour=(90, 140, 200), size=(120, 80), kind="WEBP"):
+    """Return a small image file."""
+    file = io.BytesIO()
+    pixels = np.full((*size[::-1], 3), colour, np.uint8)
+    pixels[size[1] // 4 : size[1] // 2, : size[0] // 2] = 255
+    Image.fromarray(pixels).save(file, kind)
+    return file.getvalue()
+
+
+def image_file(number=0):
+    colour = (40 + 37 * number % 200, 60 + 53 * number % 190, 80 + 71 * number % 170)
+    return ImageFile(640 + number, 480, "JPEG", 1_000 + 997 * number, picture(colour))
+
+
+def group(names, method="phash", scores=None, **others):
+    """Return a group of those names that keeps the first."""
+    scores = scores or [2.0] * (len(names) - 1)
+    members = [Member(names[0], True), *(Member(name, False, s) for name, s in zip(names[1:], scores, strict=True))]
+    plain = {"size": len(names), "removals": len(names) - 1, "closest": min(scores), "loosest": max(scores)}
+    return Group(method, members=tuple(members), **plain | others)
+
+
+def report(groups, **others):
+    """Return a report of those groups, with a file for every name in it."""
+    methods = dict.fromkeys(g.method for g in groups)
+    results = tuple(
+        MethodResult(
+            name=method, ascending=method != "cnn", threshold=10.0 if method != "cnn" else 0.9, images=1_000, pairs=120,
+            groups=sum(g.method == method for g in groups), in_groups=50, removals=40,
+            scores={0.0: 70, 4.0: 40, 10.0: 10} if method != "cnn" else {0.9: 30, 0.97: 90},
+            sizes={2: 30, 3: 9, 8: 1}, earlier={0.0: 30, 4.0: 8, 10.0: 2} if method != "cnn" else {0.97: 35, 0.9: 5},
+        )
+        for method in methods
+    )  # fmt: skip
+    names = dict.fromkeys(member.path for g in groups for member in g.members)
+    files = {name: image_file(number) for number, name in enumerate(names)}
+    plain = {"source": "/data/images", "methods": results, "groups": tuple(groups), "files": files}
+    return ReportData(**plain | others)
+
+
+def hostile_report():
+    """Return a report in which everything that a stranger may write is hostile."""
+    groups = [group([name, f"copy of {name}"]) for name in NAMES]
+    pairs = tuple(PairExample("phash", 10.0, name, f"copy of {name}", 10.0) for name in NAMES)
+    failures = tuple(FailureKind(name, 3, ((name, name),)) for name in NAMES)
+    runs = (RunFacts(NAMES[0], NAMES[1], {NAMES[2]: NAMES[3]}, {NAMES[4]: NAMES[5]}, {NAMES[3]: 1.0}),)
+    return report(groups, pairs=pairs, failures=failures, runs=runs, source=NAMES[1])

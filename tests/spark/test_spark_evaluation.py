@@ -1,0 +1,301 @@
+"""Evaluation on Spark: equal to the one-machine `evaluate` and to the oracle, in every form, at every threshold."""
+
+import json
+from pathlib import Path
+
+import evaluated
+import naive
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+from pydantic import ValidationError
+
+from dedup_core.config import EvaluateSettings
+from dedup_core.errors import InputError, LimitError, SettingsError
+from dedup_core.evaluation import evaluate
+from dedup_core.spark.duplicate_maps import stage_map
+from dedup_core.spark.evaluation import run_evaluate
+from dedup_core.spark.found import read_map, read_tables
+from dedup_core.spark.ground_truth import fitted, read_truth
+from dedup_core.spark.judging import judge
+from dedup_core.spark.session import setting
+from dedup_core.spark.store import Store
+from dedup_core.spark.thresholds import threshold_grid, with_threshold
+
+GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "evaluation.json"
+GOLDEN_CASES = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else []
+PAIR = {"a": ["b"], "b": ["a"]}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def interpreted(spark):
+    """Compiling and re-planning these queries would take longer than running them over some dozen rows."""
+    with setting(spark, "spark.sql.codegen.wholeStage", "false"), setting(spark, "spark.sql.adaptive.enabled", "false"):
+        yield
+
+
+def silent(_line):
+    """Nobody watches."""
+
+
+def settings_of(folder, **others):
+    return EvaluateSettings(output=str(folder), **others)
+
+
+def judged(spark, staging, found, settings):
+    truth = fitted(read_truth(spark, settings, staging), found.images, found.failures, silent)
+    return judge(truth, found.pairs, found.n_images, found.thresholds)
+
+
+def assert_equal_figures(actual, expected):
+    assert actual.keys() == expected.keys()
+    for name, figure in expected.items():
+        np.testing.assert_allclose(actual[name], figure, rtol=0, atol=1e-9, err_msg=name)
+
+
+def within(found, pairs, threshold):
+    """A duplicate map's entries within a distance."""
+    return {a: [b for b in found[a] if pairs[min(a, b), max(a, b)] <= threshold] for a in found}
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory):
+    """Random tables of a search at distance 13: (folder, labels, pairs, duplicate map)."""
+    folder = tmp_path_factory.mktemp("case") / "out [1]"
+    names, labels, pairs = evaluated.random_case(1)
+    return folder, labels, pairs, evaluated.write_tables(folder, names, pairs, threshold=13)
+
+
+# The figures
+
+
+@pytest.mark.parametrize("form", ["map-json", "labels-csv", "pairs-parquet"])
+def test_every_form_of_the_truth_gives_the_figures_of_one_machine_at_every_threshold(
+    spark, staging, tmp_path, case, form
+):
+    folder, labels, pairs, found = case
+    settings = settings_of(folder, ground_truth=str(evaluated.write_truth(tmp_path, form, labels)))
+    tables = read_tables(spark, Store(str(folder)), "phash")
+    assert tables.thresholds.tolist() == list(range(14))
+    judgement = judged(spark, staging, tables, settings)
+
+    truth = evaluated.map_of_labels(labels)
+    assert_equal_figures(judgement.figures, evaluate(truth, found))
+    assert_equal_figures(judgement.figures, naive.evaluate(truth, found))
+    for position, threshold in enumerate(tables.thresholds):
+        expected = naive.evaluate(truth, within(found, pairs, threshold))
+        assert judgement.map[position] == pytest.approx(expected["map"], abs=1e-9)
+        assert judgement.sweep.precision[position] == pytest.approx(expected["precision"][1])
+        assert judgement.sweep.recall[position] == pytest.approx(expected["recall"][1])
+        assert judgement.sweep.f1[position] == pytest.approx(expected["f1-score"][1])
+
+
+def test_the_same_truth_is_read_from_tables_of_either_kind(spark, staging, tmp_path, case):
+    labels = case[1]
+    columns = {"path_column": "image", "label_column": "scene"}
+    named = settings_of("out", ground_truth=str(evaluated.write_truth(tmp_path, "labels-parquet", labels)), **columns)
+    rows = read_truth(spark, named, staging).table.collect()
+    assert {row["path"]: row["label"] for row in rows} == {name: label and label[1:] for name, label in labels.items()}
+
+    paired = settings_of("out", ground_truth=str(evaluated.write_truth(tmp_path, "pairs-csv", labels)))
+    truth = read_truth(spark, paired, staging)
+    duplicates = evaluated.map_of_labels(labels)
+    expected = [(a, b) for a in duplicates for b in duplicates[a] if a < b]
+    assert sorted((row["path_a"], row["path_b"]) for row in truth.table.collect()) == sorted(expected)
+    assert not truth.is_complete
+
+
+def maps_judged(spark, staging, tmp_path, truth, found):
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    (tmp_path / "found.json").write_text(json.dumps(found))
+    settings = settings_of(
+        tmp_path / "out", ground_truth=str(tmp_path / "truth.json"), duplicates=str(tmp_path / "found.json")
+    )
+    return judged(spark, staging, read_map(settings, staging), settings).figures
+
+
+@pytest.mark.skipif(not GOLDEN_CASES, reason="needs ../shared/golden/evaluation.json")
+@pytest.mark.parametrize("golden", GOLDEN_CASES[2::4], ids=[golden["name"] for golden in GOLDEN_CASES[2::4]])
+def test_maps_give_imagededups_own_figures(spark, staging, tmp_path, golden):
+    figures = maps_judged(spark, staging, tmp_path, golden["ground_truth"], golden["retrieved"])
+    for name, expected in golden["expected"].items():
+        actual = figures[name.replace("_", "-")]
+        if isinstance(expected, list):
+            actual = actual[: len(expected)]  # with no duplicates at all imagededup leaves class 1 out
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-9)
+
+
+def test_the_order_of_a_map_is_its_ranking_and_scores_change_nothing(spark, staging, tmp_path):
+    truth = {"a": ["b"], "b": ["a"], "c": []}
+    found = {"a": [["c", 9], ["b", 2]], "b": [["a", 2]], "c": [["a", 9]]}
+    assert_equal_figures(maps_judged(spark, staging, tmp_path, truth, found), evaluate(truth, found))
+
+
+def test_a_similarity_belongs_to_the_strictest_step_that_it_reaches(spark):
+    steps = [step / 100 for step in range(-100, 101)]
+    near = [np.nextafter(step, side) for step in steps for side in (-2, 2)]
+    scores = [float(score) for score in [*steps, *near] if -0.605 <= score <= 1]
+    grid = threshold_grid(-0.605, ascending=False)
+    rows = with_threshold(spark.createDataFrame([(s,) for s in scores], "score DOUBLE"), -0.605, False).collect()
+    assert {row["threshold"] for row in rows} <= set(grid.tolist())
+    assert all(row["threshold"] == max(step for step in grid if step <= row["score"]) for row in rows)
+    assert threshold_grid(0.9, ascending=False).tolist() == [step / 100 for step in range(100, 89, -1)]
+
+
+# Maps and truths that can't be used
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no JSON object of lists: found '' where '{' must be"),
+        ("[1]", "found '\\[' where '{' must be"),
+        ('{"a": ["b"', "Expecting ',' delimiter"),
+        ('{"a": []} x', "found 'x' where 'the end' must be"),
+        ('{"a" []}', "found '\\[' where ':' must be"),
+        ('{"a": null}', "'a' must be a name with a list"),
+        ('{"a": "b"}', "'a' must be a name with a list"),
+        ('{"a": [3]}', "the list of 'a' holds 3, which is neither a name nor \\[name, score\\]"),
+        (b"\xff\xff", "can't read the duplicate map"),
+        (None, "can't read the duplicate map .*No such file"),
+    ],
+)
+def test_a_file_that_is_no_duplicate_map_is_refused(staging, tmp_path, text, message):
+    path = tmp_path / "map.json"
+    if text is not None:
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(InputError, match=message):
+        stage_map(str(path), staging, "map")
+
+
+def test_a_map_is_read_in_pieces_however_they_are_cut(spark, staging, tmp_path, monkeypatch):
+    from dedup_core.spark import duplicate_maps
+
+    entries = {f'{index} "é{{}}[]': [f"{other}\\\n" for other in range(index)] for index in range(30)}
+    (tmp_path / "map.json").write_text(json.dumps(entries, ensure_ascii=False, indent=2), encoding="utf-8")
+    for size in (1, 7, 100_000):
+        monkeypatch.setattr(duplicate_maps, "_CHUNK_BYTES", size)
+        rows = stage_map(str(tmp_path / "map.json"), staging, f"map{size}").collect()
+        assert {row["path"]: row["found"] for row in rows} == entries
+
+
+@pytest.mark.parametrize(
+    ("truth", "found", "message"),
+    [
+        ({}, PAIR, "ground truth is empty: there is nothing to evaluate"),
+        (PAIR, {"a": [], "c": [], "d": []},
+         "1 only in the ground truth, such as 'b'; 2 only among the images compared, such as 'c', 'd'"),
+        (PAIR, {"a": ["x", "y"], "b": ["x"]}, r"duplicate map lists .* no keys \(2 in all\), such as 'x', 'y'"),
+        (PAIR, {"a": ["a"], "b": []}, r"duplicate map lists images as their own .* \(1 in all\), such as 'a' -> 'a'"),
+        (PAIR, {"a": ["b", "b"], "b": ["a"]}, r"duplicate map repeats entries \(1 in all\), such as 'a' -> 'b'"),
+        ({"a": [], "b": ["a"]}, PAIR, r"ground truth isn't symmetric: .* \(1 in all\), such as 'b' -> 'a'"),
+    ],
+)  # fmt: skip
+def test_maps_that_can_not_be_compared_are_refused_with_examples(spark, staging, tmp_path, truth, found, message):
+    with pytest.raises(InputError, match=message):
+        maps_judged(spark, staging, tmp_path, truth, found)
+
+
+@pytest.mark.parametrize(
+    ("columns", "error", "message"),
+    [
+        ({"path": ["a", "a"], "label": ["1", "2"]}, InputError, r"labels .* more than once \(1 in all\), such as 'a'"),
+        ({"path": ["a", None], "label": ["1", "2"]}, InputError, "has 1 rows without a path"),
+        ({"path_a": ["a"], "path_b": ["a"]}, InputError, "lists images as their own duplicates"),
+        ({"path_a": ["a", "a"], "path_b": ["b", "b"]}, InputError, "repeats entries"),
+        ({"name": ["a"], "group": ["1"]}, SettingsError, "needs columns path_a and path_b, .*it has name, group"),
+    ],
+)  # fmt: skip
+def test_a_truth_in_a_table_is_checked_too(spark, staging, tmp_path, columns, error, message):
+    pq.write_table(pa.table(columns), tmp_path / "truth.parquet")
+    with pytest.raises(error, match=message):
+        read_truth(spark, settings_of(tmp_path, ground_truth=str(tmp_path / "truth.parquet")), staging)
+
+
+def test_a_truth_that_is_not_there_is_named(spark, staging, tmp_path):
+    for ending in ("json", "csv", "parquet"):
+        with pytest.raises(InputError, match=rf"can't read the .*nowhere\.{ending}"):
+            read_truth(spark, settings_of(tmp_path, ground_truth=f"{tmp_path}/nowhere.{ending}"), staging)
+
+
+def test_a_gate_needs_a_truth(tmp_path):
+    with pytest.raises(ValidationError, match="needs --ground-truth"):
+        settings_of(tmp_path, min_f1=0.5)
+
+
+# The job
+
+
+def test_the_job_leaves_metrics_sweep_samples_and_figures(spark, tmp_path):
+    names, labels, distances = evaluated.random_case(2, count=24)
+    similarities = {pair: 1 - distance / 40 for pair, distance in distances.items()}
+    out, lines = tmp_path / "out", []
+    evaluated.write_tables(out, names, similarities, method="cnn", threshold=0.7)
+    found = evaluated.write_tables(out, names, distances, threshold=12, failures=["broken.jpg"])
+    truth = evaluated.write_truth(tmp_path, "labels-csv", labels | {"broken.jpg": "g5"})
+    settings = settings_of(
+        out, ground_truth=str(truth), method="phash,cnn", samples_per_threshold=2, max_sweep_pairs=10, min_recall=0.999
+    )
+    with pytest.raises(
+        LimitError, match=r"quality gate is not met: phash recall 0\.\d+ is below the 0\.999 of min_rec"
+    ):
+        run_evaluate(spark, settings, lines.append)
+
+    done = out / "evaluation"
+    figures = json.loads((done / "metrics.json").read_text())
+    expected = evaluate(evaluated.map_of_labels(labels), found)
+    assert_equal_figures(figures["phash"], expected)
+    sweep = pq.read_table(done / "sweep.parquet").to_pylist()
+    last = {row["method"]: row for row in sweep}  # its thresholds go from strict to loose
+    assert last["phash"]["threshold"] == 12
+    assert last["cnn"]["threshold"] == 0.7
+    assert last["cnn"]["pairs"] == last["phash"]["pairs"] == len(distances)
+    assert last["cnn"]["groups"] == last["phash"]["groups"] == len(set(naive.connected(distances).values()))
+    assert last["cnn"]["removals"] == len(naive.greedy_removals(names, distances))
+    assert sweep[0]["groups"] is None, "more pairs than max_sweep_pairs"
+    samples = pq.read_table(done / "samples.parquet").to_pylist()
+    assert all(row["is_true"] == (labels[row["path_a"]] == labels[row["path_b"]] is not None) for row in samples)
+    assert all(distances[row["path_a"], row["path_b"]] == row["score"] for row in samples if row["method"] == "phash")
+    chosen = json.loads((done / "thresholds.json").read_text())["phash"]
+    assert chosen["best_f1"]["f1"] == max(row["f1"] for row in sweep if row["method"] == "phash")
+    assert "max_sweep_pairs" in chosen["notes"][0]
+    assert {path.name for path in done.glob("*.svg")} == {
+        "precision_recall.svg", "sweep_cnn.svg", "sweep_phash.svg", "scores_cnn.svg", "scores_phash.svg",
+        "group_sizes_cnn.svg", "group_sizes_phash.svg",
+    }  # fmt: skip
+    assert any("1 images of the ground truth could not be encoded" in line for line in lines)
+    assert any("best F1: at distance ≤" in line for line in lines)
+    assert not (out / "_staging").exists()
+
+
+def test_without_a_truth_thresholds_can_be_chosen_by_looking(spark, tmp_path):
+    names, _, pairs = evaluated.random_case(3, count=20)
+    evaluated.write_tables(tmp_path, names, pairs)
+    run = run_evaluate(spark, settings_of(tmp_path, samples_per_threshold=1), silent)
+    done = tmp_path / "evaluation"
+    sweep = pq.read_table(done / "sweep.parquet").to_pylist()
+    assert [row["threshold"] for row in sweep] == list(range(int(max(pairs.values())) + 1))
+    for row in sweep:
+        close = [pair for pair, distance in pairs.items() if distance <= row["threshold"]]
+        assert (row["pairs"], row["groups"]) == (len(close), len(set(naive.connected(close).values())))
+        assert row["removals"] == len(naive.greedy_removals(names, close))
+        assert row["removed_share"] == row["removals"] / len(names)
+        assert row["precision"] is row["map"] is row["true_pairs"] is None
+    samples = pq.read_table(done / "samples.parquet").to_pylist()
+    assert sorted(row["threshold"] for row in samples) == sorted(set(pairs.values()))
+    assert not (done / "metrics.json").exists()
+    assert (done / "removed_phash.png").read_bytes().startswith(b"\x89PNG")
+    assert run.counts["evaluated"] == {"phash": {"images": 20, "pairs": len(pairs)}}
+
+
+def test_what_is_not_there_to_evaluate_is_named(spark, tmp_path, case):
+    with pytest.raises(SettingsError, match="no duplicates table"):
+        run_evaluate(spark, settings_of(tmp_path), silent)
+    with pytest.raises(SettingsError, match=r"no dhash rows in the duplicates table of .*: it has phash"):
+        run_evaluate(spark, settings_of(case[0], method="dhash"), silent)
+    with pytest.raises(SettingsError, match="--duplicates: there is nothing at"):
+        run_evaluate(spark, settings_of(tmp_path, duplicates=str(tmp_path / "nowhere")), silent)
+    with pytest.raises(SettingsError, match="holds what one method found: name that one by --method"):
+        run_evaluate(spark, settings_of(tmp_path, duplicates="found.json", method="phash,dhash"), silent)
