@@ -53,7 +53,7 @@ def pool_round(pool: ProcessPoolExecutor, files: list[str]) -> Callable[[], None
 
 
 def spark_round(spark, files: list[str]) -> Callable[[], None]:
-    plan = EncodePlan.of(EncodeSettings(input="", output="", method=tuple(ENCODERS)))
+    plan = EncodePlan.of(EncodeSettings(input="unused", output="unused", method=tuple(ENCODERS)))
     rows = [(path, 0, None, f"file://{path}", None) for path in files]
     contents = spark.createDataFrame(rows, CONTENTS).repartition(-(-len(files) // 128)).cache()
     contents.count()

@@ -3,9 +3,9 @@
     python benchmarks/sizing.py [--chunk 4000000] [--cores 200] [--distances 3 6 10]
 
 A chunk against itself and against another one are timed on uniform random codes. The join of N codes is a grid of
-k = N / chunk chunks: k tasks of the first kind and k (k - 1) / 2 of the second. The grid is then dealt to the cores as
-Spark does, each task to the core that is free first, which gives the wall time; each chunk travels to k tasks at 8 bytes
-a code.
+k = N / chunk chunks: k tasks of the first kind and k (k - 1) / 2 of the second. The grid is then dealt to the cores
+as Spark does, each task to the core that is free first, which gives the wall time; each chunk travels to k tasks at
+8 bytes a code.
 """
 
 from __future__ import annotations

@@ -112,7 +112,7 @@ class SearchSettings(MethodSettings, frozen=True):
         100_000_000, ge=0, description="Stop with exit code 4 before a search that would find more pairs than this."
     )
     chunk_vectors: Count = Field(
-        20_000, ge=1, description="How many distinct embeddings a search task compares with as many others."
+        65_536, ge=1, description="How many distinct embeddings a search task compares with as many others."
     )
     chunk_codes: Count = Field(
         4_000_000, ge=1, description="How many distinct hashes a search task compares with as many others."

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from dedup_core.config import SearchSettings
 from dedup_core.errors import LimitError
 from dedup_core.hamming_estimate import estimate_pairs
+from dedup_core.spark.cosine_estimates import CosineEstimate
 from dedup_core.spark.runs import Run
 
 _SAMPLE_CODES = 20_000
@@ -82,6 +83,25 @@ def check_estimate(run: Run, settings: SearchSettings, method: str, estimate: Se
     raise LimitError(
         f"{method}: {_rounded(estimate, threshold)} pairs within distance {threshold} are more than the "
         f"{settings.max_pairs:,} that max_pairs allows: {advice} --max-pairs"
+    )
+
+
+def check_similar(run: Run, settings: SearchSettings, method: str, estimate: CosineEstimate) -> None:
+    """Say how many pairs a cosine search is to find, and stop before one that would find too many.
+
+    Raises:
+        LimitError: as ``check_estimate``.
+    """
+    run.say(f"{method}: {estimate.nodes:,} distinct embeddings of {estimate.images:,} images")
+    told = [f"{pairs:,.0f} ± {error:,.0f}" for pairs, error in zip(estimate.pairs, estimate.error, strict=True)]
+    run.say(f"  about {told[0]} pairs to expect at a similarity of {estimate.thresholds[0]:g} or more")
+    if estimate.pairs[0] <= settings.max_pairs:
+        return
+    for threshold, pairs in zip(estimate.thresholds, told, strict=True):
+        run.say(f"  at {threshold:g} or more: about {pairs} pairs")
+    raise LimitError(
+        f"{method}: about {told[0]} pairs at a similarity of {estimate.thresholds[0]:g} or more are more than the "
+        f"{settings.max_pairs:,} that max_pairs allows: raise --min-similarity-threshold or --max-pairs"
     )
 
 

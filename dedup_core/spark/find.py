@@ -9,8 +9,8 @@ from pyspark.sql import functions as F
 
 from dedup_core.config import SearchSettings
 from dedup_core.encoders import is_hash
-from dedup_core.spark import cosine_joins, groups, joins, vectors
-from dedup_core.spark.estimates import check_estimate, check_pairs, estimate_search
+from dedup_core.spark import cosine_estimates, cosine_joins, groups, joins, vectors
+from dedup_core.spark.estimates import check_estimate, check_pairs, check_similar, estimate_search
 from dedup_core.spark.runs import Run
 from dedup_core.spark.schemas import GROUPS, conform
 from dedup_core.spark.store import Staging
@@ -72,7 +72,7 @@ def _search_embeddings(run: Run, settings: SearchSettings, method: str, features
     noded, distinct = vectors.with_nodes(features, steps)
     nodes = steps.write("nodes", joins.nodes(noded))
     count, threshold = nodes.count(), settings.min_similarity_threshold
-    run.say(f"{method}: {count:,} distinct embeddings")
+    check_similar(run, settings, method, cosine_estimates.estimate_search(nodes, distinct, count, threshold))
     pairs = cosine_joins.node_pairs(distinct, count, threshold, steps, settings.chunk_vectors)
     return Found(noded, nodes, count, steps.write("node_pairs", pairs), same_score=1.0)
 

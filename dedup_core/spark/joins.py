@@ -11,20 +11,19 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core import hamming
 from dedup_core.errors import SettingsError
 from dedup_core.pairs import Pairs
+from dedup_core.spark.chunks import BOTH, LEFT, RIGHT, seated
 from dedup_core.spark.schemas import PAIRS, conform
 
 NODE_PAIRS = "node_a BIGINT, node_b BIGINT, score DOUBLE"
 _PACKED = "chunk INT, codes BINARY"
 _PACK_CODES = 1 << 16
 _SPREAD = np.uint64(0x9E37_79B9_7F4A_7C15)
-
-Blocks = Callable[..., Iterator[Pairs]]
 
 
 def nodes(features: DataFrame) -> DataFrame:
@@ -54,16 +53,8 @@ def node_pairs(nodes: DataFrame, count: int, max_distance: int, chunk_codes: int
     """
     chunks = max(1, math.ceil(count / chunk_codes))
     tasks = [(first, second) for first in range(chunks) for second in range(first, chunks)]
-    keys = one_key_a_partition(nodes.sparkSession, len(tasks))
-    grid = [
-        (chunk, key, side)
-        for key, task in zip(keys, tasks, strict=True)
-        for side, chunk in enumerate(dict.fromkeys(task))
-    ]
-    seats = nodes.sparkSession.createDataFrame(grid, "chunk INT, task BIGINT, side INT")
     packed = nodes.select("node").mapInArrow(_packer(chunks), _PACKED)
-    seated = packed.join(F.broadcast(seats), on="chunk", how="inner").repartition(len(tasks), "task")
-    return seated.select("side", "codes").mapInArrow(_joiner(max_distance), NODE_PAIRS)
+    return seated(packed, tasks).mapInArrow(_joiner(max_distance), NODE_PAIRS)
 
 
 def path_pairs(members: DataFrame, node_pairs: DataFrame, same_score: float) -> DataFrame:
@@ -115,33 +106,19 @@ def _blobs(codes: np.ndarray, chunks: int) -> pa.RecordBatch:
 
 def _joiner(max_distance: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def join(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        sides: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+        sides: dict[int, list[np.ndarray]] = {LEFT: [], RIGHT: [], BOTH: []}
         for batch in batches:
-            for side, blob in zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True):
+            for side, blob in zip(*(batch.column(name).to_pylist() for name in ("side", "codes")), strict=True):
                 sides[side].append(np.frombuffer(blob, np.uint64))
-        if not sides[0]:
-            return
-        left = np.concatenate(sides[0])
-        right = np.concatenate(sides[1]) if sides[1] else left
-        blocks = (
-            hamming.cross_join_blocks(left, right, max_distance)
-            if sides[1]
-            else hamming.self_join_blocks(left, max_distance)
-        )
-        for block in blocks:
-            columns = (
-                left[block.left].view(np.int64),
-                right[block.right].view(np.int64),
-                block.score.astype(np.float64),
-            )
-            yield pa.RecordBatch.from_arrays([pa.array(column) for column in columns], ["node_a", "node_b", "score"])
+        left, right, both = (np.concatenate([np.empty(0, np.uint64), *parts]) for parts in sides.values())
+        yield from _records(hamming.cross_join_blocks(left, right, max_distance), left, right)
+        yield from _records(hamming.self_join_blocks(both, max_distance), both, both)
 
     return join
 
 
-def one_key_a_partition(spark: SparkSession, partitions: int) -> list[int]:
-    """Return for each partition a key that Spark's hash sends there, so that no partition gets two tasks or none."""
-    enough = int(partitions * (math.log(partitions) + 12)) + 16
-    keys = spark.range(enough).select("id", F.pmod(F.hash("id"), F.lit(partitions)).alias("partition"))
-    first = keys.groupBy("partition").agg(F.min("id").alias("key")).orderBy("partition")
-    return [row["key"] for row in first.collect()]
+def _records(blocks: Iterator[Pairs], left: np.ndarray, right: np.ndarray) -> Iterator[pa.RecordBatch]:
+    for block in blocks:
+        ends = left[block.left].view(np.int64), right[block.right].view(np.int64)
+        columns = [pa.array(column) for column in (*ends, block.score.astype(np.float64))]
+        yield pa.RecordBatch.from_arrays(columns, ["node_a", "node_b", "score"])

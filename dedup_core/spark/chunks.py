@@ -1,0 +1,89 @@
+"""Codes and vectors cut into chunks, and every pair of chunks that is wanted brought together in one task."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+BLOBS = "chunk INT, nodes BINARY, rows BINARY"
+BOTH = 2  # the side of a chunk that meets itself
+LEFT, RIGHT = 0, 1
+
+Batches = Iterator[pa.RecordBatch]
+
+
+def blobs(nodes: np.ndarray, rows: np.ndarray, chunk: np.ndarray, chunks: int) -> pa.RecordBatch:
+    """Return rows packed by chunk: a shuffle of blobs costs a fraction of a shuffle of rows.
+
+    Args:
+        nodes: int64 (n,).
+        rows: float32 (n, k), what travels of each.
+        chunk: integers (n,), the chunk of each, below ``chunks``.
+        chunks: how many there are.
+    """
+    order = np.argsort(chunk, kind="stable")
+    ends = np.searchsorted(chunk[order], np.arange(chunks + 1))
+    filled = np.flatnonzero(np.diff(ends))
+    parts = [order[ends[number] : ends[number + 1]] for number in filled]
+    columns = [pa.array([of[part].tobytes() for part in parts], pa.binary()) for of in (nodes, rows)]
+    return pa.RecordBatch.from_arrays([pa.array(filled.astype(np.int32)), *columns], ["chunk", "nodes", "rows"])
+
+
+def seated(packed: DataFrame, tasks: Sequence[tuple[int, int]]) -> DataFrame:
+    """Send every chunk to each task that needs it, one task a partition.
+
+    Args:
+        packed: chunk, and what travels of it.
+        tasks: the pairs of chunks to bring together; two equal ones for a chunk that meets itself.
+
+    Returns:
+        side (LEFT, RIGHT or BOTH), and what travels.
+    """
+    keys = one_key_a_partition(packed.sparkSession, len(tasks))
+    grid = []
+    for key, (first, second) in zip(keys, tasks, strict=True):
+        # A chunk may be empty: that one side is missing doesn't say that the other meets itself.
+        grid += [(first, key, BOTH)] if first == second else [(first, key, LEFT), (second, key, RIGHT)]
+    seats = packed.sparkSession.createDataFrame(grid, "chunk INT, task BIGINT, side INT")
+    brought = packed.join(F.broadcast(seats), on="chunk", how="inner").repartition(len(tasks), "task")
+    return brought.select("side", *(name for name in packed.columns if name != "chunk"))
+
+
+@dataclass(frozen=True)
+class Side:
+    """A chunk: int64 nodes (n,), float32 rows (n, row_length)."""
+
+    nodes: np.ndarray
+    rows: np.ndarray
+
+    @classmethod
+    def of(cls, blobs: list[tuple[bytes, bytes]], row_length: int) -> Side:
+        """Return the blobs of a chunk as one."""
+        # As bytearrays they can be written to: kernels compile a second time for what can't.
+        nodes, rows = (bytearray().join(column) for column in zip(*blobs, strict=True)) if blobs else (b"", b"")
+        return cls(np.frombuffer(nodes, np.int64), np.frombuffer(rows, np.float32).reshape(-1, row_length))
+
+
+def sides(batches: Batches, row_length: int) -> tuple[Side, Side | None]:
+    """Return the two chunks of a task; None for the second if the first meets itself."""
+    blobs: tuple[list, list, list] = ([], [], [])
+    for batch in batches:
+        for side, *content in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            blobs[side].append(content)
+    if blobs[BOTH]:
+        return Side.of(blobs[BOTH], row_length), None
+    return Side.of(blobs[LEFT], row_length), Side.of(blobs[RIGHT], row_length)
+
+
+def one_key_a_partition(spark: SparkSession, partitions: int) -> list[int]:
+    """Return for each partition a key that Spark's hash sends there, so that no partition gets two tasks or none."""
+    enough = int(partitions * (math.log(partitions) + 12)) + 16
+    keys = spark.range(enough).select("id", F.pmod(F.hash("id"), F.lit(partitions)).alias("partition"))
+    first = keys.groupBy("partition").agg(F.min("id").alias("key")).orderBy("partition")
+    return [row["key"] for row in first.collect()]

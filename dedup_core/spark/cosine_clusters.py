@@ -1,0 +1,102 @@
+"""The clustered cosine search, for collections too large for the exact one: it misses pairs, and measures how many."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from dedup_core import cosine
+from dedup_core.cosine_clusters import cells_of, fit_cells
+from dedup_core.spark.chunks import BLOBS, Batches, blobs, seated
+from dedup_core.spark.cosine_joins import WHOLE_BYTES, Plan, joiner
+from dedup_core.spark.joins import NODE_PAIRS
+from dedup_core.spark.store import Staging
+from dedup_core.spark.vectors import matrix, sample
+
+_SAMPLE_VECTORS = 8192
+_CHECKED_VECTORS = 500
+
+
+def clustered_node_pairs(
+    vectors: DataFrame, count: int, min_similarity: float, cells: int, margin: float, steps: Staging
+) -> tuple[DataFrame, float]:
+    """Return pairs of nodes that reach the threshold and share a cell, and the share of all pairs that these are.
+
+    A vector joins its nearest cell and every one that is as near but for ``margin``. The recall is measured in the
+    same run: a sample of vectors is compared with all others by the exact kernel, and their pairs are looked up.
+
+    Args:
+        vectors: node, vector: each node once, all vectors of one length.
+        count: how many there are.
+        min_similarity: the least similarity of a pair, -1.0 to 1.0.
+        cells: how many cells to fit, at most 8,192.
+        margin: 0.0 to 2.0; 2.0 puts every vector into every cell.
+        steps: where the pairs are written.
+
+    Returns:
+        node_a, node_b, score, each pair once; and the recall, 1.0 if the sample has no pairs to miss.
+    """
+    _, some = sample(vectors, count, _SAMPLE_VECTORS)
+    centres = fit_cells(some, cells)
+    plan = Plan.whole(some, min_similarity)
+    sizes = _cell_sizes(vectors, centres, margin, plan.length)
+    parts = [math.ceil(4 * plan.length * size / WHOLE_BYTES) for size in sizes]
+    first = np.concatenate([[0], np.cumsum(parts)])
+    tasks = [
+        (a, b) for at in range(len(parts)) for a in range(first[at], first[at + 1]) for b in range(a, first[at + 1])
+    ]
+    packed = vectors.select("node", "vector").mapInArrow(_packer(plan, centres, margin, first), BLOBS)
+    found = seated(packed, [(int(a), int(b)) for a, b in tasks]).mapInArrow(joiner(plan), NODE_PAIRS)
+    ends = F.least("node_a", "node_b").alias("node_a"), F.greatest("node_a", "node_b").alias("node_b")
+    # Two vectors may share several cells, and are found in each of them with the same score.
+    written = steps.write("clustered_pairs", found.select(*ends, "score").distinct())
+    return written, _recall(written, vectors, count, plan)
+
+
+def _cell_sizes(vectors: DataFrame, centres: np.ndarray, margin: float, length: int) -> list[int]:
+    def assign(batches: Batches) -> Batches:
+        for batch in batches:
+            _, cells = cells_of(matrix(batch.column(0), length), centres, margin)
+            yield pa.RecordBatch.from_arrays([pa.array(cells)], ["cell"])
+
+    counted = vectors.select("vector").mapInArrow(assign, "cell BIGINT").groupBy("cell").count().collect()
+    sizes = {row["cell"]: row["count"] for row in counted}
+    return [sizes.get(cell, 0) for cell in range(len(centres))]
+
+
+def _packer(plan: Plan, centres: np.ndarray, margin: float, first: np.ndarray) -> Callable[[Batches], Batches]:
+    """Pack the vectors into blobs by cell, a large cell's into several parts."""
+    parts = np.maximum(np.diff(first), 1)
+
+    def pack(batches: Batches) -> Batches:
+        for batch in batches:
+            vectors, nodes = matrix(batch.column(1), plan.length), batch.column(0).to_numpy()
+            rows, cells = cells_of(vectors, centres, margin)
+            part = (nodes[rows].view(np.uint64) % parts[cells].astype(np.uint64)).astype(np.int64)
+            yield blobs(nodes[rows], vectors[rows], first[cells] + part, int(first[-1]))
+
+    return pack
+
+
+def _recall(found: DataFrame, vectors: DataFrame, count: int, plan: Plan) -> float:
+    nodes, some = sample(vectors, count, _CHECKED_VECTORS)
+
+    def compare(batches: Batches) -> Batches:
+        for batch in batches:
+            others = batch.column(0).to_numpy()
+            numbers = matrix(batch.column(1), plan.length)
+            for block in cosine.cross_join_blocks(some, numbers, plan.min_similarity, basis=plan.basis):
+                ends = np.sort(np.stack([nodes[block.left], others[block.right]]), axis=0)
+                ends = ends[:, ends[0] != ends[1]]
+                yield pa.RecordBatch.from_arrays([pa.array(end) for end in ends], ["node_a", "node_b"])
+
+    truth = vectors.select("node", "vector").mapInArrow(compare, "node_a BIGINT, node_b BIGINT")
+    truth = truth.distinct()  # a pair within the sample is seen from both its ends
+    is_found = F.count("score").alias("found")
+    row = truth.join(found, on=["node_a", "node_b"], how="left").agg(is_found, F.count("*").alias("all")).collect()[0]
+    return float(row["found"] / row["all"]) if row["all"] else 1.0

@@ -1,0 +1,219 @@
+"""The cosine join in Spark against its oracle: no chunk, partition, bucket or order of rows changes its answer."""
+
+import datetime
+import struct
+
+import naive
+import numpy as np
+import pytest
+from pyspark.sql import functions as F
+
+from dedup_core.cosine_bounds import Basis
+from dedup_core.errors import InputError, SettingsError
+from dedup_core.spark import chunks, cosine_clusters, cosine_estimates, cosine_joins, joins, vectors
+from dedup_core.spark.cosine_joins import Plan
+from dedup_core.spark.schemas import FEATURES
+
+NOON = datetime.datetime(2024, 5, 1, 12)
+WIDE = 1024
+
+
+def clustered(rows, dimension, seed=0, spread=0.25):
+    """Vectors about a few centres, of any lengths; some copies, some multiples, some all zero."""
+    random = np.random.default_rng(seed)
+    centres = random.standard_normal((max(1, rows // 6), dimension))
+    found = centres[random.integers(0, len(centres), rows)] + spread * random.standard_normal((rows, dimension))
+    found = (found * random.uniform(0.01, 100, (rows, 1))).astype(np.float32)
+    found[rows // 2 : rows // 2 + 3] = found[:3]
+    found[-3:-1] = 2 * found[3:5]
+    found[[5, rows // 3]] = 0.0
+    return found
+
+
+def names_of(rows):
+    return [f"{number:04d}.jpg" for number in range(rows)]
+
+
+def features_of(spark, embeddings):
+    """Return a features table of {path: vector}."""
+    rows = [
+        (path, 1, NOON, 8, 8, "PNG", "cnn", "cnn-v1", None, None if e is None else [float(x) for x in e], "run")
+        for path, e in embeddings.items()
+    ]
+    return spark.createDataFrame(rows, FEATURES)
+
+
+def vectors_of(spark, array):
+    """Return a vectors table with the row numbers as nodes."""
+    content = [(number, row.tobytes()) for number, row in enumerate(array)]
+    return spark.createDataFrame(content, vectors.VECTORS)
+
+
+def matches(rows, array, min_similarity):
+    """The oracle's pairs of row numbers, each once; one within rounding of the threshold may go either way."""
+    expected = naive.cosine_similarities(array, array)
+    found = {(min(row[0], row[1]), max(row[0], row[1])): row[2] for row in rows}
+    assert len(found) == len(rows), "a pair came out twice"
+    i, j = np.nonzero(np.triu(expected >= min_similarity, 1))
+    wrong = found.keys() ^ set(zip(i.tolist(), j.tolist(), strict=True))
+    assert all(abs(expected[pair] - min_similarity) < 1e-13 for pair in wrong)
+    assert all(abs(expected[pair] - score) < 1e-13 for pair, score in found.items())
+
+
+@pytest.mark.parametrize(
+    ("rows", "chunk", "partitions", "min_similarity", "dimension"),
+    [
+        (25, 7, 5, 0.9, WIDE),
+        (90, 40, 1, 0.3, WIDE),
+        (90, 40, 5, 1.0 - 1e-6, WIDE),
+        (90, 1_000_000, 5, 0.9, WIDE),
+        (90, 40, 1, -1.0, WIDE),
+        (90, 40, 5, 0.9, 5),
+        (90, 40, 1, 0.9, 1),
+    ],
+)
+def test_the_join_finds_the_pairs_of_the_oracle(spark, staging, rows, chunk, partitions, min_similarity, dimension):
+    array = clustered(rows, dimension)
+    shuffled = vectors_of(spark, array).orderBy(F.xxhash64("node")).repartition(partitions)
+    found = cosine_joins.node_pairs(shuffled, len(array), min_similarity, staging, chunk)
+    matches(found.collect(), array, min_similarity)
+
+
+def test_crowded_places_are_split_and_change_nothing(spark, staging, monkeypatch):
+    """Meetings of four vectors, and a plan that has sketches travel where it would not pay."""
+    array = clustered(120, WIDE, seed=3)
+    basis = Basis.fit(array, 0.6, 63)
+    plan = Plan(basis, 0.6, WIDE, 3, sketched=True)
+    monkeypatch.setattr(Plan, "of", classmethod(lambda cls, *_: plan))
+    monkeypatch.setattr(cosine_joins, "BUCKET_VECTORS", 4)
+    found = cosine_joins.node_pairs(vectors_of(spark, array), len(array), 0.6, staging, 40)
+    matches(found.collect(), array, 0.6)
+    placed = staging.read("placed", "place BIGINT, node_a BIGINT, node_b BIGINT")
+    assert placed.groupBy("place").agg(F.count_distinct("node_a").alias("nodes")).where("nodes > 8").count()
+
+
+def test_a_task_yields_what_it_finds_tile_by_tile(monkeypatch):
+    monkeypatch.setattr(cosine_joins.cosine, "BLOCK_ROWS", 16)
+    monkeypatch.setattr(cosine_joins.cosine, "BLOCK_COLUMNS", 32)
+    array = clustered(100, WIDE)
+    basis = Basis.fit(array, 0.5, 127)
+    plan = Plan(basis, 0.5, WIDE, 1, sketched=True)
+    batches = list(cosine_joins._proposer(plan)(iter([_task_of(plan, array)])))
+    assert len(batches) > 10
+    assert max(batch.num_rows for batch in batches) <= 16 * 32
+    pairs = {(a, b) for batch in batches for a, b in zip(*(c.to_pylist() for c in batch.columns[:2]), strict=True)}
+    near = naive.cosine_similarities(array, array) >= 0.5
+    assert {(i, j) for i, j in zip(*np.nonzero(np.triu(near, 1)), strict=True)} <= pairs
+
+
+def _task_of(plan, array):
+    """What a task receives that compares one chunk with itself."""
+    import pyarrow as pa
+
+    rows = plan.rows(array)
+    parts = [np.arange(len(array)), rows]
+    columns = [pa.array([chunks.BOTH])] + [pa.array([part.tobytes()]) for part in parts]
+    return pa.RecordBatch.from_arrays(columns, ["side", "nodes", "rows"])
+
+
+def test_pairs_a_hair_from_the_threshold(spark, staging):
+    random = np.random.default_rng(7)
+    first, second = np.linalg.qr(random.standard_normal((WIDE, 2)))[0].T
+    cosines = 0.9 + np.repeat([-1e-7, 1e-7], 30)
+    turned = cosines[:, None] * first + np.sqrt(1 - cosines[:, None] ** 2) * second
+    array = np.vstack([first, turned, random.standard_normal((40, WIDE))]).astype(np.float32)
+    found = cosine_joins.node_pairs(vectors_of(spark, array), len(array), 0.9, staging, 20)
+    matches(found.collect(), array, 0.9)
+
+
+def test_what_travels(spark):
+    """Sketches travel where they rule out most pairs, whole vectors where they don't, and no sketch is over 516 B."""
+    array = clustered(1000, WIDE, spread=0.1)
+    assert Plan.of(array, 100_000, 0.9, 10_000).row_length * 4 <= 516
+    assert Plan.of(array, 100_000, -0.5, 10_000).row_length == WIDE
+    assert Plan.of(array[:, :8], 100_000, 0.9, 10_000).row_length == 8
+    assert Plan.of(array, 10_000_000, -0.5, 1_000_000).chunks >= 10_000_000 * 4 * WIDE / 2**26
+
+
+def test_identical_vectors_share_a_node(spark, staging):
+    array = clustered(60, 33)
+    array[7] = -0.0
+    array[30] = np.where(np.arange(33) % 2, array[0], 0.0)
+    array[31] = np.where(np.arange(33) % 2, array[0], -0.0)
+    paths = names_of(60)
+    features = features_of(spark, dict(zip(paths, array, strict=True)))
+    named, distinct = vectors.with_nodes(features.repartition(3), staging)
+    assert named.columns == features.columns
+    node = {row["path"]: row["hash"] for row in named.collect()}
+    assert node.keys() == set(paths)
+    for i, a in enumerate(paths):
+        for j, b in enumerate(paths[:i]):
+            same = bool((array[i] == array[j]).all() and array[i].any())
+            assert (node[a] == node[b]) == same, (i, j)
+    content = {row["node"]: bytes(row["vector"]) for row in distinct.collect()}
+    assert len(content) == distinct.count() == len(set(node.values()))
+    for path, row in zip(paths, array, strict=True):
+        assert content[node[path]] == struct.pack("<33f", *(row + np.float32(0.0)))
+    again, _ = vectors.with_nodes(features, staging)
+    assert {row["path"]: row["hash"] for row in again.collect()} == node
+
+
+def test_a_shared_word_makes_the_next_one_the_name(spark):
+    digested = spark.createDataFrame([(1, 2, 3, 4), (1, 5, 3, 4), (1, 5, 3, 4)], ", ".join(
+        f"{word} BIGINT" for word in vectors._WORDS))  # fmt: skip
+    assert vectors._telling_word(digested) == "word_1"
+
+
+def test_from_features_to_pairs_of_paths(spark, staging):
+    array = clustered(50, WIDE, seed=2)
+    paths = names_of(50)
+    named, distinct = vectors.with_nodes(features_of(spark, dict(zip(paths, array, strict=True))), staging)
+    found = cosine_joins.node_pairs(distinct, distinct.count(), 0.9, staging, 20)
+    members = named.select("method", "path", F.col("hash").alias("node"))
+    rows = joins.path_pairs(members, found, 1.0).collect()
+    ends = [(paths.index(row["path_a"]), paths.index(row["path_b"]), row["score"]) for row in rows]
+    matches(ends, array, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("embeddings", "error", "message"),
+    [
+        ({"a": [1.0, 2.0], "b": [1.0]}, SettingsError, r"differ in length.*1: b; 2: a"),
+        ({"a": [1.0, 2.0], "b": [1.0, np.nan], "c": [np.inf, 1.0]}, InputError, r"NaN or infinity: b, c"),
+        ({"a": [1.0, 2.0], "b": None}, InputError, r"no embedding: b"),
+        ({"a": np.ones(4097), "b": np.ones(4097)}, SettingsError, r"4097 numbers"),
+    ],
+)
+def test_bad_embeddings_are_named(spark, staging, embeddings, error, message):
+    with pytest.raises(error, match=message):
+        vectors.with_nodes(features_of(spark, embeddings), staging)
+
+
+def test_the_estimate_of_a_small_search_is_exact(spark):
+    array = clustered(80, 30)[6:26]
+    copies = np.arange(1, 21) % 3 + 1
+    rows = [(number, int(images)) for number, images in enumerate(copies)]
+    nodes = spark.createDataFrame(rows, "node BIGINT, images BIGINT")
+    estimate = cosine_estimates.estimate_search(nodes, vectors_of(spark, array), len(array), 0.6)
+    similarities = naive.cosine_similarities(array, array)
+    of_one = (copies * (copies - 1) // 2).sum()
+    expected = [
+        np.outer(copies, copies)[np.triu(similarities >= threshold, 1)].sum() + of_one
+        for threshold in estimate.thresholds
+    ]
+    assert estimate.pairs.tolist() == expected
+    assert estimate.thresholds.tolist() == [0.6, 0.7, 0.8, 0.9, 0.96]
+    assert (estimate.images, estimate.nodes, estimate.error.any()) == (copies.sum(), 20, False)
+
+
+def test_the_clustered_search_finds_no_wrong_pair_and_measures_what_it_misses(spark, staging, monkeypatch):
+    monkeypatch.setattr(cosine_clusters, "WHOLE_BYTES", 12 * 4 * 40)  # cells of over 12 vectors come in parts
+    array = clustered(120, 40, seed=9, spread=0.5)
+    expected = naive.cosine_similarities(array, array)
+    every = {(int(i), int(j)) for i, j in zip(*np.nonzero(np.triu(expected >= 0.6, 1)), strict=True)}
+    found, recall = cosine_clusters.clustered_node_pairs(vectors_of(spark, array), 120, 0.6, 30, 0.1, staging)
+    rows = found.collect()
+    pairs = {(row["node_a"], row["node_b"]) for row in rows}
+    assert len(pairs) == len(rows)
+    assert pairs < every
+    assert recall == len(pairs) / len(every) > 0.5
