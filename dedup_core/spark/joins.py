@@ -32,10 +32,10 @@ def nodes(features: DataFrame) -> DataFrame:
     Raises:
         SettingsError: if the features have more than one fingerprint: their codes can't be compared.
     """
-    fingerprints = [row["fingerprint"] for row in features.select("fingerprint").distinct().limit(3).collect()]
-    if len(fingerprints) > 1:
+    ends = features.agg(F.min("fingerprint").alias("first"), F.max("fingerprint").alias("last")).collect()[0]
+    if ends["first"] != ends["last"]:
         raise SettingsError(
-            f"the features were made in different ways ({', '.join(sorted(fingerprints))}) and can't be compared: "
+            f"the features were made in different ways ({ends['first']}, {ends['last']}) and can't be compared: "
             "encode them again with one setting (--no-reuse)"
         )
     by_code = features.groupBy(F.col("hash").alias("node"))

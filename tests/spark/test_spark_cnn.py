@@ -28,7 +28,7 @@ def images(tmp_path_factory):
 def finished(spark, images, seeded_weights, tmp_path_factory):
     output = tmp_path_factory.mktemp("out")
     settings = PipelineSettings(
-        input=str(images), output=str(output), method="cnn,phash", cnn_weights=str(seeded_weights), scores=True,
+        input=str(images), output=str(output), method="cnn", cnn_weights=str(seeded_weights), scores=True,
         min_similarity_threshold=0.95, chunk_vectors=7, report=False,
     )  # fmt: skip
     return run_pipeline(spark, settings, silent), output
@@ -66,7 +66,7 @@ def test_pairs_are_those_of_the_oracle(spark, finished, vectors):
 
 def test_the_map_lists_the_most_similar_first(finished):
     _, output = finished
-    exported = json.loads((output / "duplicates_cnn.json").read_text())
+    exported = json.loads((output / "duplicates.json").read_text())
     scores = [[score for _, score in found] for found in exported.values()]
     assert any(len(found) > 1 for found in scores)
     assert scores == [sorted(found, reverse=True) for found in scores]

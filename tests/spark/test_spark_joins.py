@@ -28,8 +28,7 @@ def found_pairs(features, max_distance, chunk_codes):
     return {(row["path_a"], row["path_b"]): row["score"] for row in rows}
 
 
-@pytest.mark.parametrize("chunk_codes", [1, 40, 1_000_000])
-@pytest.mark.parametrize("max_distance", [0, 10])
+@pytest.mark.parametrize(("chunk_codes", "max_distance"), [(1, 10), (40, 0), (40, 10), (1_000_000, 0), (1_000_000, 10)])
 def test_the_join_finds_the_pairs_of_the_oracle_for_any_chunk_size(spark, chunk_codes, max_distance):
     codes = clustered_codes(np.random.default_rng(5), 90 if chunk_codes > 1 else 12)  # a grid of 78 tasks, some empty
     assert found_pairs(features_of(spark, codes), max_distance, chunk_codes) == naive.path_pairs(codes, max_distance)

@@ -175,17 +175,13 @@ def test_a_thousand_copies_stay_linear_in_groups_and_removals(spark, tmp_path):
     }
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_no_duplicates_is_a_result_like_any_other(spark, tmp_path, count):
+def test_no_duplicates_is_a_result_like_any_other(spark, tmp_path):
     folder = tmp_path / "images"
     folder.mkdir()
-    for seed in range(count):
-        Image.fromarray(np.random.default_rng(seed).integers(0, 256, (64, 64), dtype=np.uint8)).save(
-            folder / f"{seed}.png"
-        )
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)).save(folder / "0.png")
     run = pipeline(spark, folder, tmp_path / "out")
-    assert run.counts["found"]["phash"] == {"codes": count, "pairs": 0, "groups": 0, "in_groups": 0, "removals": 0}
-    assert json.loads((tmp_path / "out" / "duplicates.json").read_text()) == {f"{n}.png": [] for n in range(count)}
+    assert run.counts["found"]["phash"] == {"codes": 1, "pairs": 0, "groups": 0, "in_groups": 0, "removals": 0}
+    assert json.loads((tmp_path / "out" / "duplicates.json").read_text()) == {"0.png": []}
     assert json.loads((tmp_path / "out" / "to_remove.json").read_text()) == []
     assert rows_of(spark, tmp_path / "out", "pairs") == []
 
