@@ -15,9 +15,9 @@ def spark(tmp_path_factory):
     os.environ["PYSPARK_SUBMIT_ARGS"] = " ".join(
         [
             "--master local[2]",
-            "--conf spark.sql.shuffle.partitions=2",  # the data are small: more tasks are only overhead,
-            "--conf spark.sql.adaptive.enabled=false",  # and so are planning a second time
-            "--conf spark.sql.codegen.wholeStage=false --conf spark.sql.codegen.factoryMode=NO_CODEGEN",  # and compiling
+            "--conf spark.sql.shuffle.partitions=2",  # the data are small: more tasks are only overhead
+            "--conf spark.sql.adaptive.enabled=false",  # and so is planning twice
+            "--conf spark.sql.codegen.wholeStage=false --conf spark.sql.codegen.factoryMode=NO_CODEGEN",  # no compiling
             f"--conf spark.sql.warehouse.dir={tmp_path_factory.mktemp('warehouse')}",
             "--conf spark.driver.memory=2g",
             "--driver-java-options -XX:TieredStopAtLevel=1",  # short runs never earn back the better compiler
