@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dedup_core.attacks import ATTACKS
-from dedup_core.corpus import installed_photographs, make_corpus
+from dedup_core.corpus import installed_photographs, make_corpus, refuse_repeated_names
 from dedup_core.errors import InputError, SettingsError, nearest
 from dedup_core.workers import map_in_processes, n_cores
 
@@ -62,7 +62,8 @@ def make_benchmark(
     """
     names = _chosen(attacks)
     files = installed_photographs() if photographs is None else _files(photographs)
-    _refuse_repeated_names(files)
+    # Each photograph is made into files in a process of its own, and none of them sees the names of the others.
+    refuse_repeated_names(files)
     _make_room(folder, overwrite)
     family = functools.partial(_family, names, folder / IMAGES, seed)
     truth: dict[str, list[str]] = {}
@@ -95,14 +96,6 @@ def _files(folder: Path) -> list[Path]:
     if not found:
         raise InputError(f"no photographs in {folder} (folders inside it are not searched)")
     return found
-
-
-def _refuse_repeated_names(photographs: Sequence[Path]) -> None:
-    # Each photograph is made into files in a process of its own, and none of them sees the names of the others.
-    first: dict[str, Path] = {}
-    for path in photographs:
-        if first.setdefault(path.stem, path) != path:
-            raise SettingsError(f"{first[path.stem]} and {path} have one name: rename one of them")
 
 
 def _make_room(folder: Path, overwrite: bool) -> None:

@@ -53,7 +53,7 @@ def make_corpus(
     """
     truth: dict[str, list[str]] = {}
     attacks = list(attacks)
-    _refuse_repeated_names(photographs)
+    refuse_repeated_names(photographs)
     for photograph in sorted(photographs):
         family = [_copy(photograph, folder / kind) for kind in ("album", "copies/exact")]
         picture = decode(photograph.read_bytes())
@@ -81,7 +81,12 @@ def add_broken_files(folder: Path) -> None:
     (broken / "not-an-image.png").write_text("This is a note that somebody gave the wrong ending.\n", encoding="utf-8")
 
 
-def _refuse_repeated_names(photographs: Sequence[Path]) -> None:
+def refuse_repeated_names(photographs: Sequence[Path]) -> None:
+    """Refuse photographs whose copies would be one file.
+
+    Raises:
+        SettingsError: names the first two.
+    """
     first: dict[str, Path] = {}
     for photograph in photographs:
         if first.setdefault(photograph.stem, photograph) != photograph:

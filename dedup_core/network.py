@@ -15,6 +15,7 @@ import numpy as np
 from dedup_core.cnn import IMAGENET, PROVIDE, Embedder, imagenet_file
 from dedup_core.encoders import Encoder
 from dedup_core.errors import SettingsError
+from dedup_core.locations import arrow_url
 from dedup_core.picture import Picture
 
 Precision = Literal["float32", "float16"]
@@ -117,7 +118,7 @@ def _read(location: str) -> bytes:
     from pyarrow import ArrowException, fs
 
     try:
-        filesystem, path = fs.FileSystem.from_uri(location)
+        filesystem, path = fs.FileSystem.from_uri(arrow_url(location))
         with filesystem.open_input_file(path) as file:
             return bytes(file.readall())
     except (OSError, ArrowException) as error:

@@ -16,6 +16,7 @@ from pyarrow import fs
 from pyspark.sql import DataFrame
 
 from dedup_core.errors import InputError
+from dedup_core.locations import arrow_url
 from dedup_core.spark.local_files import local_path
 from dedup_core.spark.store import Staging
 
@@ -56,7 +57,7 @@ def _opened(location: str) -> Iterator[Any]:
             with open(local, "rb") as stream:
                 yield stream
         else:
-            filesystem, path = fs.FileSystem.from_uri(re.sub("^s3[an]:", "s3:", location))
+            filesystem, path = fs.FileSystem.from_uri(arrow_url(location))
             with filesystem.open_input_stream(path) as stream:
                 yield stream
     except (OSError, pa.ArrowException, UnicodeDecodeError) as error:

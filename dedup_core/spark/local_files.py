@@ -16,9 +16,10 @@ from pyarrow import fs
 from pyspark.sql import DataFrame
 
 from dedup_core.errors import InputError
+from dedup_core.locations import arrow_url, has_scheme
 from dedup_core.picture import Failure, read
 from dedup_core.spark.schemas import CONTENTS, conform
-from dedup_core.spark.store import Staging, has_scheme
+from dedup_core.spark.store import Staging
 
 _LISTING_ROWS = 100_000
 _REMOTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:(?://[^/]*)?)(.*)", re.DOTALL)
@@ -109,7 +110,7 @@ def read_uri(uri: str, max_bytes: int) -> bytes | Failure:
 @functools.lru_cache(maxsize=16)
 def _filesystem(root: str) -> tuple[fs.FileSystem, str]:
     """Return the filesystem of a URL's scheme and authority; a key after it may hold what a URL may not."""
-    return fs.FileSystem.from_uri(re.sub("^s3[an]:", "s3:", root))
+    return fs.FileSystem.from_uri(arrow_url(root))
 
 
 def local_path(location: str) -> str | None:

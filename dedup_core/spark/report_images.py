@@ -13,13 +13,13 @@ from pyspark.sql import DataFrame, SparkSession
 
 from dedup_core.config import EncodeSettings, ReportSettings
 from dedup_core.errors import InputError
+from dedup_core.locations import has_scheme
 from dedup_core.picture import Failure
 from dedup_core.report_thumbnails import small_file
 from dedup_core.spark.local_files import fixed_part, local_path, read_uri
 from dedup_core.spark.schemas import LISTING
 from dedup_core.spark.session import setting
 from dedup_core.spark.sources import Manifest, open_source
-from dedup_core.spark.store import has_scheme
 
 _PICTURES = "path STRING, picture BINARY, missing STRING"
 _PICTURES_ARROW = pa.schema([("path", pa.string()), ("picture", pa.binary()), ("missing", pa.string())])

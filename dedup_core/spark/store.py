@@ -22,10 +22,10 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from dedup_core.errors import SettingsError
+from dedup_core.locations import arrow_url, has_scheme
 from dedup_core.spark.schemas import TABLES, conform
 
 _STAGING = "_staging"
-_HADOOP_SCHEMES = {"s3a": "s3", "s3n": "s3"}
 
 
 class Store:
@@ -42,7 +42,7 @@ class Store:
         """Find the filesystem; nothing is created yet."""
         self.url = url.rstrip("/") if has_scheme(url) else os.path.abspath(os.path.expanduser(url))
         try:
-            self._fs, self._root = fs.FileSystem.from_uri(_arrow_url(self.url))
+            self._fs, self._root = fs.FileSystem.from_uri(arrow_url(self.url))
         except (pa.ArrowException, OSError) as error:
             raise SettingsError(f"no filesystem for {url}: {error}") from error
         self._is_local = self._fs.type_name == "local"
@@ -217,17 +217,3 @@ def read_table(spark: SparkSession, store: Store, table: str) -> DataFrame:
 def literal(path: str) -> str:
     """Escape the characters that Spark would read as a glob."""
     return re.sub(r"([\[\]{}*?\\])", r"\\\1", path)
-
-
-def has_scheme(path: str) -> bool:
-    """Return whether the path is a URL ("s3a://bucket/images") and not a plain local path."""
-    return re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", path) is not None
-
-
-def _arrow_url(url: str) -> str:
-    if not has_scheme(url):
-        return url
-    scheme, rest = url.split(":", 1)
-    if scheme == "file":
-        return "/" + rest.lstrip("/")
-    return f"{_HADOOP_SCHEMES.get(scheme, scheme)}:{rest}"
