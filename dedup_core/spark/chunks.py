@@ -45,6 +45,9 @@ def seated(packed: DataFrame, tasks: Sequence[tuple[int, int]]) -> DataFrame:
     Returns:
         side (LEFT, RIGHT or BOTH), and what travels.
     """
+    carried = [name for name in packed.columns if name != "chunk"]
+    if len(tasks) == 1:  # then there is one chunk, which meets itself
+        return packed.coalesce(1).select(F.lit(BOTH).alias("side"), *carried)
     keys = one_key_a_partition(packed.sparkSession, len(tasks))
     grid = []
     for key, (first, second) in zip(keys, tasks, strict=True):
@@ -52,7 +55,7 @@ def seated(packed: DataFrame, tasks: Sequence[tuple[int, int]]) -> DataFrame:
         grid += [(first, key, BOTH)] if first == second else [(first, key, LEFT), (second, key, RIGHT)]
     seats = packed.sparkSession.createDataFrame(grid, "chunk INT, task BIGINT, side INT")
     brought = packed.join(F.broadcast(seats), on="chunk", how="inner").repartition(len(tasks), "task")
-    return brought.select("side", *(name for name in packed.columns if name != "chunk"))
+    return brought.select("side", *carried)
 
 
 @dataclass(frozen=True)

@@ -123,15 +123,15 @@ def check_pairs(settings: SearchSettings, method: str, nodes: DataFrame, node_pa
     a = images.select(F.col("node").alias("node_a"), F.col("images").alias("images_a"))
     b = images.select(F.col("node").alias("node_b"), F.col("images").alias("images_b"))
     across = node_pairs.join(a, on="node_a", how="inner").join(b, on="node_b", how="inner")
-    products = across.agg(F.sum(F.col("images_a") * F.col("images_b")).alias("pairs")).collect()[0]["pairs"] or 0
-    repeated = images.where(F.col("images") > F.lit(1))
-    same = repeated.agg(F.sum(F.expr("images * (images - 1) div 2")).alias("pairs")).collect()[0]["pairs"] or 0
-    if products + same > settings.max_pairs:
+    same = images.select(F.expr("images * (images - 1) div 2").alias("pairs"))
+    pairs = across.select((F.col("images_a") * F.col("images_b")).alias("pairs")).unionByName(same)
+    found = pairs.agg(F.sum("pairs").alias("pairs")).collect()[0]["pairs"] or 0
+    if found > settings.max_pairs:
         raise LimitError(
-            f"{method}: the search found {products + same:,} pairs, more than the {settings.max_pairs:,} that "
+            f"{method}: the search found {found:,} pairs, more than the {settings.max_pairs:,} that "
             "max_pairs allows: choose a stricter threshold, or raise --max-pairs"
         )
-    return int(products + same)
+    return int(found)
 
 
 def _rounded(estimate: SearchEstimate, distance: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
@@ -9,6 +11,7 @@ from pyspark.sql import functions as F
 
 from dedup_core.config import SearchSettings
 from dedup_core.encoders import is_hash
+from dedup_core.errors import SettingsError
 from dedup_core.spark import cosine_estimates, cosine_joins, groups, joins, vectors
 from dedup_core.spark.estimates import check_estimate, check_pairs, check_similar, estimate_search
 from dedup_core.spark.runs import Run
@@ -37,6 +40,25 @@ class Found:
     same_score: float
 
 
+def check_features(features: DataFrame, methods: Sequence[str]) -> None:
+    """Check that each method has features, and of one fingerprint: others can't be compared.
+
+    Raises:
+        SettingsError: says what there is, or how to make them alike.
+    """
+    ends = features.groupBy("method").agg(F.min("fingerprint").alias("first"), F.max("fingerprint").alias("last"))
+    present = {row["method"]: (row["first"], row["last"]) for row in ends.collect()}
+    for method in methods:
+        if method not in present:
+            raise SettingsError(f"no {method} features: the table has {', '.join(sorted(present)) or 'none'}")
+        first, last = present[method]
+        if first != last:
+            raise SettingsError(
+                f"the {method} features were made in different ways ({first}, {last}) and can't be compared: encode "
+                "them again with one setting (--no-reuse)"
+            )
+
+
 def find_method(run: Run, settings: SearchSettings, method: str, features: DataFrame, staging: Staging) -> None:
     """Make one method's tables ready in the staging place, and count what was found."""
     steps = Staging(run.spark, run.store, f"{staging.name}/{method}")
@@ -52,12 +74,18 @@ def find_method(run: Run, settings: SearchSettings, method: str, features: DataF
         removed = groups.node_removals(found.node_pairs, grouped, tasks=-(-found.count // _NODES_A_TASK))
         table = steps.write("groups", groups.group_table(members, removed))
     run.say("  writing the tables")
-    with run.stage("write"):
+    with run.stage("write"), ThreadPoolExecutor(1) as beside:
+        # Small tables leave cores idle: these two are written while the other two are.
+        grouping = beside.submit(_write_groups, staging, method, table)
         pairs = staging.finish("pairs", method, joins.path_pairs(members, found.node_pairs, found.same_score))
-        staging.finish("groups", method, conform(table, GROUPS))
-        staging.finish("removals", method, groups.removal_table(table))
         staging.finish("duplicates", method, groups.duplicate_table(features, pairs, is_hash(method)))
+        grouping.result()
     run.counts.setdefault("found", {})[method] = {"codes": found.count, "pairs": expected, **_grouped(table)}
+
+
+def _write_groups(staging: Staging, method: str, table: DataFrame) -> None:
+    staging.finish("groups", method, conform(table, GROUPS))
+    staging.finish("removals", method, groups.removal_table(table))
 
 
 def _search_hashes(run: Run, settings: SearchSettings, method: str, features: DataFrame, steps: Staging) -> Found:

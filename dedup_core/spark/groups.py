@@ -18,15 +18,17 @@ from dedup_core.spark.store import Staging
 _EDGES = "node_a BIGINT, node_b BIGINT"
 _LABELS = "node BIGINT, root BIGINT"
 _REMOVED = "first_path STRING, kept_by STRING"
+_REMOVED_ROWS = 20_000  # in a batch: groups are small, and a batch each would cost more than the pass
 _MAX_ROUNDS = 60
 
 
 def components(edges: DataFrame, staging: Staging, edges_a_task: int = 5_000_000) -> DataFrame:
     """Return the connected component of every node that has an edge: node, root (the component's smallest node).
 
-    A round contracts the edges inside every partition, which leaves at most one edge a node and partition, and
-    then moves edges by a large-star and a small-star step (Kiveris et al., "Connected Components in MapReduce
-    and Beyond", SoCC 2014). Edges that fit one task need no round. Parquet between the rounds cuts the lineage.
+    A round moves every edge to the smallest neighbour of its smaller end, which is the large-star step of Kiveris et
+    al. ("Connected Components in MapReduce and Beyond", SoCC 2014). Then all edges of a node meet in one task, which
+    settles what it sees as a whole: their small-star step, and more. Edges that fit one task need no round. Parquet
+    between the rounds cuts the lineage.
 
     Args:
         edges: columns node_a, node_b.
@@ -41,8 +43,9 @@ def components(edges: DataFrame, staging: Staging, edges_a_task: int = 5_000_000
         tasks = -(-state[0] // edges_a_task)
         if tasks <= 1:
             return current.coalesce(1).mapInArrow(_label, _LABELS)
-        stars = current.repartition(tasks, "node_a").mapInArrow(_contract, _EDGES)
-        current, new_state = _staged(_small_star(_large_star(stars)), staging, f"round-{number}")
+        moved = current if number == 1 else _large_star(current)
+        contracted = moved.repartition(tasks, "node_a").mapInArrow(_contract, _EDGES)
+        current, new_state = _staged(contracted, staging, f"round-{number}")
         if new_state == state:
             return _labels_of_stars(current)
         state = new_state
@@ -151,21 +154,9 @@ def _record(names: tuple[str, ...], *columns: np.ndarray) -> pa.RecordBatch:
 
 
 def _large_star(edges: DataFrame) -> DataFrame:
-    """Connect every larger neighbour of a node to the smallest node around it."""
-    both = edges.unionByName(edges.select(F.col("node_b").alias("node_a"), F.col("node_a").alias("node_b")))
-    least = both.groupBy("node_a").agg(F.least("node_a", F.min("node_b")).alias("least"))
-    larger = both.where(F.col("node_b") > F.col("node_a")).join(least, on="node_a", how="inner")
-    return larger.select(F.col("node_b").alias("node_a"), F.col("least").alias("node_b"))
-
-
-def _small_star(edges: DataFrame) -> DataFrame:
-    """Connect a node and its smaller neighbours to the smallest of them."""
-    least = edges.groupBy("node_a").agg(F.min("node_b").alias("least"))
-    smaller = edges.join(least, on="node_a", how="inner").where(F.col("node_b") != F.col("least"))
-    moved = smaller.select(F.col("node_b").alias("node_a"), F.col("least").alias("node_b"))
-    own = least.select("node_a", F.col("least").alias("node_b"))
-    # Two nodes may hand the same neighbour to the same smallest node; without the copies the edges only shrink.
-    return moved.unionByName(own).distinct()
+    """Connect the larger end of every edge to the smallest neighbour of the smaller end; node_a is the larger one."""
+    least = edges.groupBy(F.col("node_a").alias("node_b")).agg(F.min("node_b").alias("least"))
+    return edges.join(least, on="node_b", how="left").select("node_a", F.coalesce("least", "node_b").alias("node_b"))
 
 
 def _labels_of_stars(stars: DataFrame) -> DataFrame:
@@ -176,7 +167,8 @@ def _labels_of_stars(stars: DataFrame) -> DataFrame:
 
 def _greedy(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     rows = (row for batch in batches for row in zip(*(column.to_pylist() for column in batch.columns), strict=True))
-    for _, edges in itertools.groupby(rows, key=lambda row: row[0]):
-        removed = list(kernels.removals((a, b) for _, a, b in edges))
-        columns = [pa.array(column, pa.string()) for column in zip(*removed, strict=True)]
+    of_groups = (edges for _, edges in itertools.groupby(rows, key=lambda row: row[0]))
+    removed = (pair for edges in of_groups for pair in kernels.removals((a, b) for _, a, b in edges))
+    while block := list(itertools.islice(removed, _REMOVED_ROWS)):
+        columns = [pa.array(column, pa.string()) for column in zip(*block, strict=True)]
         yield pa.RecordBatch.from_arrays(columns, ["first_path", "kept_by"])

@@ -15,7 +15,6 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core import hamming
-from dedup_core.errors import SettingsError
 from dedup_core.pairs import Pairs
 from dedup_core.spark.chunks import BOTH, LEFT, RIGHT, seated
 from dedup_core.spark.schemas import PAIRS, conform
@@ -27,17 +26,7 @@ _SPREAD = np.uint64(0x9E37_79B9_7F4A_7C15)
 
 
 def nodes(features: DataFrame) -> DataFrame:
-    """Return the distinct codes of one method's features: node, first_path (the smallest), images (how many).
-
-    Raises:
-        SettingsError: if the features have more than one fingerprint: their codes can't be compared.
-    """
-    ends = features.agg(F.min("fingerprint").alias("first"), F.max("fingerprint").alias("last")).collect()[0]
-    if ends["first"] != ends["last"]:
-        raise SettingsError(
-            f"the features were made in different ways ({ends['first']}, {ends['last']}) and can't be compared: "
-            "encode them again with one setting (--no-reuse)"
-        )
+    """Return the distinct codes of one method's features: node, first_path (the smallest), images (how many)."""
     by_code = features.groupBy(F.col("hash").alias("node"))
     return by_code.agg(F.min("path").alias("first_path"), F.count("path").alias("images"))
 

@@ -21,7 +21,7 @@ from dedup_core.errors import SettingsError
 from dedup_core.spark import features as encoding
 from dedup_core.spark.encoding_tasks import EncodePlan
 from dedup_core.spark.exports import clear_exports, export_maps
-from dedup_core.spark.find import find_method
+from dedup_core.spark.find import check_features, find_method
 from dedup_core.spark.local_files import local_path
 from dedup_core.spark.runs import Run
 from dedup_core.spark.schemas import FEATURES, TABLES, conform
@@ -118,10 +118,7 @@ def _encode(run: Run, settings: EncodeSettings) -> Staging:
 
 
 def _find(run: Run, settings: SearchSettings, features: DataFrame) -> Staging:
-    present = sorted(row["method"] for row in features.select("method").distinct().collect())
-    for method in settings.method:
-        if method not in present:
-            raise SettingsError(f"no {method} features: the table has {', '.join(present) or 'none'}")
+    check_features(features, settings.method)
     staging = Staging(run.spark, run.store, "find")
     staging.clear()  # an earlier run's that crashed
     for method in settings.method:

@@ -6,6 +6,7 @@ from tables import features_of, pairs_of
 
 from dedup_core.errors import SettingsError
 from dedup_core.spark import chunks, joins
+from dedup_core.spark.find import check_features
 
 
 def clustered_codes(random, images, bases=6):
@@ -55,8 +56,8 @@ def test_codes_with_the_highest_bit_keep_it(spark):
 
 def test_features_made_in_different_ways_never_meet(spark):
     mixed = features_of(spark, {"a": 1}).unionByName(features_of(spark, {"b": 1}).replace("phash-64-v1", "other"))
-    with pytest.raises(SettingsError, match=r"made in different ways \(other, phash-64-v1\)"):
-        joins.nodes(mixed)
+    with pytest.raises(SettingsError, match=r"phash features were made in different ways \(other, phash-64-v1\)"):
+        check_features(mixed, ["phash"])
 
 
 @pytest.mark.parametrize("tasks", [1, 2, 3, 28, 200])
