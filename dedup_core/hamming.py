@@ -18,6 +18,7 @@ from dedup_core.pairs import Pairs
 from dedup_core.popcount import LANES, ROWS
 
 CODE_BITS = 64
+MOST_CODES = 2**32 - 1  # positions within a band are 32 bits
 BUFFERED_HITS = 1 << 14  # places with a close pair that are held before their pairs are decided
 CACHED_CODES = (
     4096  # buckets are swept in groups of about so many codes: two groups stay in the cache nearest to the core
@@ -118,6 +119,8 @@ def _as_codes(values: np.ndarray, name: str) -> np.ndarray:
         raise TypeError(f"{name} must be a numpy array of 64-bit integers (uint64 or int64), not {found}")
     if values.ndim != 1:
         raise ValueError(f"{name} must have one dimension, not shape {values.shape}")
+    if len(values) > MOST_CODES:
+        raise ValueError(f"{name} must be at most {MOST_CODES:,} codes, not {len(values):,}: join them chunk by chunk")
     return np.ascontiguousarray(values).view(np.uint64)
 
 

@@ -250,5 +250,12 @@ def test_values_out_of_range_are_refused_before_the_first_block():
         cross_join(np.zeros((2, 2), np.uint64), codes, 1)
 
 
+def test_more_codes_than_positions_are_refused():
+    with pytest.raises(
+        ValueError, match=r"codes must be at most 4,294,967,295 codes, not 4,294,967,296: join them chunk"
+    ):
+        self_join(np.broadcast_to(np.uint64(0), 2**32), 10)
+
+
 def test_examples():
     assert doctest.testmod(hamming, extraglobs={"np": np}).failed == 0
