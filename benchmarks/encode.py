@@ -1,14 +1,16 @@
 """Images a second of the Spark encoding job, against a plain pool of as many processes doing the same work.
 
-    python benchmarks/encode.py [--photographs FOLDER] [--images 2000] [--rounds 3]
+    python benchmarks/encode.py [--photographs FOLDER] [--images 2000] [--rounds 3] [--cnn-weights FILE]
 
-Both read the same files, decode them once and compute the same hashes. Workers are warm on both sides: a first
+Both read the same files, decode them once and compute the same hashes, or with weights MobileNet's embeddings: the
+same calls, on one core a process. Workers are warm on both sides: a first
 round over a part of the files is not counted. Rounds alternate, and the ratio is that of the medians.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import statistics
 import tempfile
@@ -20,7 +22,8 @@ from pathlib import Path
 from dedup_core.attacks import ATTACKS
 from dedup_core.config import EncodeSettings
 from dedup_core.corpus import installed_photographs, make_corpus
-from dedup_core.encoders import ENCODERS, encode_batch
+from dedup_core.encoders import ENCODERS, Encoder, encode_batch
+from dedup_core.network import load_network
 from dedup_core.picture import read
 from dedup_core.spark.encoding_tasks import EncodePlan, encode_contents
 from dedup_core.spark.schemas import CONTENTS
@@ -30,10 +33,15 @@ BATCH = 64
 MAX_BYTES = 1 << 28
 
 
-def encode_files(paths: list[str]) -> int:
-    """Encode some files by all hashes, as a worker of the pool does."""
-    encoded = encode_batch((read(path, MAX_BYTES) for path in paths), list(ENCODERS.values()))
-    return len(encoded)
+@functools.cache
+def encoders_of(weights: str | None) -> list[Encoder]:
+    """Return what each process runs; a network is loaded once in it."""
+    return [load_network(weights).encoder(threads=1)] if weights else list(ENCODERS.values())
+
+
+def encode_files(paths: list[str], weights: str | None) -> int:
+    """Encode some files, as a worker of the pool does."""
+    return len(encode_batch((read(path, MAX_BYTES) for path in paths), encoders_of(weights)))
 
 
 def collect_images(photographs: list[Path], count: int, folder: Path) -> list[str]:
@@ -47,13 +55,14 @@ def collect_images(photographs: list[Path], count: int, folder: Path) -> list[st
     return files[:count]
 
 
-def pool_round(pool: ProcessPoolExecutor, files: list[str]) -> Callable[[], None]:
+def pool_round(pool: ProcessPoolExecutor, files: list[str], weights: str | None) -> Callable[[], None]:
     batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
-    return lambda: _exhaust(pool.map(encode_files, batches), len(files))
+    return lambda: _exhaust(pool.map(functools.partial(encode_files, weights=weights), batches), len(files))
 
 
-def spark_round(spark, files: list[str]) -> Callable[[], None]:
-    plan = EncodePlan.of(EncodeSettings(input="unused", output="unused", method=tuple(ENCODERS)))
+def spark_round(spark, files: list[str], weights: str | None) -> Callable[[], None]:
+    methods = ("cnn",) if weights else tuple(ENCODERS)
+    plan = EncodePlan.of(EncodeSettings(input="unused", output="unused", method=methods, cnn_weights=weights))
     rows = [(path, 0, None, f"file://{path}", None) for path in files]
     contents = spark.createDataFrame(rows, CONTENTS).repartition(-(-len(files) // 128)).cache()
     contents.count()
@@ -76,20 +85,23 @@ def main() -> None:
     parser.add_argument("--photographs", type=Path, help="folder of photographs (default: those of installed packages)")
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cnn-weights", help="encode by MobileNet with these weights instead of the hashes")
     given = parser.parse_args()
     photographs = sorted(given.photographs.iterdir()) if given.photographs else installed_photographs()
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with tempfile.TemporaryDirectory() as folder, session("benchmark") as spark, ProcessPoolExecutor(workers) as pool:
         files = collect_images(photographs, given.images, Path(folder))
-        sides = {"pool": pool_round(pool, files), "spark": spark_round(spark, files)}
-        for warm_up in (pool_round(pool, files[:256]), spark_round(spark, files[:256])):
+        weights = given.cnn_weights
+        sides = {"pool": pool_round(pool, files, weights), "spark": spark_round(spark, files, weights)}
+        for warm_up in (pool_round(pool, files[:256], weights), spark_round(spark, files[:256], weights)):
             warm_up()
         seconds = {name: [] for name in sides}
         for _ in range(given.rounds):
             for name, action in sides.items():
                 seconds[name].append(timed(action))
     rates = {name: len(files) / statistics.median(times) for name, times in seconds.items()}
-    print(f"{len(files):,} images, four hashes over one decode, {workers} processes, median of {given.rounds} rounds")
+    what = "MobileNet's embeddings" if weights else "four hashes over one decode"
+    print(f"{len(files):,} images, {what}, {workers} processes, median of {given.rounds} rounds")
     for name, rate in rates.items():
         print(f"  {name:<6} {rate:8.1f} images/s")
     print(f"  spark / pool = {rates['spark'] / rates['pool']:.2f}")

@@ -110,7 +110,18 @@ def encode_batch(
     Returns:
         One entry a file, in order: its features, or why there are none.
     """
-    looks = [_look(content, encoders, decoding) for content in contents]
+    return encode_looks(look_at(contents, encoders, decoding), encoders)
+
+
+def look_at(
+    contents: Iterable[bytes | Failure], encoders: Sequence[Encoder], decoding: Decoding
+) -> list[Encoded | Failure]:
+    """Decode image files: the first half of `encode_batch`. The features are yet the pixels that each encoder wants."""
+    return [_look(content, encoders, decoding) for content in contents]
+
+
+def encode_looks(looks: list[Encoded | Failure], encoders: Sequence[Encoder]) -> list[Encoded | Failure]:
+    """Turn pixels into features: the second half of `encode_batch`, of what `look_at` returned."""
     good = [look for look in looks if not isinstance(look, Failure)]
     for encoder in encoders if good else ():
         features = encoder.encode(np.stack([look.features[encoder.name] for look in good]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ from pyspark import TaskContext
 from pyspark.sql import DataFrame
 
 from dedup_core.config import EncodeSettings
-from dedup_core.encoders import ENCODERS, Decoding, Encoded, Encoder, encode_batch, is_hash
+from dedup_core.encoders import ENCODERS, Decoding, Encoded, Encoder, encode_looks, is_hash, look_at
 from dedup_core.network import Network, load_network
 from dedup_core.picture import Failure
 from dedup_core.spark.local_files import read_uri
@@ -26,6 +27,10 @@ _ENCODED_ARROW = pa.schema(
         ("hash", pa.int64()), ("embedding", pa.list_(pa.float32())), ("reason", pa.string()), ("message", pa.string()),
     ]
 )  # fmt: skip
+
+
+_Looked = tuple[list[dict], list[Encoded | Failure]]
+"""Rows, and for each of them the pixels that the encoders want, or why there are none."""
 
 
 @dataclass(frozen=True)
@@ -54,11 +59,16 @@ class EncodePlan:
     def encoders(self) -> list[Encoder]:
         """Return the encoders, in a worker: a network takes the cores of the task and no more."""
         task = TaskContext.get()
-        threads = task.cpus() if task is not None else None
+        threads = None if task is None else task.cpus()
         return [
             ENCODERS[name] if self.network is None or is_hash(name) else self.network.encoder(threads)
             for name in self.methods
         ]
+
+    def has_a_core_to_decode_ahead(self) -> bool:
+        """Return whether files can be decoded while the network runs: on a second core, or beside a GPU."""
+        task = TaskContext.get()
+        return self.network is not None and task is not None and (task.cpus() > 1 or "gpu" in task.resources())
 
     def fingerprint(self, method: str) -> str:
         """Return the fingerprint of that method's features."""
@@ -79,18 +89,36 @@ def encode_contents(contents: DataFrame, plan: EncodePlan) -> DataFrame:
 
     def encode(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         encoders = plan.encoders()
-        for batch in batches:
-            for start in range(0, batch.num_rows, BATCH_IMAGES):
-                yield _encode_rows(batch.slice(start, BATCH_IMAGES).to_pylist(), plan, encoders)
+        looks = _looks(batches, plan, encoders)
+        for rows, looked in _one_ahead(looks) if plan.has_a_core_to_decode_ahead() else looks:
+            yield _as_record(rows, encode_looks(looked, encoders), plan, encoders)
 
     return contents.mapInArrow(encode, ENCODED)
 
 
-def _encode_rows(rows: list[dict], plan: EncodePlan, encoders: Sequence[Encoder]) -> pa.RecordBatch:
-    contents = (
-        row["content"] if row["content"] is not None else _read_listed(row["uri"], plan.max_file_bytes) for row in rows
-    )
-    results = encode_batch(contents, encoders, plan.decoding)
+def _looks(batches: Iterator[pa.RecordBatch], plan: EncodePlan, encoders: Sequence[Encoder]) -> Iterator[_Looked]:
+    for batch in batches:
+        for start in range(0, batch.num_rows, BATCH_IMAGES):
+            rows = batch.slice(start, BATCH_IMAGES).to_pylist()
+            contents = (
+                _read_listed(row["uri"], plan.max_file_bytes) if row["content"] is None else row["content"]
+                for row in rows
+            )
+            yield rows, look_at(contents, encoders, plan.decoding)
+
+
+def _one_ahead(items: Iterator[_Looked]) -> Iterator[_Looked]:
+    """Yield the items, each made in a thread while the one before is in use."""
+    with ThreadPoolExecutor(1) as beside:
+        coming = beside.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = beside.submit(next, items, None)
+            yield item
+
+
+def _as_record(
+    rows: list[dict], results: list[Encoded | Failure], plan: EncodePlan, encoders: Sequence[Encoder]
+) -> pa.RecordBatch:
     encoded: list[dict] = []
     for row, result in zip(rows, results, strict=True):
         image = {"path": row["path"], "size": row["size"], "modified_at": row["modified_at"]}

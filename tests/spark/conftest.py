@@ -20,7 +20,8 @@ def spark(tmp_path_factory):
             "--conf spark.sql.codegen.wholeStage=false --conf spark.sql.codegen.factoryMode=NO_CODEGEN",  # no compiling
             f"--conf spark.sql.warehouse.dir={tmp_path_factory.mktemp('warehouse')}",
             "--conf spark.driver.memory=2g",
-            "--driver-java-options -XX:TieredStopAtLevel=1",  # short runs never earn back the better compiler
+            # Short runs never earn back the better compiler, nor a collector with threads of its own.
+            '--driver-java-options "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"',
             "pyspark-shell",
         ]
     )

@@ -29,7 +29,7 @@ def finished(spark, images, seeded_weights, tmp_path_factory):
     output = tmp_path_factory.mktemp("out")
     settings = PipelineSettings(
         input=str(images), output=str(output), method="cnn", cnn_weights=str(seeded_weights), scores=True,
-        min_similarity_threshold=0.95, chunk_vectors=7, report=False,
+        min_similarity_threshold=0.95, chunk_vectors=12, images_per_task=20, report=False,
     )  # fmt: skip
     return run_pipeline(spark, settings, silent), output
 
@@ -97,7 +97,9 @@ def test_the_real_weights_give_the_reference_vectors(spark, shared, tmp_path):
     weights = shared / "weights" / "mobilenet_1_0_224_no_top.weights.h5"
     listed = tmp_path / "list.txt"
     listed.write_text("\n".join(str(shared / name) for name in golden["files"][:12]))
-    settings = EncodeSettings(input=str(listed), output=str(tmp_path / "out"), method="cnn", cnn_weights=str(weights))
+    settings = EncodeSettings(
+        input=str(listed), output=str(tmp_path / "out"), method="cnn", cnn_weights=str(weights), images_per_task=12
+    )
     run_encode(spark, settings, silent)
     rows = spark.read.parquet(f"{tmp_path}/out/features").collect()
     ours = {row["path"]: np.array(row["embedding"]) for row in rows}

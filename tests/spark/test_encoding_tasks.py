@@ -1,0 +1,52 @@
+"""What a worker does, called as plain functions: no Spark session is needed."""
+
+import threading
+
+import pyarrow as pa
+import pytest
+
+from dedup_core.config import EncodeSettings
+from dedup_core.encoders import ENCODERS, encode_batch, encode_looks
+from dedup_core.spark import encoding_tasks
+from dedup_core.spark.encoding_tasks import EncodePlan
+
+
+def test_decoding_ahead_changes_nothing(photographs, monkeypatch):
+    monkeypatch.setattr(encoding_tasks, "BATCH_IMAGES", 2)
+    contents = [path.read_bytes() for path in photographs[:5]]
+    plan = EncodePlan.of(EncodeSettings(input="in", output="out", method="phash,ahash"))
+    encoders = plan.encoders()
+    columns = [pa.array([str(n) for n in range(5)]), pa.array(contents, pa.binary())]
+    batches = pa.RecordBatch.from_arrays(columns, ["path", "content"])
+    looks = encoding_tasks._looks(iter([batches.slice(0, 3), batches.slice(3)]), plan, encoders)
+    ahead = [(rows, encode_looks(looked, encoders)) for rows, looked in encoding_tasks._one_ahead(looks)]
+    assert [len(rows) for rows, _ in ahead] == [2, 1, 2]
+    expected = encode_batch(contents, [ENCODERS["phash"], ENCODERS["ahash"]])
+    assert [entry.features for _, encoded in ahead for entry in encoded] == [entry.features for entry in expected]
+
+
+def test_one_item_is_made_ahead_and_no_more():
+    made, threads = [], set()
+
+    def items():
+        for number in range(5):
+            made.append(number)
+            threads.add(threading.current_thread())
+            yield number
+
+    ahead = encoding_tasks._one_ahead(items())
+    for expected in range(5):
+        assert next(ahead) == expected
+        assert len(made) <= expected + 2
+    assert list(ahead) == []
+    assert threading.current_thread() not in threads
+
+
+def test_an_error_while_decoding_ahead_reaches_the_task():
+    def items():
+        yield 1
+        raise OSError("the disk is gone")
+
+    ahead = encoding_tasks._one_ahead(items())
+    with pytest.raises(OSError, match="the disk is gone"):
+        list(ahead)
