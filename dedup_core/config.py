@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
 
-from dedup_core.encoders import METHODS, Decoding, check_method
+from dedup_core.encoders import METHODS, Decoding, check_method, is_hash
 from dedup_core.picture import MAX_PIXELS, Orientation
 
 
@@ -33,6 +33,8 @@ Number = BeforeValidator(_no_boolean)
 Count = Annotated[int, Number]
 Real = Annotated[float, Number]
 Location = Annotated[str, Field(min_length=1)]
+
+MAX_CELLS = 8192  # of a clustered search, which fits them to as many embeddings
 
 
 class JobSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
@@ -117,11 +119,34 @@ class SearchSettings(MethodSettings, frozen=True):
     chunk_codes: Count = Field(
         4_000_000, ge=1, description="How many distinct hashes a search task compares with as many others."
     )
+    search: Literal["exact", "clustered"] = Field(
+        "exact", description="CNN: 'clustered' compares like with like alone; it misses pairs and measures how many."
+    )
+    cells: Count | None = Field(
+        None,
+        ge=1,
+        le=MAX_CELLS,
+        description="Clustered search: into how many cells, if not the square root of the number of embeddings.",
+    )
+    margin: Real = Field(
+        0.1, ge=0.0, le=2.0, description="Clustered search: by how much less like it may be, a cell is searched too."
+    )
     export_json: bool = Field(True, description="Write duplicates.json and to_remove.json, in imagededup's form.")
     scores: bool = Field(False, description="Give the score of each duplicate in duplicates.json.")
     max_export_images: Count = Field(
         200_000, ge=0, description="Above this many images, leave the JSON files out: the tables hold the same."
     )
+
+    @field_validator("search")
+    @classmethod
+    def _cells_are_of_embeddings(cls, search: str, stated: ValidationInfo) -> str:
+        methods = stated.data.get("method", ())
+        if search == "clustered" and methods and all(map(is_hash, methods)):
+            raise ValueError(
+                f"'clustered' needs the method cnn ({', '.join(methods)}: always searched exactly): add cnn to "
+                "--method, or take 'exact'"
+            )
+        return search
 
 
 class EvaluateSettings(MethodSettings, frozen=True):

@@ -43,7 +43,15 @@ def _found(counts: dict[str, Any]) -> list[str]:
             f"         {found['groups']:>10,}  groups, of {found['in_groups']:,} images",
             f"         {found['removals']:>10,}  could be removed (nothing is deleted here)",
         ]
+        if "recall" in found:
+            lines.append(_recall(found["recall"], found["recall_pairs"]))
     return lines
+
+
+def _recall(share: float | None, pairs: int) -> str:
+    told = "unknown" if share is None else f"{share:.4f}"
+    sample = f"on a sample with {pairs:,} pairs" if pairs else "the sample has no pairs"
+    return f"         {told:>10}  recall ({sample}): the search was clustered, not exact, and may have missed pairs"
 
 
 def _places(run: Run) -> list[str]:

@@ -120,6 +120,14 @@ def test_methods_are_a_list_however_they_are_written(settings_file, options, tex
         ("orientation", "up", "must be 'stored' or 'exif' (got 'up')"),
         ("input_format", "cvs", "must be 'auto', 'images', 'text', 'csv' or 'parquet' (got 'cvs')"),
         ("recursive", "perhaps", "must be a valid boolean, unable to interpret input (got 'perhaps')"),
+        ("search", "fast", "must be 'exact' or 'clustered' (got 'fast')"),
+        ("search", "clustered",
+         "'clustered' needs the method cnn (phash: always searched exactly): add cnn to --method, or take 'exact' "
+         "(got 'clustered')"),
+        ("cells", "0", "must be greater than or equal to 1 (got '0')"),
+        ("cells", "8193", "must be less than or equal to 8192 (got '8193')"),
+        ("margin", "-0.1", "must be greater than or equal to 0 (got '-0.1')"),
+        ("margin", "2.1", "must be less than or equal to 2 (got '2.1')"),
         ("method", "phsh", "unknown method 'phsh': did you mean 'phash'? (got 'phsh')"),
         ("method", "", "name at least one of: phash, ahash, dhash, whash, cnn (got '')"),
         ("method", ",", "name at least one of: phash, ahash, dhash, whash, cnn (got ',')"),
@@ -129,7 +137,19 @@ def test_a_wrong_option_is_named_with_what_would_be_right(name, value, message):
     assert complaint(NEEDED | {name: value}) == f"{option(name)}: {message}"
 
 
-@pytest.mark.parametrize("name", ["min_similarity_threshold", "max_failed_share", "checkpoint_seconds"])
+@pytest.mark.parametrize("kind", [FindSettings, PipelineSettings])
+@pytest.mark.parametrize("method", ["cnn", "phash,cnn"])
+def test_embeddings_may_be_searched_in_cells_beside_hashes(kind, method):
+    chosen = needed_by(kind) | {"method": method, "search": "clustered", "cells": "40", "margin": "0.2"}
+    resolved = resolve(kind, chosen)
+    assert (resolved.search, resolved.cells, resolved.margin) == ("clustered", 40, 0.2)
+
+
+def test_an_unknown_method_is_one_mistake_in_a_clustered_search_too():
+    assert complaint(NEEDED | {"method": "cn", "search": "clustered"}).count("--") == 1
+
+
+@pytest.mark.parametrize("name", ["min_similarity_threshold", "max_failed_share", "checkpoint_seconds", "margin"])
 @pytest.mark.parametrize("value", ["nan", "inf"])
 def test_what_is_no_finite_number_is_refused(name, value):
     assert complaint(NEEDED | {name: value}).startswith(f"{option(name)}: ")
@@ -174,7 +194,7 @@ def test_a_misspelt_setting_of_another_job_is_found_too(settings_file):
 @pytest.mark.parametrize(("key", "shown"), [("zzz", "'zzz'"), ("1", "1")])
 def test_a_setting_like_no_other_is_answered_with_all(settings_file, key, shown):
     path = settings_file(f"{key}: 4")
-    assert complaint(NEEDED, path).startswith(f"unknown setting {shown} in {path}: known: checkpoint_seconds, ")
+    assert complaint(NEEDED, path).startswith(f"unknown setting {shown} in {path}: known: cells, checkpoint_seconds, ")
 
 
 @pytest.mark.parametrize("text", ["- a\n- b", "phash", "3", "[]", "false"])

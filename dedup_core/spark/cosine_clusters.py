@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core import cosine
+from dedup_core.config import MAX_CELLS
 from dedup_core.cosine_clusters import cells_of, fit_cells
 from dedup_core.spark.chunks import BLOBS, Batches, blobs, seated
 from dedup_core.spark.cosine_joins import WHOLE_BYTES, Plan, joiner
@@ -18,14 +20,35 @@ from dedup_core.spark.joins import NODE_PAIRS
 from dedup_core.spark.store import Staging
 from dedup_core.spark.vectors import matrix, sample
 
-_SAMPLE_VECTORS = 8192
+_SAMPLE_VECTORS = MAX_CELLS
 _CHECKED_VECTORS = 500
+_PACK_BYTES = 1 << 25
+
+
+@dataclass(frozen=True)
+class Recall:
+    """How much of a sample's pairs a search found.
+
+    Attributes:
+        embeddings: how many are in the sample.
+        pairs: how many pairs they have with all embeddings, by the exact kernel.
+        found: how many of these the search found.
+    """
+
+    embeddings: int
+    pairs: int
+    found: int
+
+    @property
+    def share(self) -> float | None:
+        """The recall, rounded down so that 1.0 says that nothing was missed; None if there was nothing to miss."""
+        return self.found * 10_000 // self.pairs / 10_000 if self.pairs else None
 
 
 def clustered_node_pairs(
     vectors: DataFrame, count: int, min_similarity: float, cells: int, margin: float, steps: Staging
-) -> tuple[DataFrame, float]:
-    """Return pairs of nodes that reach the threshold and share a cell, and the share of all pairs that these are.
+) -> tuple[DataFrame, Recall]:
+    """Return pairs of nodes that reach the threshold and share a cell, and how much of all pairs these are.
 
     A vector joins its nearest cell and every one that is as near but for ``margin``. The recall is measured in the
     same run: a sample of vectors is compared with all others by the exact kernel, and their pairs are looked up.
@@ -34,12 +57,12 @@ def clustered_node_pairs(
         vectors: node, vector: each node once, all vectors of one length.
         count: how many there are.
         min_similarity: the least similarity of a pair, -1.0 to 1.0.
-        cells: how many cells to fit, at most 8,192.
+        cells: how many cells to fit, at most ``MAX_CELLS``.
         margin: 0.0 to 2.0; 2.0 puts every vector into every cell.
         steps: where the pairs are written.
 
     Returns:
-        node_a, node_b, score, each pair once; and the recall, 1.0 if the sample has no pairs to miss.
+        node_a, node_b, score, each pair once, as written; and the recall.
     """
     _, some = sample(vectors, count, _SAMPLE_VECTORS)
     centres = fit_cells(some, cells)
@@ -72,18 +95,22 @@ def _cell_sizes(vectors: DataFrame, centres: np.ndarray, margin: float, length: 
 def _packer(plan: Plan, centres: np.ndarray, margin: float, first: np.ndarray) -> Callable[[Batches], Batches]:
     """Pack the vectors into blobs by cell, a large cell's into several parts."""
     parts = np.maximum(np.diff(first), 1)
+    together = max(1, _PACK_BYTES // (4 * plan.length))
 
     def pack(batches: Batches) -> Batches:
         for batch in batches:
             vectors, nodes = matrix(batch.column(1), plan.length), batch.column(0).to_numpy()
             rows, cells = cells_of(vectors, centres, margin)
-            part = (nodes[rows].view(np.uint64) % parts[cells].astype(np.uint64)).astype(np.int64)
-            yield blobs(nodes[rows], vectors[rows], first[cells] + part, int(first[-1]))
+            chunk = first[cells] + (nodes[rows].view(np.uint64) % parts[cells].astype(np.uint64)).astype(np.int64)
+            # A wide margin copies a vector into many cells: only so many copies are made at a time.
+            for at in range(0, len(rows), together):
+                some = slice(at, at + together)
+                yield blobs(nodes[rows[some]], vectors[rows[some]], chunk[some], int(first[-1]))
 
     return pack
 
 
-def _recall(found: DataFrame, vectors: DataFrame, count: int, plan: Plan) -> float:
+def _recall(found: DataFrame, vectors: DataFrame, count: int, plan: Plan) -> Recall:
     nodes, some = sample(vectors, count, _CHECKED_VECTORS)
 
     def compare(batches: Batches) -> Batches:
@@ -99,4 +126,4 @@ def _recall(found: DataFrame, vectors: DataFrame, count: int, plan: Plan) -> flo
     truth = truth.distinct()  # a pair within the sample is seen from both its ends
     is_found = F.count("score").alias("found")
     row = truth.join(found, on=["node_a", "node_b"], how="left").agg(is_found, F.count("*").alias("all")).collect()[0]
-    return float(row["found"] / row["all"]) if row["all"] else 1.0
+    return Recall(len(nodes), row["all"], row["found"])

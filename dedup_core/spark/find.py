@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,10 +10,11 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from dedup_core.config import SearchSettings
+from dedup_core.config import MAX_CELLS, SearchSettings
 from dedup_core.encoders import is_hash
 from dedup_core.errors import SettingsError
 from dedup_core.spark import cosine_estimates, cosine_joins, groups, joins, vectors
+from dedup_core.spark.cosine_clusters import Recall, clustered_node_pairs
 from dedup_core.spark.estimates import check_estimate, check_pairs, check_similar, estimate_search
 from dedup_core.spark.runs import Run
 from dedup_core.spark.schemas import GROUPS, conform
@@ -31,6 +33,7 @@ class Found:
         count: how many nodes there are.
         node_pairs: node_a, node_b, score.
         same_score: the score of two images that share a node.
+        recall: of a clustered search; None for an exact one, which misses nothing.
     """
 
     features: DataFrame
@@ -38,6 +41,7 @@ class Found:
     count: int
     node_pairs: DataFrame
     same_score: float
+    recall: Recall | None = None
 
 
 def check_features(features: DataFrame, methods: Sequence[str]) -> None:
@@ -80,7 +84,10 @@ def find_method(run: Run, settings: SearchSettings, method: str, features: DataF
         pairs = staging.finish("pairs", method, joins.path_pairs(members, found.node_pairs, found.same_score))
         staging.finish("duplicates", method, groups.duplicate_table(features, pairs, is_hash(method)))
         grouping.result()
-    run.counts.setdefault("found", {})[method] = {"codes": found.count, "pairs": expected, **_grouped(table)}
+    counts: dict[str, float | None] = {"codes": found.count, "pairs": expected, **_grouped(table)}
+    if found.recall is not None:
+        counts |= {"recall": found.recall.share, "recall_pairs": found.recall.pairs}
+    run.counts.setdefault("found", {})[method] = counts
 
 
 def _write_groups(staging: Staging, method: str, table: DataFrame) -> None:
@@ -101,8 +108,31 @@ def _search_embeddings(run: Run, settings: SearchSettings, method: str, features
     nodes = steps.write("nodes", joins.nodes(noded))
     count, threshold = nodes.count(), settings.min_similarity_threshold
     check_similar(run, settings, method, cosine_estimates.estimate_search(nodes, distinct, count, threshold))
+    if settings.search == "clustered":
+        pairs, recall = _search_cells(run, settings, distinct, count, steps)
+        return Found(noded, nodes, count, pairs, same_score=1.0, recall=recall)
     pairs = cosine_joins.node_pairs(distinct, count, threshold, steps, settings.chunk_vectors)
     return Found(noded, nodes, count, steps.write("node_pairs", pairs), same_score=1.0)
+
+
+def _search_cells(
+    run: Run, settings: SearchSettings, distinct: DataFrame, count: int, steps: Staging
+) -> tuple[DataFrame, Recall]:
+    cells, margin = _cells(settings, count), settings.margin
+    run.say(f"  clustered search, {cells:,} cells, margin {margin:g}: it is not exact and may miss pairs")
+    pairs, recall = clustered_node_pairs(distinct, count, settings.min_similarity_threshold, cells, margin, steps)
+    if recall.share is None:
+        run.say(f"  clustered search: recall unknown, a sample of {recall.embeddings:,} embeddings has no pair to miss")
+    else:
+        run.say(
+            f"  clustered search: recall {recall.share:.4f}, {recall.found:,} of the {recall.pairs:,} pairs that a "
+            f"sample of {recall.embeddings:,} embeddings has by the exact search"
+        )
+    return pairs, recall
+
+
+def _cells(settings: SearchSettings, count: int) -> int:
+    return min(settings.cells or max(1, math.isqrt(count)), count, MAX_CELLS)
 
 
 def _grouped(groups: DataFrame) -> dict[str, int]:

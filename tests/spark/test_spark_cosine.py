@@ -1,18 +1,25 @@
 """The cosine join in Spark against its oracle: no chunk, partition, bucket or order of rows changes its answer."""
 
 import datetime
+import json
 import struct
 
 import naive
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import functions as F
 
+from dedup_core.config import FindSettings
 from dedup_core.cosine_bounds import Basis
 from dedup_core.errors import InputError, SettingsError
-from dedup_core.spark import chunks, cosine_clusters, cosine_estimates, cosine_joins, joins, vectors
+from dedup_core.spark import chunks, cosine_clusters, cosine_estimates, cosine_joins, find, joins, vectors
 from dedup_core.spark.cosine_joins import Plan
+from dedup_core.spark.pipeline import run_find
+from dedup_core.spark.runs import Run
 from dedup_core.spark.schemas import FEATURES
+from dedup_core.spark.store import Store
+from dedup_core.summary import summary
 
 NOON = datetime.datetime(2024, 5, 1, 12)
 WIDE = 1024
@@ -206,14 +213,46 @@ def test_the_estimate_of_a_small_search_is_exact(spark):
     assert (estimate.images, estimate.nodes, estimate.error.any()) == (copies.sum(), 20, False)
 
 
-def test_the_clustered_search_finds_no_wrong_pair_and_measures_what_it_misses(spark, staging, monkeypatch):
-    monkeypatch.setattr(cosine_clusters, "WHOLE_BYTES", 12 * 4 * 40)  # cells of over 12 vectors come in parts
-    array = clustered(120, 40, seed=9, spread=0.5)
+def test_a_recall_says_1_only_where_nothing_was_missed(tmp_path):
+    shares = [cosine_clusters.Recall(500, pairs, found).share for pairs, found in [(99_999, 99_998), (7, 7), (0, 0)]]
+    assert shares == [0.9999, 1.0, None]
+    run = Run(None, Store(str(tmp_path)), None, print, "")
+    run.counts["found"] = {"cnn": dict.fromkeys(("pairs", "groups", "in_groups", "removals", "recall_pairs"), 0)}
+    run.counts["found"]["cnn"]["recall"] = None
+    assert "unknown  recall (the sample has no pairs): the search was clustered, not exact" in summary(run)
+
+
+@pytest.mark.parametrize(
+    ("cells", "count", "fitted"), [(None, 3000, 54), (None, 10**9, 8192), (None, 1, 1), (60, 3000, 60), (60, 40, 40)]
+)
+def test_there_are_about_as_many_cells_as_embeddings_in_one_and_never_more_than_embeddings(cells, count, fitted):
+    settings = FindSettings(output="out", method="cnn", search="clustered", cells=cells)
+    assert find._cells(settings, count) == fitted
+
+
+def test_a_clustered_run_finds_no_wrong_pair_and_tells_what_it_misses(spark, tmp_path, monkeypatch):
+    monkeypatch.setattr(cosine_clusters, "WHOLE_BYTES", 30 * 4 * 40)  # cells of over 30 vectors come in parts
+    monkeypatch.setattr(cosine_clusters, "_PACK_BYTES", 50 * 4 * 40)
+    array = clustered(123, 40, seed=9, spread=0.5)[3:]  # without copies, so that an image is a node
+    features = features_of(spark, dict(zip(names_of(120), array, strict=True)))
+    features.coalesce(1).write.parquet(str(tmp_path / "features"))
+    settings = FindSettings(
+        output=str(tmp_path / "out"), features=str(tmp_path / "features"), method="cnn", min_similarity_threshold=0.6,
+        search="clustered", cells=8, margin=0.02, export_json=False,
+    )  # fmt: skip
+    said = []
+    said.append(summary(run_find(spark, settings, said.append)))
     expected = naive.cosine_similarities(array, array)
     every = {(int(i), int(j)) for i, j in zip(*np.nonzero(np.triu(expected >= 0.6, 1)), strict=True)}
-    found, recall = cosine_clusters.clustered_node_pairs(vectors_of(spark, array), 120, 0.6, 30, 0.1, staging)
-    rows = found.collect()
-    pairs = {(row["node_a"], row["node_b"]) for row in rows}
+    rows = pq.read_table(tmp_path / "out" / "pairs").to_pylist()
+    pairs = {(int(row["path_a"][:4]), int(row["path_b"][:4])) for row in rows}
     assert len(pairs) == len(rows)
     assert pairs < every
-    assert recall == len(pairs) / len(every) > 0.5
+    record = json.loads(next((tmp_path / "out" / "runs").iterdir()).read_text())
+    found, recall = record["counts"]["found"]["cnn"], int(len(pairs) / len(every) * 10_000) / 10_000
+    assert (found["recall"], found["recall_pairs"]) == (recall, len(every))
+    assert f"recall {recall:.4f}, {len(pairs)} of the {len(every)} pairs that a sample of 120 " in "".join(said)
+    assert (
+        f"{recall:.4f}  recall (on a sample with {len(every)} pairs): the search was clustered, not exact" in said[-1]
+    )
+    assert record["settings"]["search"] == "clustered"
