@@ -97,14 +97,25 @@ def encode_contents(contents: DataFrame, plan: EncodePlan) -> DataFrame:
 
 
 def _looks(batches: Iterator[pa.RecordBatch], plan: EncodePlan, encoders: Sequence[Encoder]) -> Iterator[_Looked]:
+    size = BATCH_IMAGES if plan.network is None else plan.network.batch_size
+    for rows in _in_batches_of(size, batches):
+        contents = (
+            _read_listed(row["uri"], plan.max_file_bytes) if row["content"] is None else row["content"] for row in rows
+        )
+        yield rows, look_at(contents, encoders, plan.decoding)
+
+
+def _in_batches_of(size: int, batches: Iterator[pa.RecordBatch]) -> Iterator[list[dict]]:
+    """Yield rows by so many, whatever the sizes they come in: a network fills up a batch that is not full."""
+    waiting: list[dict] = []
     for batch in batches:
-        for start in range(0, batch.num_rows, BATCH_IMAGES):
-            rows = batch.slice(start, BATCH_IMAGES).to_pylist()
-            contents = (
-                _read_listed(row["uri"], plan.max_file_bytes) if row["content"] is None else row["content"]
-                for row in rows
-            )
-            yield rows, look_at(contents, encoders, plan.decoding)
+        for start in range(0, batch.num_rows, size):
+            waiting += batch.slice(start, size).to_pylist()
+            while len(waiting) >= size:
+                yield waiting[:size]
+                waiting = waiting[size:]
+    if waiting:
+        yield waiting
 
 
 def _one_ahead(items: Iterator[_Looked]) -> Iterator[_Looked]:

@@ -20,9 +20,18 @@ def test_decoding_ahead_changes_nothing(photographs, monkeypatch):
     batches = pa.RecordBatch.from_arrays(columns, ["path", "content"])
     looks = encoding_tasks._looks(iter([batches.slice(0, 3), batches.slice(3)]), plan, encoders)
     ahead = [(rows, encode_looks(looked, encoders)) for rows, looked in encoding_tasks._one_ahead(looks)]
-    assert [len(rows) for rows, _ in ahead] == [2, 1, 2]
+    assert [len(rows) for rows, _ in ahead] == [2, 2, 1]
     expected = encode_batch(contents, [ENCODERS["phash"], ENCODERS["ahash"]])
     assert [entry.features for _, encoded in ahead for entry in encoded] == [entry.features for entry in expected]
+
+
+@pytest.mark.parametrize("size", [1, 4, 7, 100])
+def test_batches_have_the_networks_size_whatever_the_sizes_they_come_in(size):
+    rows = pa.RecordBatch.from_arrays([pa.array(range(23))], ["number"])
+    coming = iter([rows.slice(0, 5), rows.slice(5, 0), rows.slice(5, 17), rows.slice(22)])
+    batches = list(encoding_tasks._in_batches_of(size, coming))
+    assert [row["number"] for batch in batches for row in batch] == list(range(23))
+    assert {len(batch) for batch in batches[:-1]} <= {size}
 
 
 def test_one_item_is_made_ahead_and_no_more():
