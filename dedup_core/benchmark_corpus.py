@@ -26,6 +26,7 @@ IMAGES, AS_MAP, AS_PAIRS, AS_LABELS = (
 
 _PAIRS = pa.schema([("path_a", pa.string()), ("path_b", pa.string())])
 _ROW_GROUP = 1 << 20
+_ASIDE = ".unfinished-benchmark"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,8 @@ def make_benchmark(
 
     ``images/`` holds the photographs and their copies. Beside it lie ``ground_truth.json`` (imagededup's form),
     ``ground_truth_pairs.parquet`` (path_a, path_b) and ``ground_truth_labels.csv`` (path, label, attack): the label is
-    the photograph that an image was made from, the attack what was done to it.
+    the photograph that an image was made from, the attack what was done to it. All of it appears at the end: a run that
+    fails leaves the folder as it was.
 
     Args:
         photographs: a folder of images that show different things; None for those of installed packages.
@@ -64,15 +66,14 @@ def make_benchmark(
     files = installed_photographs() if photographs is None else _files(photographs)
     # Each photograph is made into files in a process of its own, and none of them sees the names of the others.
     refuse_repeated_names(files)
-    _make_room(folder, overwrite)
-    family = functools.partial(_family, names, folder / IMAGES, seed)
-    truth: dict[str, list[str]] = {}
-    for part in map_in_processes(family, files, min(n_cores(), len(files))):
-        truth |= part
-    truth = dict(sorted(truth.items()))
-    (folder / AS_MAP).write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
-    _write_labels(folder / AS_LABELS, truth)
-    _write_pairs(folder / AS_PAIRS, truth)
+    _check_room(folder, overwrite)
+    aside = folder / _ASIDE
+    shutil.rmtree(aside, ignore_errors=True)  # of a run that was killed
+    try:
+        truth = _make(files, names, aside, seed)
+        _move(aside, folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
     return Benchmark(folder, len(files), names, len(truth), sum(map(len, truth.values())) // 2)
 
 
@@ -98,8 +99,8 @@ def _files(folder: Path) -> list[Path]:
     return found
 
 
-def _make_room(folder: Path, overwrite: bool) -> None:
-    """Start from an empty image folder. Only what an earlier benchmark wrote is ever removed."""
+def _check_room(folder: Path, overwrite: bool) -> None:
+    """Refuse a folder of images, unless an earlier benchmark wrote them and they may go."""
     images = folder / IMAGES
     if not images.is_dir() or not any(images.iterdir()):
         return
@@ -107,7 +108,30 @@ def _make_room(folder: Path, overwrite: bool) -> None:
         raise SettingsError(f"{images} already holds files: choose another folder, or replace them by --overwrite")
     if not (folder / AS_LABELS).exists():
         raise SettingsError(f"{images} holds files that no benchmark has made: choose another folder")
-    shutil.rmtree(images)
+
+
+def _make(photographs: Sequence[Path], attacks: Sequence[str], aside: Path, seed: int) -> dict[str, list[str]]:
+    """Write images and truth to an empty place, and return the truth as a map."""
+    family = functools.partial(_family, attacks, aside / IMAGES, seed)
+    truth: dict[str, list[str]] = {}
+    for part in map_in_processes(family, photographs, min(n_cores(), len(photographs))):
+        truth |= part
+    truth = dict(sorted(truth.items()))
+    (aside / AS_MAP).write_text(json.dumps(truth, indent=1) + "\n", encoding="utf-8")
+    _write_labels(aside / AS_LABELS, truth)
+    _write_pairs(aside / AS_PAIRS, truth)
+    return truth
+
+
+def _move(aside: Path, folder: Path) -> None:
+    """Put a finished benchmark in the place of the one before.
+
+    The images go first and come last: images without labels would be taken for somebody else's.
+    """
+    if (folder / IMAGES).is_dir():
+        shutil.rmtree(folder / IMAGES)
+    for name in (AS_LABELS, AS_MAP, AS_PAIRS, IMAGES):
+        (aside / name).replace(folder / name)
 
 
 def _family(attacks: Sequence[str], images: Path, seed: int, photograph: Path) -> dict[str, list[str]]:

@@ -19,6 +19,7 @@ from typing import Any
 from dedup_core.errors import DedupError
 from dedup_core.report_charts import charts, level_text, short
 from dedup_core.report_data import Group, ImageFile, Member, PairExample, ReportData, RunFacts
+from dedup_core.report_evaluation import judged
 
 MAX_PAGE_BYTES = 14_500_000
 """The page is never larger. What doesn't fit is left out from the end of the groups, and the page says so."""
@@ -29,11 +30,12 @@ _TEMPLATES = Path(__file__).parent / "templates"
 _JOINERS = "\u200c\u200d"  # invisible letters that emoji and some scripts are written with
 
 
-def render(report: ReportData) -> str:
+def render(report: ReportData, max_bytes: int = MAX_PAGE_BYTES) -> str:
     """Return the page.
 
     Args:
         report: what to show.
+        max_bytes: how large the page may be; half a megabyte of it is kept for all that is neither image nor group.
 
     Raises:
         DedupError: if jinja2 is not installed.
@@ -45,11 +47,13 @@ def render(report: ReportData) -> str:
     loader = jinja2.FileSystemLoader(_TEMPLATES)
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(readable=readable, short=short, level=level_text)
-    island = _Island(report)
+    island = _Island(report, max_bytes)
     script = _file("report.js")
+    current = {evaluation.method: evaluation for evaluation in report.evaluations if evaluation.is_current}
     return environment.get_template("report.html").render(
         report=report,
-        charts={result.name: charts(result) for result in report.methods},
+        charts={result.name: charts(result, current.get(result.name)) for result in report.methods},
+        judged=judged(report.evaluations),
         sample=_sample(report, island.groups),
         runs=[(run.run_id, _facts(run)) for run in report.runs],
         island=jinja2.utils.markupsafe.Markup(island.text()),
@@ -64,10 +68,15 @@ def readable(text: object) -> str:
 
     A text of more than 300 characters is shortened in the middle.
     """
-    letters = (letter if _is_plain(letter) else letter.encode("unicode_escape").decode() for letter in str(text))
-    shown = "".join(letters)
-    half = _LONGEST_TEXT // 2
+    whole, half = str(text), _LONGEST_TEXT // 2
+    if len(whole) > _LONGEST_TEXT:  # an escape is longer than its letter: what is cut out need not be looked at
+        return f"{_escaped(whole[:half])[:half]} … {_escaped(whole[-half:])[-half:]}"
+    shown = _escaped(whole)
     return shown if len(shown) <= _LONGEST_TEXT else f"{shown[:half]} … {shown[-half:]}"
+
+
+def _escaped(text: str) -> str:
+    return "".join(letter if _is_plain(letter) else letter.encode("unicode_escape").decode() for letter in text)
 
 
 def _is_plain(letter: str) -> bool:
@@ -79,6 +88,7 @@ class _Island:
     """The data that the page's script draws from, cut to size while it is gathered."""
 
     report: ReportData
+    max_bytes: int
     groups: list[Group] = field(default_factory=list)
     _places: dict[str, int] = field(default_factory=dict)
     _parts: dict[str, list[str]] = field(default_factory=lambda: {"files": [], "groups": [], "pairs": []})
@@ -106,7 +116,7 @@ class _Island:
         self._places.update({path: len(self._places) + index for index, path in enumerate(new)})
         text = _json(dict(row))
         size = sum(len(entry.encode()) + 1 for entry in (*files, text))
-        if self._bytes + size > MAX_PAGE_BYTES:
+        if self._bytes + size > self.max_bytes:
             for path in new:
                 del self._places[path]
             return False

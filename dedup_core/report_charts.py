@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from dedup_core.report_data import MethodResult
+from dedup_core.report_data import Evaluation, MethodResult
 
 LEVEL_STEP = 0.01
 """How finely similarities are counted. Distances are whole numbers."""
@@ -43,9 +43,19 @@ class Chart:
     columns: tuple[Column, ...]
 
 
-def charts(result: MethodResult) -> list[Chart]:
-    """Return the figures of one method; none if it found no pairs."""
-    return [_scores(result), _sizes(result), _removable(result)] if result.scores else []
+def charts(result: MethodResult, evaluation: Evaluation | None = None) -> list[Chart]:
+    """Return the figures of one method; none if it found no pairs.
+
+    Args:
+        result: what it found.
+        evaluation: of these very pairs, if there is one: it knows what each threshold removes, and not the most only.
+    """
+    if not result.scores:
+        return []
+    counted = {row.threshold: row.removed_share for row in evaluation.rows} if evaluation else {}
+    exact = {threshold: share for threshold, share in counted.items() if share is not None}
+    is_whole = bool(exact) and len(exact) == len(counted)
+    return [_scores(result), _sizes(result), _removed(result, exact) if is_whole else _removable(result)]
 
 
 def level_text(level: float, ascending: bool) -> str:
@@ -93,15 +103,26 @@ def _removable(result: MethodResult) -> Chart:
     for level in levels:
         total += result.earlier.get(level, 0)
         shares.append(total / result.images if result.images else 0.0)
+    note = (
+        "At most this share could go at a stricter threshold: the images with a duplicate at an earlier path. "
+        f"At the threshold of this run {result.removals / max(result.images, 1):.1%} could."
+    )
+    return _share_chart(result, levels, shares, note)
+
+
+def _removed(result: MethodResult, exact: Mapping[float, float]) -> Chart:
+    levels = _levels(result) if result.ascending else _levels(result)[::-1]
+    # A level of similarities is rounded down: that of the search may lie below its threshold.
+    loosest = (max if result.ascending else min)(exact)
+    shares = [exact.get(level, exact[loosest]) for level in levels]
+    return _share_chart(result, levels, shares, "The share of the images that each threshold would remove.")
+
+
+def _share_chart(result: MethodResult, levels: Sequence[float], shares: Sequence[float], note: str) -> Chart:
     labels = [level_text(level, result.ascending) for level in levels]
     values = [f"{share:.1%}" if share < 0.0995 else f"{share:.0%}" for share in shares]
-    return Chart(
-        "Images removed, by threshold",
-        f"{_score_name(result)} threshold",
-        "At most this share could go at a stricter threshold: the images with a duplicate at an earlier path. "
-        f"At the threshold of this run {result.removals / max(result.images, 1):.1%} could.",
-        _columns(labels, values, [f"{share:.2%}" for share in shares], shares),
-    )
+    columns = _columns(labels, values, [f"{share:.2%}" for share in shares], shares)
+    return Chart("Images removed, by threshold", f"{_score_name(result)} threshold", note, columns)
 
 
 def _levels(result: MethodResult) -> list[float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,49 @@ class MethodResult:
 
 
 @dataclass(frozen=True)
+class SweepRow:
+    """What one threshold finds, as an evaluation counted it.
+
+    Attributes:
+        threshold: the distance or similarity.
+        pairs: how many pairs are within it.
+        rates: precision, recall and F1; None where no truth was given.
+        removed_share: the share of the images that it would remove; None where that was not counted.
+    """
+
+    threshold: float
+    pairs: int
+    rates: tuple[float, float, float] | None = None
+    removed_share: float | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation says of one method.
+
+    Attributes:
+        method: the method.
+        ascending: True if the thresholds are distances, False if similarities.
+        rows: strict before loose; the last is the threshold of the search.
+        metrics: those at that threshold, by name, with one number each: that of the pairs that are duplicates.
+        chosen: the thresholds that stand out, as the evaluation's thresholds.json names them.
+        is_current: False if the tables have changed since.
+    """
+
+    method: str
+    ascending: bool
+    rows: tuple[SweepRow, ...]
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    is_current: bool = True
+
+    @property
+    def has_truth(self) -> bool:
+        """Whether it was held against a ground truth."""
+        return bool(self.metrics)
+
+
+@dataclass(frozen=True)
 class FailureKind:
     """Images that failed for one reason: how many, and examples as (path, message)."""
 
@@ -133,6 +177,7 @@ class ReportData:
         pairs: examples of pairs at each score, from the threshold towards the best.
         failures: what could not be encoded, by reason.
         runs: the runs that made the tables, newest first.
+        evaluations: what an evaluation of them says; none where there was no evaluation.
     """
 
     source: str
@@ -142,6 +187,7 @@ class ReportData:
     pairs: tuple[PairExample, ...] = ()
     failures: tuple[FailureKind, ...] = ()
     runs: tuple[RunFacts, ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()
 
     @property
     def encoded(self) -> int:

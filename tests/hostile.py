@@ -6,6 +6,7 @@ import numpy as np
 from PIL import Image
 
 from dedup_core.report_data import (
+    Evaluation,
     FailureKind,
     Group,
     ImageFile,
@@ -14,6 +15,7 @@ from dedup_core.report_data import (
     PairExample,
     ReportData,
     RunFacts,
+    SweepRow,
 )
 
 NAMES = [
@@ -71,9 +73,24 @@ def report(groups, **others):
         for method in methods
     )  # fmt: skip
     names = dict.fromkeys(member.path for g in groups for member in g.members)
-    files = {name: image_file(number) for number, name in enumerate(names)}
+    files = {} if "files" in others else {name: image_file(number) for number, name in enumerate(names)}
     plain = {"source": "/data/images", "methods": results, "groups": tuple(groups), "files": files}
     return ReportData(**plain | others)
+
+
+def evaluation(method="phash", best=4.0, **others):
+    """Return an evaluation at three thresholds, with a truth of 100 pairs."""
+    rates = [(1.0, 0.5, 2 / 3), (1.0, 0.8, 1.6 / 1.8), (0.9, 0.9, 0.9)]
+    thresholds = (1.0, 0.96, 0.9) if method == "cnn" else (0.0, 4.0, 10.0)
+    rows = tuple(SweepRow(t, n, r, n / 1000) for t, n, r in zip(thresholds, (50, 80, 100), rates, strict=True))
+    named = [dict(zip(("precision", "recall", "f1"), row.rates, strict=True), threshold=row.threshold) for row in rows]
+    chosen = {
+        "best_f1": next(at for at in named if at["threshold"] == best),
+        "best_at_precision": {"target": 0.9, "reached": named[-1]},
+    }
+    metrics = {"map": 0.81, "ndcg": 0.99, "jaccard": 0.77, "support": 100}
+    metrics |= dict(zip(("precision", "recall", "f1-score"), rates[-1], strict=True))
+    return Evaluation(method, method != "cnn", rows, metrics, chosen, **others)
 
 
 def hostile_report():
@@ -82,4 +99,5 @@ def hostile_report():
     pairs = tuple(PairExample("phash", 10.0, name, f"copy of {name}", 10.0) for name in NAMES)
     failures = tuple(FailureKind(name, 3, ((name, name),)) for name in NAMES)
     runs = (RunFacts(NAMES[0], NAMES[1], {NAMES[2]: NAMES[3]}, {NAMES[4]: NAMES[5]}, {NAMES[3]: 1.0}),)
-    return report(groups, pairs=pairs, failures=failures, runs=runs, source=NAMES[1])
+    methods = [evaluation(name, is_current=False) for name in NAMES]
+    return report(groups, pairs=pairs, failures=failures, runs=runs, source=NAMES[1], evaluations=tuple(methods))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import pyarrow.parquet as pq
 import pytest
@@ -78,6 +79,27 @@ def test_a_benchmark_is_replaced_only_if_asked_and_nothing_else_ever_is(made, ph
     with pytest.raises(SettingsError, match="holds files that no benchmark has made"):
         make_benchmark(photographs, tmp_path, EDITS, overwrite=True)
     assert mine.exists()
+
+
+def test_a_run_that_fails_leaves_the_folder_as_it_was_and_in_nobodys_way(photographs, tmp_path):
+    mixed, out = tmp_path / "mixed", tmp_path / "out"
+    shutil.copytree(photographs, mixed)
+    (mixed / "zebra.jpg").write_text("no image")
+    with pytest.raises(SettingsError, match=r"zebra\.jpg can't be decoded"):
+        make_benchmark(mixed, out, EDITS)
+    assert list(out.iterdir()) == []
+    killed = out / ".unfinished-benchmark" / "images" / "album"
+    killed.mkdir(parents=True)
+    (killed / "half.jpg").touch()
+    made = make_benchmark(photographs, out, EDITS)
+    assert len([path for path in out.rglob("*") if path.is_file()]) == made.images + 3
+
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    with pytest.raises(SettingsError, match=r"zebra\.jpg can't be decoded"):
+        make_benchmark(mixed, out, ("half_size",), overwrite=True)
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    fewer = make_benchmark(photographs, out, ("half_size",), overwrite=True)
+    assert len([path for path in out.rglob("*") if path.is_file()]) == fewer.images + 3 < len(before)
 
 
 def test_what_can_not_be_made_is_named(photographs, tmp_path):

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, features
 
+from dedup_core import picture as picture_module
 from dedup_core.picture import REASONS, Failure, Picture, decode, from_array, read, thumbnail
 
 SIZE = (64, 48)
@@ -423,6 +424,24 @@ def test_a_thumbnail_fits_and_is_never_enlarged(size):
 
 def test_a_thumbnail_stands_upright():
     assert thumbnail(turned_file(6), 64).shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "MPO"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_thumbnail_of_a_large_jpeg_is_decoded_small_and_looks_the_same(form, orientation, monkeypatch):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    large = SCENE.resize((1000, 750), Image.Resampling.BICUBIC)
+    file = saved(large.transpose(STORED_AS[orientation]) if orientation > 1 else large, form, exif=exif, quality=90)
+    sizes = []
+    to_rgb = picture_module._to_rgb
+    monkeypatch.setattr(picture_module, "_to_rgb", lambda image: sizes.append(image.size) or to_rgb(image))
+    small = thumbnail(file, 120)
+    whole = decode(file, orientation="exif").image
+    assert sizes == [(125, 94), (1000, 750)], "the thumbnail alone may see fewer pixels than the file has"
+    expected = np.asarray(whole.resize(small.shape[1::-1], Image.Resampling.BICUBIC, reducing_gap=2), np.int64)
+    assert small.shape == (90, 120, 3)
+    assert np.abs(small - expected).mean() < 2
 
 
 def test_a_thumbnail_of_no_image_is_a_failure():

@@ -3,7 +3,7 @@
 import shutil
 
 import pytest
-from hostile import NAMES, group, hostile_report, report
+from hostile import NAMES, evaluation, group, hostile_report, report
 
 from dedup_core.report import readable, render
 from dedup_core.report_data import PairExample
@@ -56,6 +56,7 @@ def pages(tmp_path_factory):
         "hostile": hostile_report(),
         "empty": report([]),
         "one": report([group(["a.jpg", "b.jpg"])]),
+        "evaluated": report(many_groups(), evaluations=(evaluation(), evaluation("cnn", best=0.9))),
     }
     for name, content in reports.items():
         (folder / f"{name}.html").write_text(render(content), encoding="utf-8")
@@ -107,7 +108,7 @@ def choose(browser, name, value):
 # Loading
 
 
-@pytest.mark.parametrize("name", ["many", "hostile", "empty", "one"])
+@pytest.mark.parametrize("name", ["many", "hostile", "empty", "one", "evaluated"])
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True), (320, False)])
 def test_it_loads_without_complaint_and_fits_the_screen(opened, name, width, dark):
     browser = opened(name, width, 800, dark)
@@ -252,6 +253,30 @@ def test_everything_to_use_has_a_name_and_is_reached_by_tab(opened):
     assert browser.switch_to.active_element.text == "Skip to the groups"
     assert at(browser, "count").get_attribute("aria-live") == "polite"
     assert {e.tag_name for e in browser.find_elements(By.CSS_SELECTOR, "body > *")} >= {"header", "main"}
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True), (320, False)])
+def test_curves_are_seen_and_their_tables_stay_inside_the_screen(opened, width, dark):
+    browser = opened("evaluated", width, 800, dark)
+    browser.execute_script("document.querySelectorAll('#quality details').forEach((e) => { e.open = true; })")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    script = """
+        const colour = (e) => getComputedStyle(e);
+        const ground = colour(document.querySelector('#quality figure')).backgroundColor;
+        return [...document.querySelectorAll('#quality .plot g path')].filter(p => p.getAttribute('d')).map(p =>
+          [p.className.baseVal, colour(p).stroke, parseFloat(colour(p).strokeWidth), ground])"""
+    paths = browser.execute_script(script)
+    assert [kind for kind, *_ in paths].count("best") == 2 + 1 + 1, (
+        "one a method in the first figure, one in each other"
+    )
+    for _, stroke, stroke_width, ground in paths:
+        line, card = luminance(stroke), luminance(ground)
+        assert (max(line, card) + 0.05) / (min(line, card) + 0.05) >= 3
+        assert stroke_width >= 2
+        assert (card < 0.2) == dark
+    plots = browser.find_elements(By.CSS_SELECTOR, "#quality .plot svg")
+    assert len(plots) == 3
+    assert all(plot.size["width"] > 150 and plot.size["height"] > 150 for plot in plots)
 
 
 def test_focus_is_seen(opened):

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dedup_core.config import EvaluateSettings
+from dedup_core.config_layers import option
 from dedup_core.errors import LimitError, SettingsError
 from dedup_core.evaluation_results import MethodEvaluation, summary_lines, write_results
 from dedup_core.spark.found import Found, read_map, read_tables
@@ -49,6 +50,8 @@ def run_evaluate(spark: SparkSession, settings: EvaluateSettings, say: Callable[
         for line in summary_lines(result, settings.target_precision):
             say(line)
     say(f"\nTables   {run.store.url}/evaluation/")
+    if run.store.exists("duplicates"):
+        say(f"Next     ./spark-submit.sh jobs/report.py --output {settings.output} shows it on a page")
     _check_gates(settings, results)
     return run
 
@@ -166,6 +169,7 @@ def _check_gates(settings: EvaluateSettings, results: list[MethodEvaluation]) ->
         for figure, gate in _GATES.items():
             least = getattr(settings, gate)
             if least is not None and (reached := result.figures[figure][1]) < least:
-                failed.append(f"{result.method} {figure} {reached:.4f} is below the {least:g} of {gate}")
+                failed.append(f"{result.method} {figure} {reached:.4f} is below the {least:g} of {option(gate)}")
     if failed:
-        raise LimitError(f"the quality gate is not met: {'; '.join(failed)}")
+        place = f"{settings.output}/evaluation/"
+        raise LimitError(f"the quality gate is not met: {'; '.join(failed)} (what other thresholds reach: {place})")

@@ -14,6 +14,7 @@ from dedup_core.errors import SettingsError
 from dedup_core.report import render
 from dedup_core.report_data import ImageFile, ReportData, RunFacts
 from dedup_core.spark import report_sample as sampling
+from dedup_core.spark.report_evaluation import evaluations
 from dedup_core.spark.report_images import pictures
 from dedup_core.spark.schemas import FEATURES, conform
 from dedup_core.spark.store import Store, literal, read_table
@@ -51,14 +52,16 @@ def gather(spark: SparkSession, store: Store, settings: ReportSettings) -> Repor
     groups = sampling.group_sample(tables, settings.max_groups, settings.max_images_per_group)
     pairs = sampling.pair_sample(tables)
     failures = read_table(spark, store, "failures") if store.exists("failures") else None
+    results = sampling.method_results(tables, images, _thresholds(tables, records))
     return ReportData(
         source=records[0]["source"] if records else store.url,
-        methods=sampling.method_results(tables, images, _thresholds(tables, records)),
+        methods=results,
         groups=groups,
         files=_files(spark, store, settings, records, sampling.paths_shown(groups, pairs)),
         pairs=pairs,
         failures=() if failures is None else sampling.failure_kinds(failures),
-        runs=tuple(_run_facts(record) for record in records[:_RUNS_SHOWN]),
+        runs=tuple(_run_facts(record) for record in _worth_showing(records)),
+        evaluations=evaluations(spark, store, results, records),
     )
 
 
@@ -90,6 +93,12 @@ def _records(store: Store) -> list[Record]:
     """Return the records of the runs that made the tables, newest first."""
     names = [name for name in store.entries("runs") if name.endswith(".json")]
     return [store.read_json("runs", name) for name in reversed(names)]
+
+
+def _worth_showing(records: Sequence[Record]) -> list[Record]:
+    """Return the newest records: those of runs that made tables, and of the evaluations the last one alone."""
+    evaluated = [record for record in records if "evaluated" in record.get("counts", {})]
+    return [record for record in records if record not in evaluated[1:]][:_RUNS_SHOWN]
 
 
 def _thresholds(tables: sampling.Tables, records: Sequence[Record]) -> dict[str, float | None]:

@@ -5,81 +5,111 @@ import json
 import re
 from pathlib import Path
 
+import evaluated
+import naive
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from dedup_core.attacks import ATTACKS
-from dedup_core.config import EncodeSettings, PipelineSettings, ReportSettings
-from dedup_core.corpus import add_broken_files, make_corpus
+from dedup_core.config import PipelineSettings, ReportSettings
 from dedup_core.errors import SettingsError
 from dedup_core.spark import report as reporting
-from dedup_core.spark.pipeline import run_encode, run_pipeline
 from dedup_core.spark.report import gather, write_report
+from dedup_core.spark.report_evaluation import evaluations
 from dedup_core.spark.report_sample import Tables, group_sample, method_results, pair_sample
-from dedup_core.spark.schemas import GROUPS, PAIRS, REMOVALS
+from dedup_core.spark.schemas import TABLES
 from dedup_core.spark.store import Store
 
+NAMES = ["a/0.png", "a/1.png", "a/2 %#.png", "a/3.png", "b/0.png", "b/1.png", "c.png"]
+FOUND = {
+    "phash": {(0, 1): 0.0, (0, 2): 4.0, (2, 3): 10.0, (4, 5): 2.0},  # a chain: 0 stays for 1 and 2, and 3 stays too
+    "dhash": {(0, 1): 3.0, (4, 5): 5.0, (4, 6): 9.0},
+}
+PAIRS = {
+    method: {(NAMES[a], NAMES[b]): distance for (a, b), distance in found.items()} for method, found in FOUND.items()
+}
 
-def silent(_line):
-    """Nobody watches."""
+
+def record_of(source, output):
+    """What a run of the pipeline over such an input leaves to be read."""
+    settings = PipelineSettings(input=str(source), output=str(output), method="phash,dhash").model_dump(mode="json")
+    counts = {"found": {method: {} for method in FOUND}}
+    return {"run_id": "1", "source": str(source), "settings": settings, "counts": counts}
 
 
 @pytest.fixture(scope="module")
-def images(photographs, tmp_path_factory):
+def images(tmp_path_factory):
     folder = tmp_path_factory.mktemp("corpus") / "images"
-    make_corpus(photographs[:4], [ATTACKS[name] for name in ("half_size", "gray")], folder)
-    add_broken_files(folder)
+    for number, name in enumerate(NAMES):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (60 + number, 40), (30 * number, 90, 200)).save(folder / name)
     return folder
 
 
 @pytest.fixture(scope="module")
-def finished(spark, images, tmp_path_factory):
+def finished(images, tmp_path_factory):
+    """The output folder of a finished run, written by hand."""
     output = tmp_path_factory.mktemp("out")
-    return run_pipeline(spark, PipelineSettings(input=str(images), output=str(output), method="phash,dhash"), silent)
+    for method, pairs in PAIRS.items():
+        evaluated.write_tables(output, NAMES, pairs, method=method)
+        place = output / "features" / f"method={method}"
+        place.mkdir(parents=True)
+        sizes = [(images / name).stat().st_size for name in NAMES]
+        columns = {"path": NAMES, "size": sizes, "width": range(60, 67), "height": [40] * 7, "format": ["PNG"] * 7}
+        kinds = {"width": pa.int32(), "height": pa.int32()}
+        table = pa.table({name: pa.array(list(values), kinds.get(name)) for name, values in columns.items()})
+        pq.write_table(table, place / "part-0.parquet")
+    (output / "failures").mkdir()
+    broken = {"path": ["x.jpg", "y.jpg", "z"], "reason": ["empty", "empty", "truncated"], "message": ["", None, "cut"]}
+    pq.write_table(pa.table(broken), output / "failures" / "part-0.parquet")
+    (output / "runs").mkdir()
+    (output / "runs" / "1.json").write_text(json.dumps(record_of(images, output)))
+    return Store(str(output))
 
 
-def settings_of(run, **others):
-    return ReportSettings(output=run.store.url, **others)
+def settings_of(store, **others):
+    return ReportSettings(output=store.url, **others)
 
 
 @pytest.fixture(scope="module")
 def gathered(spark, finished):
-    return gather(spark, finished.store, settings_of(finished))
+    return gather(spark, finished, settings_of(finished))
 
 
-def test_counts_are_those_of_the_run(finished, gathered):
-    found = finished.counts["found"]
-    assert gathered.encoded == finished.counts["encoded"]
-    assert gathered.failed == 2
-    assert {kind.reason: kind.count for kind in gathered.failures} == finished.counts["failed"]
+def test_counts_are_those_of_the_tables(gathered):
+    assert gathered.encoded == len(NAMES)
+    assert [(kind.reason, kind.count) for kind in gathered.failures] == [("empty", 2), ("truncated", 1)]
+    assert gathered.failed == 3
+    assert gathered.evaluations == ()
+    assert [result.name for result in gathered.methods] == ["dhash", "phash"]
     for result in gathered.methods:
-        mine = found[result.name]
-        assert (result.pairs, result.groups, result.removals) == (mine["pairs"], mine["groups"], mine["removals"])
-        assert result.in_groups == mine["in_groups"]
+        pairs = PAIRS[result.name]
+        roots, removed = naive.connected(pairs), naive.greedy_removals(NAMES, pairs)
+        assert (result.pairs, result.groups) == (len(pairs), len(set(roots.values())))
+        assert (result.in_groups, result.removals) == (len(roots), len(removed))
         assert result.threshold == 10
         assert sum(result.earlier.values()) >= result.removals
 
 
-def test_every_group_and_image_is_there_with_its_picture(spark, finished, gathered):
-    table = spark.read.parquet(f"{finished.store.url}/groups")
-    rows = {(row["method"], row["path"]): row["keep"] for row in table.collect()}
-    shown = {(g.method, member.path): member.keep for g in gathered.groups for member in g.members}
-    assert shown == rows
+def test_every_group_and_image_is_there_with_its_picture(gathered):
+    for method, pairs in PAIRS.items():
+        removed = naive.greedy_removals(NAMES, pairs)
+        shown = {member.path: member.keep for g in gathered.groups if g.method == method for member in g.members}
+        assert shown == {path: path not in removed for path in naive.connected(pairs)}
+    assert set(gathered.files) == set(NAMES)
     assert all(file.thumbnail and file.width and file.size and file.format for file in gathered.files.values())
 
 
-def test_scores_are_those_with_the_kept_image(spark, finished, gathered):
-    pairs = {(row["method"], frozenset((row["path_a"], row["path_b"]))): row["score"]
-             for row in spark.read.parquet(f"{finished.store.url}/pairs").collect()}  # fmt: skip
-    kept = {(row["method"], row["path"]): row["kept_path"]
-            for row in spark.read.parquet(f"{finished.store.url}/removals").collect()}  # fmt: skip
+def test_scores_are_those_with_the_kept_image(gathered):
     for group in gathered.groups:
+        pairs = {frozenset(ends): score for ends, score in PAIRS[group.method].items()}
+        kept = naive.greedy_removals(NAMES, PAIRS[group.method])
         for member in group.members:
-            expected = kept.get((group.method, member.path))
-            score = pairs[group.method, frozenset((member.path, expected))] if expected else None
-            assert member.score == score
+            expected = kept.get(member.path)
+            assert member.score == (pairs[frozenset((member.path, expected))] if expected else None)
         assert group.removals == sum(not member.keep for member in group.members)
-        mine = [s for (m, ends), s in pairs.items() if m == group.method and ends <= {p.path for p in group.members}]
+        mine = [score for ends, score in pairs.items() if ends <= {member.path for member in group.members}]
         assert (group.closest, group.loosest) == (min(mine), max(mine))
 
 
@@ -88,7 +118,7 @@ def test_the_page_is_written_where_it_belongs(spark, finished):
     place = write_report(
         spark, settings_of(finished, report_method="dhash", report_name="dhash only.html"), lines.append
     )
-    assert place == f"{finished.store.url}/report/dhash only.html"
+    assert place == f"{finished.url}/report/dhash only.html"
     page = Path(place).read_text(encoding="utf-8")
     data = json.loads(re.search(r'id="data">(.*?)</script>', page).group(1))
     assert [method["name"] for method in data["methods"]] == ["dhash"]
@@ -97,25 +127,25 @@ def test_the_page_is_written_where_it_belongs(spark, finished):
     assert len(lines) == 2
 
 
-def test_images_that_moved_are_found_where_they_are_said_to_be(spark, finished, images, tmp_path, monkeypatch):
+def test_images_that_moved_are_found_where_they_are_said_to_be(spark, finished, images, tmp_path):
     (tmp_path / "moved").symlink_to(images)
-    record = reporting._records(finished.store)[0] | {"source": "/nowhere"}
-    monkeypatch.setattr(reporting, "_records", lambda store: [record])
-    gone = gather(spark, finished.store, settings_of(finished, report_method="phash"))
-    assert {(file.thumbnail, file.missing) for file in gone.files.values()} == {(None, "vanished")}
-    assert all(file.width for file in gone.files.values())
-    moved = gather(spark, finished.store, settings_of(finished, report_method="phash", images=str(tmp_path / "moved")))
-    assert all(file.thumbnail for file in moved.files.values())
+    record = record_of(images, finished.url) | {"source": "/nowhere"}
+    gone = reporting._files(spark, finished, settings_of(finished), [record], NAMES)
+    assert {(file.thumbnail, file.missing) for file in gone.values()} == {(None, "vanished")}
+    assert all(file.width for file in gone.values())
+    at_new_place = settings_of(finished, images=str(tmp_path / "moved"))
+    moved = reporting._files(spark, finished, at_new_place, [record], NAMES)
+    assert all(file.thumbnail for file in moved.values())
 
 
 def test_a_method_that_is_not_there_is_refused(spark, finished):
     with pytest.raises(SettingsError, match="no duplicates by whash; the tables hold dhash, phash"):
-        gather(spark, finished.store, settings_of(finished, report_method="whash"))
+        gather(spark, finished, settings_of(finished, report_method="whash"))
 
 
-def test_without_tables_the_error_names_the_job_to_run(spark, images, tmp_path):
-    run_encode(spark, EncodeSettings(input=str(images), output=str(tmp_path)), silent)
-    with pytest.raises(SettingsError, match="no duplicates table"):
+def test_without_tables_the_error_names_the_job_to_run(spark, tmp_path):
+    (tmp_path / "features").mkdir()
+    with pytest.raises(SettingsError, match=r"no duplicates table in .*: run the job that makes it first"):
         gather(spark, Store(str(tmp_path)), ReportSettings(output=str(tmp_path)))
 
 
@@ -130,21 +160,60 @@ def test_pictures_come_from_wherever_the_images_did(spark, tmp_path, kind):
     if kind == "csv":
         (folder / "list.csv").write_text("path\na b%.png\nc#.png\n")
     elif kind == "parquet":
-        rows = [(name, bytearray((folder / name).read_bytes())) for name in names]
-        spark.createDataFrame(rows, "path STRING, content BINARY").write.parquet(source)
+        contents = [(folder / name).read_bytes() for name in names]
+        pq.write_table(pa.table({"path": names, "content": pa.array(contents, pa.binary())}), source)
         for name in names:
             (folder / name).unlink()
-    run = run_pipeline(spark, PipelineSettings(input=source, output=str(tmp_path / "out")), silent)
-    record = reporting._records(run.store)[0]
-    made = reporting.pictures(spark, settings_of(run), record, dict.fromkeys(names))
+    settings = ReportSettings(output=str(tmp_path))
+    made = reporting.pictures(spark, settings, record_of(source, tmp_path), dict.fromkeys(names))
     assert {name: bool(picture) for name, (picture, _) in made.items()} == dict.fromkeys(names, True)
+
+
+# Evaluation
+
+
+def test_an_evaluation_is_of_the_tables_until_they_are_searched_again(spark, gathered, tmp_path):
+    (tmp_path / "evaluation").mkdir()
+    rows = {"method": ["phash"] * 2, "threshold": [10.0, 0.0], "pairs": [4, 1], "f1": [0.5, 0.4]}
+    rows |= {"precision": [0.5] * 2, "recall": [0.5] * 2, "removed_share": [0.3, 0.1]}
+    pq.write_table(pa.table(rows), tmp_path / "evaluation" / "sweep.parquet")
+    searched, judged = {"counts": {"found": {"phash": {}}}}, {"counts": {"evaluated": {"phash": {}}}}
+    other = {"counts": {"found": {"dhash": {}}}}
+
+    def read(*records):
+        (found,) = evaluations(spark, Store(str(tmp_path)), gathered.methods, records)
+        return found
+
+    of_now = read(other, judged, searched)
+    assert [(row.threshold, row.pairs, row.removed_share) for row in of_now.rows] == [(0.0, 1, 0.1), (10.0, 4, 0.3)]
+    assert of_now.is_current
+    assert not read(searched, judged).is_current
+    rows["pairs"] = [5, 1]
+    pq.write_table(pa.table(rows), tmp_path / "evaluation" / "sweep.parquet")
+    assert not read().is_current, "the tables hold four pairs"
+
+
+def test_many_evaluations_do_not_hide_the_run_that_made_the_tables():
+    judged = [{"run_id": n, "counts": {"evaluated": {}}} for n in range(5, 1, -1)]
+    made = {"run_id": 1, "counts": {"found": {}}}
+    assert reporting._worth_showing([*judged, made]) == [judged[0], made]
 
 
 # Samples
 
 
+def tables_of(spark, folder, pairs, groups, removals, ascending):
+    """Write tables by hand, which takes Spark less time than rows of Python, and return them."""
+    frames = []
+    for name, rows in {"pairs": pairs, "groups": groups, "removals": removals}.items():
+        columns = [column.split(" ")[0] for column in TABLES[name].split(", ")]
+        pq.write_table(pa.table(dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))), folder / name)
+        frames.append(spark.read.schema(TABLES[name]).parquet(str(folder / name)))
+    return Tables(*frames, ascending=ascending)
+
+
 @pytest.fixture(scope="module")
-def many(spark):
+def many(spark, tmp_path_factory):
     """Tables of 300 groups by hand: group n has n + 2 images up to 10, one has 40; each keeps its first."""
     groups, removals, pairs = [], [], []
     for n in range(300):
@@ -153,8 +222,7 @@ def many(spark):
         groups += [("phash", names[0], name, size, name == names[0]) for name in names]
         removals += [("phash", name, names[0]) for name in names[1:]]
         pairs += [("phash", names[0], name, float(2 * (k % 6))) for k, name in enumerate(names[1:])]
-    frames = [spark.createDataFrame(*table) for table in ((pairs, PAIRS), (groups, GROUPS), (removals, REMOVALS))]
-    return Tables(*frames, ascending={"phash": True})
+    return tables_of(spark, tmp_path_factory.mktemp("many"), pairs, groups, removals, ascending={"phash": True})
 
 
 def test_the_sample_holds_the_largest_and_a_draw_that_repeats(many):
@@ -165,8 +233,9 @@ def test_the_sample_holds_the_largest_and_a_draw_that_repeats(many):
     assert len({group.members[0].path for group in sample}) == 41
     assert {len(group.members) for group in sample} <= {2, 3, 4, 5}
     assert sample == group_sample(many, max_groups=41, max_images=5)
-    assert group_sample(many, 10_000, 5)[0].removals == 39
-    assert len(group_sample(many, 10_000, 5)) == 300
+    everything = group_sample(many, 10_000, 5)
+    assert everything[0].removals == 39
+    assert len(everything) == 300
 
 
 def test_counts_by_size_and_score(many):
@@ -185,12 +254,11 @@ def test_pairs_begin_at_the_threshold_and_show_different_images(many):
     assert len({pair.path_a for pair in at_threshold}) == len(at_threshold) == 6
 
 
-def test_similarities_count_downwards(spark):
+def test_similarities_count_downwards(spark, tmp_path):
     rows = [("cnn", "a", "b", 0.912), ("cnn", "a", "c", 0.999), ("cnn", "b", "c", 1.0)]
     groups = [("cnn", "a", name, 3, name == "a") for name in "abc"]
     removals = [("cnn", "b", "a"), ("cnn", "c", "a")]
-    frames = [spark.createDataFrame(*table) for table in ((rows, PAIRS), (groups, GROUPS), (removals, REMOVALS))]
-    tables = Tables(*frames, ascending={"cnn": False})
+    tables = tables_of(spark, tmp_path, rows, groups, removals, ascending={"cnn": False})
     (result,) = method_results(tables, {"cnn": 3}, {"cnn": 0.9})
     assert result.scores == {0.91: 1, 0.99: 1, 1.0: 1}
     assert result.earlier == {0.91: 1, 1.0: 1}
