@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import multiprocessing
 import os
 import statistics
 import tempfile
@@ -29,6 +30,7 @@ from dedup_core.spark.encoding_tasks import EncodePlan, encode_contents
 from dedup_core.spark.schemas import CONTENTS
 from dedup_core.spark.session import session
 
+SPAWN = multiprocessing.get_context("spawn")  # a fork of a process that has loaded TensorFlow hangs
 BATCH = 64
 MAX_BYTES = 1 << 28
 
@@ -89,7 +91,11 @@ def main() -> None:
     given = parser.parse_args()
     photographs = sorted(given.photographs.iterdir()) if given.photographs else installed_photographs()
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with tempfile.TemporaryDirectory() as folder, session("benchmark") as spark, ProcessPoolExecutor(workers) as pool:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        session("benchmark") as spark,
+        ProcessPoolExecutor(workers, SPAWN) as pool,
+    ):
         files = collect_images(photographs, given.images, Path(folder))
         weights = given.cnn_weights
         sides = {"pool": pool_round(pool, files, weights), "spark": spark_round(spark, files, weights)}

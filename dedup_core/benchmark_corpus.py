@@ -102,7 +102,12 @@ def _files(folder: Path) -> list[Path]:
 def _check_room(folder: Path, overwrite: bool) -> None:
     """Refuse a folder of images, unless an earlier benchmark wrote them and they may go."""
     images = folder / IMAGES
+    if images.is_symlink() or (images.exists() and not images.is_dir()):
+        raise SettingsError(f"{images} is no folder of its own: choose another folder")
     if not images.is_dir() or not any(images.iterdir()):
+        taken = [name for name in (AS_LABELS, AS_MAP, AS_PAIRS) if (folder / name).exists()]
+        if taken and not overwrite:
+            raise SettingsError(f"{folder / taken[0]} is there already: choose another folder, or give --overwrite")
         return
     if not overwrite:
         raise SettingsError(f"{images} already holds files: choose another folder, or replace them by --overwrite")
@@ -129,7 +134,7 @@ def _move(aside: Path, folder: Path) -> None:
     The images go first and come last: images without labels would be taken for somebody else's.
     """
     if (folder / IMAGES).is_dir():
-        shutil.rmtree(folder / IMAGES)
+        (folder / IMAGES).replace(aside / "before")  # and is deleted with what lies aside
     for name in (AS_LABELS, AS_MAP, AS_PAIRS, IMAGES):
         (aside / name).replace(folder / name)
 

@@ -182,6 +182,14 @@ def test_the_page_says_what_is_a_sample():
     assert "All 2 groups are here." in " ".join("".join(Page(render(few)).text).split())
 
 
+@pytest.mark.parametrize(("recall", "told"), [(0.9876, "recall 0.9876 on a sample"), (None, "recall unknown")])
+def test_a_search_that_may_miss_pairs_is_never_shown_as_an_exact_one(recall, told):
+    result = MethodResult("cnn", False, 0.9, images=9, is_exact=False, recall=recall)
+    text = " ".join("".join(Page(render(ReportData("s", (result,)))).text).split())
+    assert "similarity ≥ 0.9, clustered search, which is not exact" in text
+    assert told in text
+
+
 def test_an_empty_result_is_a_page_too():
     nothing = ReportData("s", (MethodResult("phash", True, None, 0),))
     text = " ".join("".join(Page(render(nothing)).text).split())

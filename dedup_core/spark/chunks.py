@@ -46,7 +46,7 @@ def seated(packed: DataFrame, tasks: Sequence[tuple[int, int]]) -> DataFrame:
         side (LEFT, RIGHT or BOTH), and what travels.
     """
     carried = [name for name in packed.columns if name != "chunk"]
-    if len(tasks) == 1:  # then there is one chunk, which meets itself
+    if len(tasks) == 1 and tasks[0][0] == tasks[0][1]:  # one chunk, which meets itself
         return packed.coalesce(1).select(F.lit(BOTH).alias("side"), *carried)
     keys = one_key_a_partition(packed.sparkSession, len(tasks))
     grid = []

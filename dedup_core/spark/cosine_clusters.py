@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 from dedup_core import cosine
 from dedup_core.config import MAX_CELLS
 from dedup_core.cosine_clusters import cells_of, fit_cells
+from dedup_core.errors import SettingsError
 from dedup_core.spark.chunks import BLOBS, Batches, blobs, seated
 from dedup_core.spark.cosine_joins import WHOLE_BYTES, Plan, joiner
 from dedup_core.spark.joins import NODE_PAIRS
@@ -23,6 +24,9 @@ from dedup_core.spark.vectors import matrix, sample
 _SAMPLE_VECTORS = MAX_CELLS
 _CHECKED_VECTORS = 500
 _PACK_BYTES = 1 << 25
+_CENTRE_BYTES = 1 << 26  # they travel with the tasks' code, which Spark Connect limits to 128 MiB
+_COUNTED_VECTORS = 256
+_MOST_CELLS_A_VECTOR = 64
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,19 @@ def clustered_node_pairs(
 
     Returns:
         node_a, node_b, score, each pair once, as written; and the recall.
+
+    Raises:
+        SettingsError: if the margin is so wide that every vector would travel to more than 64 cells.
     """
     _, some = sample(vectors, count, _SAMPLE_VECTORS)
-    centres = fit_cells(some, cells)
     plan = Plan.whole(some, min_similarity)
+    centres = fit_cells(some, min(cells, max(1, _CENTRE_BYTES // (4 * plan.length))))
     sizes = _cell_sizes(vectors, centres, margin, plan.length)
+    if (copies := sum(sizes)) > _MOST_CELLS_A_VECTOR * count:
+        raise SettingsError(
+            f"--margin {margin:g} puts an embedding into {copies / count:.0f} of the {len(centres):,} cells on "
+            f"average, and more than {_MOST_CELLS_A_VECTOR} cost more than the exact search: choose a smaller one"
+        )
     parts = [math.ceil(4 * plan.length * size / WHOLE_BYTES) for size in sizes]
     first = np.concatenate([[0], np.cumsum(parts)])
     tasks = [
@@ -83,12 +95,17 @@ def clustered_node_pairs(
 
 def _cell_sizes(vectors: DataFrame, centres: np.ndarray, margin: float, length: int) -> list[int]:
     def assign(batches: Batches) -> Batches:
+        sizes = np.zeros(len(centres), np.int64)
         for batch in batches:
-            _, cells = cells_of(matrix(batch.column(0), length), centres, margin)
-            yield pa.RecordBatch.from_arrays([pa.array(cells)], ["cell"])
+            numbers = matrix(batch.column(0), length)
+            for start in range(0, len(numbers), _COUNTED_VECTORS):
+                _, cells = cells_of(numbers[start : start + _COUNTED_VECTORS], centres, margin)
+                sizes += np.bincount(cells, minlength=len(centres))
+        filled = np.flatnonzero(sizes)
+        yield pa.RecordBatch.from_arrays([pa.array(filled), pa.array(sizes[filled])], ["cell", "size"])
 
-    counted = vectors.select("vector").mapInArrow(assign, "cell BIGINT").groupBy("cell").count().collect()
-    sizes = {row["cell"]: row["count"] for row in counted}
+    counted = vectors.select("vector").mapInArrow(assign, "cell BIGINT, size BIGINT")
+    sizes = {row["cell"]: row["size"] for row in counted.groupBy("cell").agg(F.sum("size").alias("size")).collect()}
     return [sizes.get(cell, 0) for cell in range(len(centres))]
 
 
@@ -111,7 +128,7 @@ def _packer(plan: Plan, centres: np.ndarray, margin: float, first: np.ndarray) -
 
 
 def _recall(found: DataFrame, vectors: DataFrame, count: int, plan: Plan) -> Recall:
-    nodes, some = sample(vectors, count, _CHECKED_VECTORS)
+    nodes, some = sample(vectors, count, _CHECKED_VECTORS, draw=1)
 
     def compare(batches: Batches) -> Batches:
         for batch in batches:

@@ -57,16 +57,16 @@ class EncodePlan:
         return cls(settings.method, settings.decoding, settings.max_file_bytes, network)
 
     def encoders(self) -> list[Encoder]:
-        """Return the encoders, in a worker: a network takes the cores of the task and no more."""
+        """Return the encoders, in a worker: a network takes the cores of the task, but for the one that decodes."""
         task = TaskContext.get()
-        threads = None if task is None else task.cpus()
+        threads = None if task is None else max(1, task.cpus() - self.decodes_ahead())
         return [
             ENCODERS[name] if self.network is None or is_hash(name) else self.network.encoder(threads)
             for name in self.methods
         ]
 
-    def has_a_core_to_decode_ahead(self) -> bool:
-        """Return whether files can be decoded while the network runs: on a second core, or beside a GPU."""
+    def decodes_ahead(self) -> bool:
+        """Return whether files are decoded while the network runs: on a core of their own, or beside a GPU."""
         task = TaskContext.get()
         return self.network is not None and task is not None and (task.cpus() > 1 or "gpu" in task.resources())
 
@@ -90,7 +90,7 @@ def encode_contents(contents: DataFrame, plan: EncodePlan) -> DataFrame:
     def encode(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         encoders = plan.encoders()
         looks = _looks(batches, plan, encoders)
-        for rows, looked in _one_ahead(looks) if plan.has_a_core_to_decode_ahead() else looks:
+        for rows, looked in _one_ahead(looks) if plan.decodes_ahead() else looks:
             yield _as_record(rows, encode_looks(looked, encoders), plan, encoders)
 
     return contents.mapInArrow(encode, ENCODED)

@@ -82,6 +82,8 @@ def find_method(run: Run, settings: SearchSettings, method: str, features: DataF
         # Small tables leave cores idle: these two are written while the other two are.
         grouping = beside.submit(_write_groups, staging, method, table)
         pairs = staging.finish("pairs", method, joins.path_pairs(members, found.node_pairs, found.same_score))
+        if grouping.done():
+            grouping.result()  # an error of theirs ends the run now, not after the longest table
         staging.finish("duplicates", method, groups.duplicate_table(features, pairs, is_hash(method)))
         grouping.result()
     counts: dict[str, float | None] = {"codes": found.count, "pairs": expected, **_grouped(table)}

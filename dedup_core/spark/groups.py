@@ -39,14 +39,15 @@ def components(edges: DataFrame, staging: Staging, edges_a_task: int = 5_000_000
         DedupError: if the components have not settled after 60 rounds.
     """
     current, state = _staged(edges.select("node_a", "node_b"), staging, "round-0")
-    for number in range(1, _MAX_ROUNDS):
+    for number in range(1, _MAX_ROUNDS + 1):
         tasks = -(-state[0] // edges_a_task)
         if tasks <= 1:
             return current.coalesce(1).mapInArrow(_label, _LABELS)
         moved = current if number == 1 else _large_star(current)
         contracted = moved.repartition(tasks, "node_a").mapInArrow(_contract, _EDGES)
         current, new_state = _staged(contracted, staging, f"round-{number}")
-        if new_state == state:
+        # The first round moves no edge: that it changes nothing says only that each task saw stars.
+        if number > 1 and new_state == state:
             return _labels_of_stars(current)
         state = new_state
     raise DedupError(f"the groups have not settled after {_MAX_ROUNDS} rounds over {state[0]:,} edges")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -12,7 +13,7 @@ from dedup_core.config import ReportSettings
 from dedup_core.encoders import ENCODERS
 from dedup_core.errors import SettingsError
 from dedup_core.report import render
-from dedup_core.report_data import ImageFile, ReportData, RunFacts
+from dedup_core.report_data import ImageFile, MethodResult, ReportData, RunFacts
 from dedup_core.spark import report_sample as sampling
 from dedup_core.spark.report_evaluation import evaluations
 from dedup_core.spark.report_images import pictures
@@ -52,7 +53,8 @@ def gather(spark: SparkSession, store: Store, settings: ReportSettings) -> Repor
     groups = sampling.group_sample(tables, settings.max_groups, settings.max_images_per_group)
     pairs = sampling.pair_sample(tables)
     failures = read_table(spark, store, "failures") if store.exists("failures") else None
-    results = sampling.method_results(tables, images, _thresholds(tables, records))
+    counted = sampling.method_results(tables, images, _thresholds(tables, records))
+    results = tuple(_with_recall(result, records) for result in counted)
     return ReportData(
         source=records[0]["source"] if records else store.url,
         methods=results,
@@ -108,6 +110,13 @@ def _thresholds(tables: sampling.Tables, records: Sequence[Record]) -> dict[str,
         used = (r["settings"].get(name) for r in records if method in r.get("counts", {}).get("found", {}))
         found[method] = next(used, None)
     return found
+
+
+def _with_recall(result: MethodResult, records: Sequence[Record]) -> MethodResult:
+    """Say of a method whose newest search was clustered that it was, and what recall it measured."""
+    counts = (record.get("counts", {}).get("found", {}) for record in records)
+    newest = next((found[result.name] for found in counts if result.name in found), {})
+    return replace(result, is_exact=False, recall=newest["recall"]) if "recall" in newest else result
 
 
 def _files(

@@ -63,7 +63,7 @@ def _is_newest(method: str, records: Sequence[Mapping[str, Any]]) -> bool:
     for record in records:
         counts = record.get("counts", {})
         if method in counts.get("evaluated", {}):
-            return True
+            return not record.get("settings", {}).get("duplicates")  # another folder's tables may have been judged
         if method in counts.get("found", {}):
             return False
     return True  # tables without records: the number of pairs has to do

@@ -56,20 +56,21 @@ def with_nodes(features: DataFrame, steps: Staging) -> tuple[DataFrame, DataFram
     return conform(named, FEATURES), steps.write("vectors", vectors)
 
 
-def sample(vectors: DataFrame, count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+def sample(vectors: DataFrame, count: int, size: int, draw: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return a fair sample of the vectors, the same for any order of rows.
 
     Args:
         vectors: node, vector.
         count: how many there are.
         size: the most to return.
+        draw: which of many samples: what was fitted to one is judged by another.
 
     Returns:
         Nodes, int64 (m,), and their vectors, float32 (m, d).
     """
-    draw = F.xxhash64("node")
-    drawn = vectors.where(F.pmod(draw, F.lit(max(1, count // (2 * size)))) == F.lit(0))
-    rows = drawn.orderBy(draw, "node").limit(size).collect()
+    rank = F.xxhash64("node", F.lit(draw))
+    drawn = vectors.where(F.pmod(rank, F.lit(max(1, count // (2 * size)))) == F.lit(0))
+    rows = drawn.orderBy(rank, "node").limit(size).collect()
     numbers = np.frombuffer(b"".join(row["vector"] for row in rows), np.float32)
     return np.array([row["node"] for row in rows], np.int64), numbers.reshape(len(rows), -1 if rows else 1)
 

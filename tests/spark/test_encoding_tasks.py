@@ -6,7 +6,8 @@ import pyarrow as pa
 import pytest
 
 from dedup_core.config import EncodeSettings
-from dedup_core.encoders import ENCODERS, encode_batch, encode_looks
+from dedup_core.encoders import ENCODERS, Decoding, encode_batch, encode_looks
+from dedup_core.network import Network
 from dedup_core.spark import encoding_tasks
 from dedup_core.spark.encoding_tasks import EncodePlan
 
@@ -32,6 +33,41 @@ def test_batches_have_the_networks_size_whatever_the_sizes_they_come_in(size):
     batches = list(encoding_tasks._in_batches_of(size, coming))
     assert [row["number"] for batch in batches for row in batch] == list(range(23))
     assert {len(batch) for batch in batches[:-1]} <= {size}
+
+
+@pytest.mark.parametrize(
+    ("cores", "gpus", "ahead", "threads"), [(1, 0, False, 1), (2, 0, True, 1), (4, 0, True, 3), (1, 1, True, 1)]
+)
+def test_a_task_decodes_ahead_on_a_core_that_the_network_leaves(monkeypatch, cores, gpus, ahead, threads):
+    class Task:
+        def cpus(self):
+            return cores
+
+        def resources(self):
+            return {"gpu": object()} if gpus else {}
+
+    class AskedError(Exception):
+        pass
+
+    def encoder(_network, asked):
+        raise AskedError(asked)
+
+    monkeypatch.setattr(encoding_tasks.TaskContext, "get", Task)
+    monkeypatch.setattr(Network, "encoder", encoder)
+    plan = EncodePlan(("cnn",), Decoding(), 1000, Network(b"", ".h5", False, 32, "float32", "cnn-x"))
+    assert plan.decodes_ahead() is ahead
+    with pytest.raises(AskedError) as asked:
+        plan.encoders()
+    assert asked.value.args == (threads,)
+    assert not EncodePlan(("phash",), Decoding(), 1000).decodes_ahead()
+
+
+def test_a_task_that_ends_early_leaves_no_thread():
+    before = threading.active_count()
+    ahead = encoding_tasks._one_ahead(iter(range(1, 9)))
+    assert next(ahead) == 1
+    ahead.close()
+    assert threading.active_count() == before
 
 
 def test_one_item_is_made_ahead_and_no_more():

@@ -213,6 +213,20 @@ def test_the_estimate_of_a_small_search_is_exact(spark):
     assert (estimate.images, estimate.nodes, estimate.error.any()) == (copies.sum(), 20, False)
 
 
+def test_a_margin_that_costs_more_than_the_exact_search_is_refused(spark, staging, monkeypatch):
+    monkeypatch.setattr(cosine_clusters, "_MOST_CELLS_A_VECTOR", 2)
+    array = clustered(40, 30)
+    with pytest.raises(SettingsError, match=r"--margin 2 puts an embedding into 5 of the 5 cells on average.*smaller"):
+        cosine_clusters.clustered_node_pairs(vectors_of(spark, array), len(array), 0.9, 5, 2.0, staging)
+
+
+def test_what_is_judged_by_a_sample_was_not_fitted_to_it(spark):
+    frame = spark.range(4000).select(F.col("id").alias("node"), F.lit(bytes(8)).alias("vector"))
+    first, second = (set(vectors.sample(frame, 4000, 200, draw)[0].tolist()) for draw in (0, 1))
+    assert len(first) == len(second) == 200
+    assert len(first & second) < 40, "two draws of a twentieth share a tenth of each at most"
+
+
 def test_a_recall_says_1_only_where_nothing_was_missed(tmp_path):
     shares = [cosine_clusters.Recall(500, pairs, found).share for pairs, found in [(99_999, 99_998), (7, 7), (0, 0)]]
     assert shares == [0.9999, 1.0, None]

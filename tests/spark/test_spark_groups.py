@@ -29,12 +29,14 @@ GRAPHS = {
     "pairs": [(2 * n, 2 * n + 1) for n in range(100)],
     "sparse": random_edges(2, 300, 200),
     "dense": random_edges(3, 60, 400),
+    "stars apart": [(10, 2), (6, -7), (8, -7), (13, 8)],  # the larger end first, and each half a star by itself
     "negative codes": [(-5, 7), (7, -9), (3, 4)],
 }
 
 
 @pytest.mark.parametrize(
-    ("name", "edges_a_task"), [*((name, 5_000_000) for name in GRAPHS), ("short path", 40), ("dense", 90)]
+    ("name", "edges_a_task"),
+    [*((name, 5_000_000) for name in GRAPHS), ("short path", 40), ("dense", 90), ("stars apart", 2)],
 )
 def test_components_are_those_of_the_oracle_in_one_task_and_over_rounds(spark, staging, name, edges_a_task):
     edges = GRAPHS[name]
@@ -45,8 +47,8 @@ def test_components_are_those_of_the_oracle_in_one_task_and_over_rounds(spark, s
 
 
 def test_components_that_do_not_settle_say_so(spark, staging, monkeypatch):
-    monkeypatch.setattr(groups, "_MAX_ROUNDS", 2)
-    with pytest.raises(DedupError, match="have not settled after 2 rounds"):
+    monkeypatch.setattr(groups, "_MAX_ROUNDS", 1)
+    with pytest.raises(DedupError, match="have not settled after 1 rounds"):
         groups.components(edges_frame(spark, GRAPHS["short path"]), staging, edges_a_task=10)
 
 

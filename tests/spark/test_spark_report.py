@@ -14,6 +14,7 @@ from PIL import Image
 
 from dedup_core.config import PipelineSettings, ReportSettings
 from dedup_core.errors import SettingsError
+from dedup_core.report_data import MethodResult
 from dedup_core.spark import report as reporting
 from dedup_core.spark.report import gather, write_report
 from dedup_core.spark.report_evaluation import evaluations
@@ -191,6 +192,17 @@ def test_an_evaluation_is_of_the_tables_until_they_are_searched_again(spark, gat
     rows["pairs"] = [5, 1]
     pq.write_table(pa.table(rows), tmp_path / "evaluation" / "sweep.parquet")
     assert not read().is_current, "the tables hold four pairs"
+
+
+def test_the_newest_search_decides_whether_the_page_calls_it_exact():
+    def found(**counts):
+        return {"counts": {"found": {"cnn": counts}}}
+
+    cnn, clustered = MethodResult("cnn", False, 0.9, 8), found(recall=0.5, recall_pairs=4)
+    read = reporting._with_recall
+    assert read(cnn, [found(), clustered]) == read(cnn, []) == cnn
+    assert read(cnn, [{"counts": {"found": {"phash": {}}}}, clustered, found()]).recall == 0.5
+    assert not read(cnn, [found(recall=None, recall_pairs=0)]).is_exact
 
 
 def test_many_evaluations_do_not_hide_the_run_that_made_the_tables():
