@@ -115,7 +115,7 @@ def _thresholds(tables: sampling.Tables, records: Sequence[Record]) -> dict[str,
 def _with_recall(result: MethodResult, records: Sequence[Record]) -> MethodResult:
     """Say of a method whose newest search was clustered that it was, and what recall it measured."""
     counts = (record.get("counts", {}).get("found", {}) for record in records)
-    newest = next((found[result.name] for found in counts if result.name in found), {})
+    newest: Mapping[str, Any] = next((found[result.name] for found in counts if result.name in found), {})
     return replace(result, is_exact=False, recall=newest["recall"]) if "recall" in newest else result
 
 
