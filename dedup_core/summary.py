@@ -37,10 +37,11 @@ def _of_these(reused: int) -> str:
 def _found(counts: dict[str, Any]) -> list[str]:
     lines: list[str] = []
     for method, found in counts.get("found", {}).items():
+        noun = "group" if found["groups"] == 1 else "groups"
         lines += [
             "",
             f"{method:<8} {found['pairs']:>10,}  pairs of duplicates",
-            f"         {found['groups']:>10,}  groups, of {found['in_groups']:,} images",
+            f"         {found['groups']:>10,}  {noun}, of {found['in_groups']:,} images",
             f"         {found['removals']:>10,}  could be removed (nothing is deleted here)",
         ]
         if "recall" in found:

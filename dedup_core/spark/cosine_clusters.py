@@ -119,6 +119,8 @@ def _packer(plan: Plan, centres: np.ndarray, margin: float, first: np.ndarray) -
             vectors, nodes = matrix(batch.column(1), plan.length), batch.column(0).to_numpy()
             rows, cells = cells_of(vectors, centres, margin)
             chunk = first[cells] + (nodes[rows].view(np.uint64) % parts[cells].astype(np.uint64)).astype(np.int64)
+            # A batch of another shape rounds otherwise: a vector may come to a cell that nobody was counted in.
+            chunk = np.minimum(chunk, first[-1] - 1)
             # A wide margin copies a vector into many cells: only so many copies are made at a time.
             for at in range(0, len(rows), together):
                 some = slice(at, at + together)
