@@ -96,8 +96,7 @@ def read_uri(uri: str, max_bytes: int) -> bytes | Failure:
     try:
         root, path = _REMOTE.match(uri).groups()  # type: ignore[union-attr]  # what has a scheme matches
         filesystem, base = _filesystem(root)
-        path = "/".join(part for part in (base.rstrip("/"), path.lstrip("/")) if part)
-        with filesystem.open_input_file(path) as file:
+        with filesystem.open_input_file(place_of(filesystem.type_name, base, path)) as file:
             if file.size() > max_bytes:
                 return Failure("too_large", f"{file.size():,} bytes, over the limit of {max_bytes:,}")
             return bytes(file.readall())
@@ -105,6 +104,12 @@ def read_uri(uri: str, max_bytes: int) -> bytes | Failure:
         return Failure("vanished", "the file was listed, but is gone")
     except (OSError, pa.ArrowException) as error:
         return Failure("unreadable", f"the file can't be read: {' '.join(str(error).split())}")
+
+
+def place_of(filesystem: str, base: str, key: str) -> str:
+    """Return where a key lies for a kind of filesystem: below its bucket, or on HDFS, which has none, from the root."""
+    place = "/".join(part for part in (base.strip("/"), key.lstrip("/")) if part)
+    return f"/{place}" if filesystem == "hdfs" else place
 
 
 @functools.lru_cache(maxsize=16)

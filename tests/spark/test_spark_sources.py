@@ -6,7 +6,7 @@ import pytest
 from dedup_core.config import EncodeSettings
 from dedup_core.errors import InputError
 from dedup_core.picture import Failure
-from dedup_core.spark.local_files import read_uri
+from dedup_core.spark.local_files import place_of, read_uri
 from dedup_core.spark.schemas import LISTING
 from dedup_core.spark.sources import SparkImages, open_source
 
@@ -158,3 +158,16 @@ def test_sparks_own_reader_names_a_missing_input(staging, spark, tmp_path, locat
 def test_a_file_that_is_gone_or_too_large_is_a_failure(folder):
     assert read_uri(f"file://{folder}/gone.jpg", 1000) == Failure("vanished", "the file was listed, but is gone")
     assert read_uri(f"file://{folder}/a.jpg", 2) == Failure("too_large", "5 bytes, over the limit of 2")
+
+
+@pytest.mark.parametrize(
+    ("filesystem", "base", "key", "place"),
+    [
+        ("s3", "bucket", "/a/b.jpg", "bucket/a/b.jpg"),
+        ("gcs", "bucket/", "/a//b?.jpg", "bucket/a//b?.jpg"),
+        ("hdfs", "/", "/a/b.jpg", "/a/b.jpg"),  # a path without the slash would be below the user's home
+        ("hdfs", "", "/a/b.jpg", "/a/b.jpg"),
+    ],
+)
+def test_a_key_is_below_its_bucket_and_an_hdfs_path_below_the_root(filesystem, base, key, place):
+    assert place_of(filesystem, base, key) == place
