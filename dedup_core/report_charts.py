@@ -98,7 +98,7 @@ def _sizes(result: MethodResult) -> Chart:
 
 
 def _removable(result: MethodResult) -> Chart:
-    levels = _levels(result) if result.ascending else _levels(result)[::-1]
+    levels = _strict_first(result)
     total, shares = 0, []
     for level in levels:
         total += result.earlier.get(level, 0)
@@ -111,7 +111,7 @@ def _removable(result: MethodResult) -> Chart:
 
 
 def _removed(result: MethodResult, exact: Mapping[float, float]) -> Chart:
-    levels = _levels(result) if result.ascending else _levels(result)[::-1]
+    levels = _strict_first(result)
     # A level of similarities is rounded down: that of the search may lie below its threshold.
     loosest = (max if result.ascending else min)(exact)
     shares = [exact.get(level, exact[loosest]) for level in levels]
@@ -123,6 +123,10 @@ def _share_chart(result: MethodResult, levels: Sequence[float], shares: Sequence
     values = [f"{share:.1%}" if share < 0.0995 else f"{share:.0%}" for share in shares]
     columns = _columns(labels, values, [f"{share:.2%}" for share in shares], shares)
     return Chart("Images removed, by threshold", f"{_score_name(result)} threshold", note, columns)
+
+
+def _strict_first(result: MethodResult) -> list[float]:
+    return _levels(result) if result.ascending else _levels(result)[::-1]
 
 
 def _levels(result: MethodResult) -> list[float]:

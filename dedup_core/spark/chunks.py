@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,11 @@ def blobs(nodes: np.ndarray, rows: np.ndarray, chunk: np.ndarray, chunks: int) -
     parts = [order[ends[number] : ends[number + 1]] for number in filled]
     columns = [pa.array([of[part].tobytes() for part in parts], pa.binary()) for of in (nodes, rows)]
     return pa.RecordBatch.from_arrays([pa.array(filled.astype(np.int32)), *columns], ["chunk", "nodes", "rows"])
+
+
+def chunk_pairs(first: int, end: int) -> list[tuple[int, int]]:
+    """Return every two of the chunks from ``first`` up to ``end``, and each with itself."""
+    return list(itertools.combinations_with_replacement(range(first, end), 2))
 
 
 def seated(packed: DataFrame, tasks: Sequence[tuple[int, int]]) -> DataFrame:

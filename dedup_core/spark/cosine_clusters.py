@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from dedup_core import cosine
 from dedup_core.config import MAX_CELLS
 from dedup_core.cosine_clusters import cells_of, fit_cells
 from dedup_core.errors import SettingsError
-from dedup_core.spark.chunks import BLOBS, Batches, blobs, seated
+from dedup_core.spark.chunks import BLOBS, Batches, blobs, chunk_pairs, seated
 from dedup_core.spark.cosine_joins import WHOLE_BYTES, Plan, joiner
 from dedup_core.spark.joins import NODE_PAIRS
 from dedup_core.spark.store import Staging
@@ -82,11 +83,9 @@ def clustered_node_pairs(
         )
     parts = [math.ceil(4 * plan.length * size / WHOLE_BYTES) for size in sizes]
     first = np.concatenate([[0], np.cumsum(parts)])
-    tasks = [
-        (a, b) for at in range(len(parts)) for a in range(first[at], first[at + 1]) for b in range(a, first[at + 1])
-    ]
+    tasks = [pair for parts_of_cell in itertools.pairwise(first) for pair in chunk_pairs(*parts_of_cell)]
     packed = vectors.select("node", "vector").mapInArrow(_packer(plan, centres, margin, first), BLOBS)
-    found = seated(packed, [(int(a), int(b)) for a, b in tasks]).mapInArrow(joiner(plan), NODE_PAIRS)
+    found = seated(packed, tasks).mapInArrow(joiner(plan), NODE_PAIRS)
     ends = F.least("node_a", "node_b").alias("node_a"), F.greatest("node_a", "node_b").alias("node_b")
     # Two vectors may share several cells, and are found in each of them with the same score.
     written = steps.write("clustered_pairs", found.select(*ends, "score").distinct())
@@ -102,7 +101,7 @@ def _cell_sizes(vectors: DataFrame, centres: np.ndarray, margin: float, length: 
                 _, cells = cells_of(numbers[start : start + _COUNTED_VECTORS], centres, margin)
                 sizes += np.bincount(cells, minlength=len(centres))
         filled = np.flatnonzero(sizes)
-        yield pa.RecordBatch.from_arrays([pa.array(filled), pa.array(sizes[filled])], ["cell", "size"])
+        yield pa.RecordBatch.from_pydict({"cell": filled, "size": sizes[filled]})
 
     counted = vectors.select("vector").mapInArrow(assign, "cell BIGINT, size BIGINT")
     sizes = {row["cell"]: row["size"] for row in counted.groupBy("cell").agg(F.sum("size").alias("size")).collect()}
@@ -138,8 +137,8 @@ def _recall(found: DataFrame, vectors: DataFrame, count: int, plan: Plan) -> Rec
             numbers = matrix(batch.column(1), plan.length)
             for block in cosine.cross_join_blocks(some, numbers, plan.min_similarity, basis=plan.basis):
                 ends = np.sort(np.stack([nodes[block.left], others[block.right]]), axis=0)
-                ends = ends[:, ends[0] != ends[1]]
-                yield pa.RecordBatch.from_arrays([pa.array(end) for end in ends], ["node_a", "node_b"])
+                smaller, larger = ends[:, ends[0] != ends[1]]
+                yield pa.RecordBatch.from_pydict({"node_a": smaller, "node_b": larger})
 
     truth = vectors.select("node", "vector").mapInArrow(compare, "node_a BIGINT, node_b BIGINT")
     truth = truth.distinct()  # a pair within the sample is seen from both its ends

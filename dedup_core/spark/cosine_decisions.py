@@ -114,12 +114,10 @@ def _decider(least: float) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.R
                     held.add(part)
                     continue
                 nodes, vectors = held.whole()
-                ends = [np.searchsorted(nodes, part.column(end).to_numpy()) for end in ("node_a", "node_b")]
-                found = cosine.verify(vectors, vectors, np.stack(ends), least)
-                columns = (nodes[found.left], nodes[found.right], found.score)
-                yield pa.RecordBatch.from_arrays(
-                    [pa.array(column) for column in columns], ["node_a", "node_b", "score"]
-                )
+                places = [np.searchsorted(nodes, part.column(end).to_numpy()) for end in ("node_a", "node_b")]
+                found = cosine.verify(vectors, vectors, np.stack(places), least)
+                ends = {"node_a": nodes[found.left], "node_b": nodes[found.right]}
+                yield pa.RecordBatch.from_pydict({**ends, "score": found.score})
 
     return decide
 

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core.cosine_estimate import estimate_pairs
+from dedup_core.spark.joins import count_images
 from dedup_core.spark.vectors import sample
 
 _SAMPLE_VECTORS = 4000
@@ -43,8 +44,7 @@ def estimate_search(nodes: DataFrame, vectors: DataFrame, count: int, min_simila
         count: how many nodes there are.
         min_similarity: the least similarity of a pair.
     """
-    copies = F.sum(F.col("images") * (F.col("images") - F.lit(1)) / F.lit(2))
-    total = nodes.agg(F.sum("images").alias("images"), copies.alias("copies")).collect()[0]
+    all_images, copies = count_images(nodes)
     drawn, some = sample(vectors, count, _SAMPLE_VECTORS)
     several = nodes.where((F.col("images") > F.lit(1)) & F.col("node").isin(drawn.tolist()))
     images = {row["node"]: row["images"] for row in several.select("node", "images").collect()}
@@ -52,4 +52,4 @@ def estimate_search(nodes: DataFrame, vectors: DataFrame, count: int, min_simila
     stricter = [round(min_similarity + part * (1.0 - min_similarity), 6) for part in _STRICTER]
     thresholds = np.unique([min_similarity, *stricter])
     estimate = estimate_pairs(some, count, thresholds, counts)
-    return CosineEstimate(total["images"], count, thresholds, estimate.pairs + total["copies"], estimate.standard_error)
+    return CosineEstimate(all_images, count, thresholds, estimate.pairs + copies, estimate.standard_error)

@@ -17,7 +17,7 @@ from pyspark.sql import DataFrame
 
 from dedup_core import cosine
 from dedup_core.cosine_bounds import SAMPLE, Basis
-from dedup_core.spark.chunks import BLOBS, Batches, blobs, seated, sides
+from dedup_core.spark.chunks import BLOBS, Batches, blobs, chunk_pairs, seated, sides
 from dedup_core.spark.cosine_decisions import SURVIVORS, decide
 from dedup_core.spark.joins import NODE_PAIRS
 from dedup_core.spark.store import Staging
@@ -105,7 +105,7 @@ def node_pairs(
     _, some = sample(vectors, count, SAMPLE)
     plan = Plan.of(some, count, min_similarity, chunk_vectors)
     packed = vectors.select("node", "vector").mapInArrow(_packer(plan), BLOBS)
-    tasks = [(first, second) for first in range(plan.chunks) for second in range(first, plan.chunks)]
+    tasks = chunk_pairs(0, plan.chunks)
     if not plan.sketched:
         return seated(packed, tasks).mapInArrow(joiner(plan), NODE_PAIRS)
     survivors = steps.write("survivors", seated(packed, tasks).mapInArrow(_proposer(plan), SURVIVORS))
@@ -150,8 +150,7 @@ def _proposer(plan: Plan) -> Callable[[Batches], Batches]:
                 pairs = plan.basis.candidates(a, b, plan.min_similarity, diagonal)
                 for at in range(0, pairs.shape[1], _BATCH_PAIRS):
                     i, j = pairs[0, at : at + _BATCH_PAIRS] + top, pairs[1, at : at + _BATCH_PAIRS] + first
-                    columns = [pa.array(left.nodes[i]), pa.array(right.nodes[j])]
-                    yield pa.RecordBatch.from_arrays(columns, ["node_a", "node_b"])
+                    yield pa.RecordBatch.from_pydict({"node_a": left.nodes[i], "node_b": right.nodes[j]})
 
     return propose
 
@@ -168,7 +167,7 @@ def joiner(plan: Plan) -> Callable[[Batches], Batches]:
             else cosine.cross_join_blocks(left.rows, right.rows, plan.min_similarity, basis=plan.basis)
         )
         for block in blocks:
-            columns = (left.nodes[block.left], right.nodes[block.right], block.score)
-            yield pa.RecordBatch.from_arrays([pa.array(column) for column in columns], ["node_a", "node_b", "score"])
+            ends = {"node_a": left.nodes[block.left], "node_b": right.nodes[block.right]}
+            yield pa.RecordBatch.from_pydict({**ends, "score": block.score})
 
     return join

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -107,15 +108,10 @@ def _looks(batches: Iterator[pa.RecordBatch], plan: EncodePlan, encoders: Sequen
 
 def _in_batches_of(size: int, batches: Iterator[pa.RecordBatch]) -> Iterator[list[dict]]:
     """Yield rows by so many, whatever the sizes they come in: a network fills up a batch that is not full."""
-    waiting: list[dict] = []
-    for batch in batches:
-        for start in range(0, batch.num_rows, size):
-            waiting += batch.slice(start, size).to_pylist()
-            while len(waiting) >= size:
-                yield waiting[:size]
-                waiting = waiting[size:]
-    if waiting:
-        yield waiting
+    parts = (batch.slice(start, size) for batch in batches for start in range(0, batch.num_rows, size))
+    rows = (row for part in parts for row in part.to_pylist())
+    while together := list(itertools.islice(rows, size)):
+        yield together
 
 
 def _one_ahead(items: Iterator[_Looked]) -> Iterator[_Looked]:

@@ -13,6 +13,7 @@ from dedup_core.config import SearchSettings
 from dedup_core.errors import LimitError
 from dedup_core.hamming_estimate import estimate_pairs
 from dedup_core.spark.cosine_estimates import CosineEstimate
+from dedup_core.spark.joins import count_images
 from dedup_core.spark.runs import Run
 
 _SAMPLE_CODES = 20_000
@@ -50,16 +51,15 @@ def estimate_search(nodes: DataFrame, codes: int, max_distance: int) -> SearchEs
         codes: how many distinct codes there are.
         max_distance: the largest Hamming distance of a pair.
     """
-    equal_pairs = F.sum(F.col("images") * (F.col("images") - F.lit(1)) / F.lit(2))
-    total = nodes.agg(F.sum("images").alias("images"), equal_pairs.alias("equal")).collect()[0]
+    images, equal_pairs = count_images(nodes)
     in_sample = F.pmod(F.xxhash64("node"), F.lit(-(-codes // _SAMPLE_CODES))) == F.lit(0)
     sample = nodes.where(in_sample).select("node", "images").collect()
     drawn = np.array([row["node"] for row in sample], np.int64)
     counts = np.array([row["images"] for row in sample], np.int64)
     estimate = estimate_pairs(drawn, codes, max_distance, counts)
     pairs, variance = estimate.pairs.copy(), estimate.standard_error**2
-    pairs[0], variance[0] = total["equal"], 0.0
-    return SearchEstimate(total["images"], codes, pairs.cumsum(), np.sqrt(variance.cumsum()))
+    pairs[0], variance[0] = equal_pairs, 0.0
+    return SearchEstimate(images, codes, pairs.cumsum(), np.sqrt(variance.cumsum()))
 
 
 def check_estimate(run: Run, settings: SearchSettings, method: str, estimate: SearchEstimate) -> None:

@@ -135,11 +135,12 @@ def _contract(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Replace a partition's edges by one edge from each node to the smallest node that it reaches there."""
     nodes, roots = _local_components(batches)
     moved = nodes != roots
-    yield _record(("node_a", "node_b"), nodes[moved], roots[moved])
+    yield pa.RecordBatch.from_pydict({"node_a": nodes[moved], "node_b": roots[moved]})
 
 
 def _label(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    yield _record(("node", "root"), *_local_components(batches))
+    nodes, roots = _local_components(batches)
+    yield pa.RecordBatch.from_pydict({"node": nodes, "root": roots})
 
 
 def _local_components(batches: Iterator[pa.RecordBatch]) -> tuple[np.ndarray, np.ndarray]:
@@ -148,10 +149,6 @@ def _local_components(batches: Iterator[pa.RecordBatch]) -> tuple[np.ndarray, np
     nodes, positions = np.unique(edges, return_inverse=True)
     left, right = positions.reshape(edges.shape)
     return nodes, nodes[kernels.components(left, right, len(nodes))]
-
-
-def _record(names: tuple[str, ...], *columns: np.ndarray) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([pa.array(column) for column in columns], list(names))
 
 
 def _large_star(edges: DataFrame) -> DataFrame:

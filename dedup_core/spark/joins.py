@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from dedup_core import hamming
 from dedup_core.pairs import Pairs
-from dedup_core.spark.chunks import BOTH, LEFT, RIGHT, seated
+from dedup_core.spark.chunks import BOTH, LEFT, RIGHT, chunk_pairs, seated
 from dedup_core.spark.schemas import PAIRS, conform
 
 NODE_PAIRS = "node_a BIGINT, node_b BIGINT, score DOUBLE"
@@ -31,6 +31,13 @@ def nodes(features: DataFrame) -> DataFrame:
     return by_code.agg(F.min("path").alias("first_path"), F.count("path").alias("images"))
 
 
+def count_images(nodes: DataFrame) -> tuple[int, float]:
+    """Return how many images the nodes stand for, and how many pairs of them share a node."""
+    pairs = F.sum(F.col("images") * (F.col("images") - F.lit(1)) / F.lit(2))
+    total = nodes.agg(F.sum("images").alias("images"), pairs.alias("pairs")).collect()[0]
+    return total["images"], total["pairs"]
+
+
 def node_pairs(nodes: DataFrame, count: int, max_distance: int, chunk_codes: int) -> DataFrame:
     """Return every pair of distinct codes within the distance: node_a, node_b, score.
 
@@ -41,9 +48,8 @@ def node_pairs(nodes: DataFrame, count: int, max_distance: int, chunk_codes: int
         chunk_codes: how many codes a task compares with as many others; memory and time of a task follow from it.
     """
     chunks = max(1, math.ceil(count / chunk_codes))
-    tasks = [(first, second) for first in range(chunks) for second in range(first, chunks)]
     packed = nodes.select("node").mapInArrow(_packer(chunks), _PACKED)
-    return seated(packed, tasks).mapInArrow(_joiner(max_distance), NODE_PAIRS)
+    return seated(packed, chunk_pairs(0, chunks)).mapInArrow(_joiner(max_distance), NODE_PAIRS)
 
 
 def path_pairs(members: DataFrame, node_pairs: DataFrame, same_score: float) -> DataFrame:
@@ -108,6 +114,5 @@ def _joiner(max_distance: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[
 
 def _records(blocks: Iterator[Pairs], left: np.ndarray, right: np.ndarray) -> Iterator[pa.RecordBatch]:
     for block in blocks:
-        ends = left[block.left].view(np.int64), right[block.right].view(np.int64)
-        columns = [pa.array(column) for column in (*ends, block.score.astype(np.float64))]
-        yield pa.RecordBatch.from_arrays(columns, ["node_a", "node_b", "score"])
+        ends = {"node_a": left[block.left].view(np.int64), "node_b": right[block.right].view(np.int64)}
+        yield pa.RecordBatch.from_pydict({**ends, "score": block.score.astype(np.float64)})

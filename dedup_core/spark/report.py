@@ -103,20 +103,24 @@ def _worth_showing(records: Sequence[Record]) -> list[Record]:
     return [record for record in records if record not in evaluated[1:]][:_RUNS_SHOWN]
 
 
+def _newest_search(method: str, records: Sequence[Record]) -> Record:
+    """Return the record of the newest run that searched by a method; an empty one if there is none."""
+    return next((record for record in records if method in record.get("counts", {}).get("found", {})), {})
+
+
 def _thresholds(tables: sampling.Tables, records: Sequence[Record]) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
     for method, ascending in tables.ascending.items():
         name = "max_distance_threshold" if ascending else "min_similarity_threshold"
-        used = (r["settings"].get(name) for r in records if method in r.get("counts", {}).get("found", {}))
-        found[method] = next(used, None)
+        found[method] = _newest_search(method, records).get("settings", {}).get(name)
     return found
 
 
 def _with_recall(result: MethodResult, records: Sequence[Record]) -> MethodResult:
     """Say of a method whose newest search was clustered that it was, and what recall it measured."""
-    counts = (record.get("counts", {}).get("found", {}) for record in records)
-    newest: Mapping[str, Any] = next((found[result.name] for found in counts if result.name in found), {})
-    return replace(result, is_exact=False, recall=newest["recall"]) if "recall" in newest else result
+    search = _newest_search(result.name, records)
+    counts = search["counts"]["found"][result.name] if search else {}
+    return replace(result, is_exact=False, recall=counts["recall"]) if "recall" in counts else result
 
 
 def _files(
