@@ -91,6 +91,7 @@ def main() -> None:
             ids = random.permutation(np.unique(random.integers(-(2**63), 2**63, int(edges[0].size * 2.1), np.int64)))
             write_edges(edges, ids, Path(folder) / name)
             seconds, count = by_scipy(edges, ids)
+            nodes = len(np.unique(np.concatenate(edges)))
             for a_task in (5_000_000, min(given.edges_a_task, max(1, len(edges[0]) // 5))):
                 staging = Staging(spark, Store(folder), f"{name}-{a_task}")
                 started = time.perf_counter()
@@ -98,7 +99,6 @@ def main() -> None:
                     "labels", groups.components(spark.read.parquet(f"{folder}/{name}"), staging, a_task)
                 )
                 took = time.perf_counter() - started
-                nodes = len(np.unique(np.concatenate(edges)))
                 if (table.count(), table.select("root").distinct().count()) != (nodes, count):
                     raise SystemExit(f"{name}: not the components of scipy")
                 rounds = sum(step.startswith("round-") for step in staging.store.entries("_staging", staging.name)) - 1
