@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import evaluated
 import naive
@@ -231,13 +232,16 @@ def test_a_gate_needs_a_truth(tmp_path):
 # The job
 
 
-def test_the_job_leaves_metrics_sweep_samples_and_figures(spark, tmp_path):
+@pytest.fixture(scope="module")
+def job(spark, tmp_path_factory):
+    """What the job left of two methods before its gate failed, and what it worked on."""
     names, labels, distances = evaluated.random_case(2, count=24)
     similarities = {pair: 1 - distance / 40 for pair, distance in distances.items()}
-    out, lines = tmp_path / "out", []
+    folder, lines = tmp_path_factory.mktemp("job"), []
+    out = folder / "out"
     evaluated.write_tables(out, names, similarities, method="cnn", threshold=0.7)
     found = evaluated.write_tables(out, names, distances, threshold=12, failures=["broken.jpg"])
-    truth = evaluated.write_truth(tmp_path, "labels-csv", labels | {"broken.jpg": "g5"})
+    truth = evaluated.write_truth(folder, "labels-csv", labels | {"broken.jpg": "g5"})
     settings = settings_of(
         out, ground_truth=str(truth), method="phash,cnn", samples_per_threshold=2, max_sweep_pairs=10, min_recall=0.999
     )
@@ -246,39 +250,59 @@ def test_the_job_leaves_metrics_sweep_samples_and_figures(spark, tmp_path):
         match=r"quality gate is not met: phash recall 0\.\d+ is below the 0\.999 of --min-recall.*/evaluation/\)",
     ):
         run_evaluate(spark, settings, lines.append)
-
-    done = out / "evaluation"
-    figures = json.loads((done / "metrics.json").read_text())
     expected = evaluate(evaluated.map_of_labels(labels), found)
-    assert_equal_figures(figures["phash"], expected)
-    sweep = pq.read_table(done / "sweep.parquet").to_pylist()
-    last = {row["method"]: row for row in sweep}  # its thresholds go from strict to loose
+    sweep = pq.read_table(out / "evaluation" / "sweep.parquet").to_pylist()
+    chosen = json.loads((out / "evaluation" / "thresholds.json").read_text())["phash"]
+    return SimpleNamespace(
+        names=names, labels=labels, distances=distances, out=out, done=out / "evaluation", lines=lines,
+        expected=expected, sweep=sweep, chosen=chosen,
+    )  # fmt: skip
+
+
+def test_the_job_leaves_the_metrics_of_one_machine(job):
+    assert_equal_figures(json.loads((job.done / "metrics.json").read_text())["phash"], job.expected)
+
+
+def test_the_job_leaves_a_sweep_from_strict_to_loose(job):
+    last = {row["method"]: row for row in job.sweep}
     assert last["phash"]["threshold"] == 12
     assert last["cnn"]["threshold"] == 0.7
-    assert last["cnn"]["pairs"] == last["phash"]["pairs"] == len(distances)
-    assert last["cnn"]["groups"] == last["phash"]["groups"] == len(set(naive.connected(distances).values()))
-    assert last["cnn"]["removals"] == len(naive.greedy_removals(names, distances))
-    assert sweep[0]["groups"] is None, "more pairs than max_sweep_pairs"
-    samples = pq.read_table(done / "samples.parquet").to_pylist()
-    assert all(row["is_true"] == (labels[row["path_a"]] == labels[row["path_b"]] is not None) for row in samples)
-    assert all(distances[row["path_a"], row["path_b"]] == row["score"] for row in samples if row["method"] == "phash")
-    chosen = json.loads((done / "thresholds.json").read_text())["phash"]
-    assert chosen["best_f1"]["f1"] == max(row["f1"] for row in sweep if row["method"] == "phash")
-    assert "max_sweep_pairs" in chosen["notes"][0]
-    assert {path.name for path in done.glob("*.svg")} == {
+    assert last["cnn"]["pairs"] == last["phash"]["pairs"] == len(job.distances)
+    assert last["cnn"]["groups"] == last["phash"]["groups"] == len(set(naive.connected(job.distances).values()))
+    assert last["cnn"]["removals"] == len(naive.greedy_removals(job.names, job.distances))
+    assert job.sweep[0]["groups"] is None, "more pairs than max_sweep_pairs"
+
+
+def test_the_job_names_the_best_threshold(job):
+    assert job.chosen["best_f1"]["f1"] == max(row["f1"] for row in job.sweep if row["method"] == "phash")
+    assert "max_sweep_pairs" in job.chosen["notes"][0]
+    assert any("1 images of the ground truth could not be encoded" in line for line in job.lines)
+    assert any("best F1: at distance ≤" in line for line in job.lines)
+
+
+def test_the_job_leaves_samples_and_figures_and_nothing_else(job):
+    samples = pq.read_table(job.done / "samples.parquet").to_pylist()
+    assert all(
+        row["is_true"] == (job.labels[row["path_a"]] == job.labels[row["path_b"]] is not None) for row in samples
+    )
+    of_phash = [row for row in samples if row["method"] == "phash"]
+    assert all(job.distances[row["path_a"], row["path_b"]] == row["score"] for row in of_phash)
+    assert {path.name for path in job.done.glob("*.svg")} == {
         "precision_recall.svg", "sweep_cnn.svg", "sweep_phash.svg", "scores_cnn.svg", "scores_phash.svg",
         "group_sizes_cnn.svg", "group_sizes_phash.svg",
     }  # fmt: skip
-    results = [MethodResult("phash", True, 12, len(names), len(distances)), MethodResult("cnn", False, 0.7, 24, 1)]
-    shown = {entry.method: entry for entry in evaluations(spark, Store(str(out)), results, [])}
-    assert shown["phash"].metrics["f1-score"] == expected["f1-score"][1]
-    assert shown["phash"].chosen == chosen
+    assert not (job.out / "_staging").exists()
+
+
+def test_the_report_reads_what_the_job_left(spark, job):
+    found = len(job.distances)
+    results = [MethodResult("phash", True, 12, len(job.names), found), MethodResult("cnn", False, 0.7, 24, 1)]
+    shown = {entry.method: entry for entry in evaluations(spark, Store(str(job.out)), results, [])}
+    assert shown["phash"].metrics["f1-score"] == job.expected["f1-score"][1]
+    assert shown["phash"].chosen == job.chosen
     assert [row.threshold for row in shown["phash"].rows] == list(range(13))
     assert [row.threshold for row in shown["cnn"].rows] == [step / 100 for step in range(100, 69, -1)]
     assert (shown["phash"].is_current, shown["cnn"].is_current) == (True, False)
-    assert any("1 images of the ground truth could not be encoded" in line for line in lines)
-    assert any("best F1: at distance ≤" in line for line in lines)
-    assert not (out / "_staging").exists()
 
 
 def test_without_a_truth_thresholds_can_be_chosen_by_looking(spark, tmp_path):
