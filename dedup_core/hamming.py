@@ -12,14 +12,13 @@ from numbers import Integral
 
 import numpy as np
 
-from dedup_core.hamming_kernels import Buckets, Found, Groups, Sweep, compare_neighbours, decide, expand
+from dedup_core.hamming_kernels import HIT_PAIRS, Buckets, Found, Groups, Sweep, compare_neighbours, decide, expand
 from dedup_core.hamming_plan import Band, Plan, choose_plan, words_within
 from dedup_core.pairs import Pairs
-from dedup_core.popcount import LANES, ROWS
 
 CODE_BITS = 64
 MOST_CODES = 2**32 - 1  # positions within a band are 32 bits
-BUFFERED_HITS = 1 << 14  # places with a close pair that are held before their pairs are decided
+BUFFERED_HITS = 1 << 12  # places with a close pair that are held before their pairs are decided
 CACHED_CODES = (
     4096  # buckets are swept in groups of about so many codes: two groups stay in the cache nearest to the core
 )
@@ -195,9 +194,9 @@ def _repeated_codes(groups: Groups) -> Iterator[Found]:
 
 def _swept(left: Buckets, right: Buckets, sweep: Sweep) -> Iterator[Found]:
     """Yield the pairs of one sweep, a buffer at a time."""
-    found = _buffer(BUFFERED_HITS * ROWS * LANES, np.uint32)
+    found = _buffer(BUFFERED_HITS * HIT_PAIRS, np.uint32)
     hits = np.empty((BUFFERED_HITS, 4), np.uint32)
-    cursor = np.zeros(4, np.uint64)
+    cursor = np.zeros(5, np.uint64)
     count = BUFFERED_HITS
     while count == BUFFERED_HITS:
         count = compare_neighbours(left, right, sweep, hits, cursor)
@@ -213,7 +212,7 @@ def _sweeps(
     high_bits = min(width, max(0, math.ceil(math.log2(size / CACHED_CODES))))
     low_bits = width - high_bits
     known = np.array(earlier, np.uint64).reshape(-1, 2)
-    low_masks = [words_within(low_bits, radius) for radius in range(band.radius + 1)]
+    low_masks = [np.sort(words_within(low_bits, radius)) for radius in range(band.radius + 1)]
     for high_mask in words_within(high_bits, band.radius):
         nearby = low_masks[band.radius - int(high_mask).bit_count()]
         shifted = high_mask << np.uint64(low_bits)

@@ -11,18 +11,19 @@ from typing import NamedTuple
 import numpy as np
 
 from dedup_core.compiled import compiled
-from dedup_core.popcount import LANES, ROWS, any_within, popcount
+from dedup_core.popcount import LANES, lanes_within, popcount
 
-ONE = np.uint64(1)
-ROW_STEP = np.uint64(ROWS)
-COLUMN_STEP = np.uint64(LANES)
+ZERO, ONE = np.uint64(0), np.uint64(1)
+ROWS = np.uint64(32)  # compared with a vector of columns before its answer is looked at
+COLUMNS = np.uint64(LANES)
+HIT_PAIRS = int(ROWS) * LANES  # the most pairs in a hit
 
 
 class Buckets(NamedTuple):
     """Codes ordered by their value in one band.
 
     Attributes:
-        codes: uint64 (n + LANES,), the codes, bucket after bucket, then spare zeros.
+        codes: uint64 (n + LANES,), the codes, bucket after bucket, then spare zeros that a vector may read.
         ids: uint32 (n,), where each code stood before.
         starts: uint32 (2**width + 1,), where each bucket begins.
     """
@@ -90,7 +91,7 @@ def band_keys(codes: np.ndarray, tables: np.ndarray) -> np.ndarray:
 
 @compiled
 def fill_buckets(codes: np.ndarray, keys: np.ndarray, width: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the arrays of `Buckets`, by a counting sort."""
+    """Return codes, ids and starts of `Buckets`, by a counting sort."""
     starts = np.zeros((1 << width) + 1, np.uint32)
     for key in keys:
         starts[np.uint64(key) + ONE] += np.uint32(1)
@@ -108,76 +109,78 @@ def fill_buckets(codes: np.ndarray, keys: np.ndarray, width: int) -> tuple[np.nd
 
 
 @compiled
-def _next_near(codes: np.ndarray, row: int, stop: int, others: np.ndarray, column: int, max_distance: int) -> int:
-    """Return the next ``ROWS`` rows that are near any of the ``LANES`` columns from here on, or ``stop`` or more."""
-    while row < stop and not any_within(codes, row, others, column, max_distance):
-        row += ROW_STEP
-    return row
-
-
-@compiled
 def compare_neighbours(left: Buckets, right: Buckets, sweep: Sweep, hits: np.ndarray, cursor: np.ndarray) -> int:
-    """Compare neighbouring buckets, and note where a few rows are near a few columns.
+    """Compare neighbouring buckets, and note which columns may be near some of a few rows.
 
     Args:
         left: buckets whose codes are the rows.
         right: buckets whose codes are the columns; the same object in a self-join.
         sweep: what to compare.
-        hits: uint32 (size, 4), receives first and end of the rows, first and end of the columns.
-        cursor: uint64 (4,), zeros at first: where to go on.
+        hits: uint32 (size, 4), receives first and end of the rows, the first column, which columns are near (bits).
+        cursor: uint64 (5,), zeros at first: where to go on.
 
     Returns:
         The number of hits. As many as fit: call again, for there may be more.
     """
-    codes, starts, others, other_starts = left.codes, left.starts, right.codes, right.starts
-    count, size, low_masks = 0, ONE << sweep.low_bits, np.uint64(len(sweep.low_masks))
-    blocks = (np.uint64(len(starts) - 1) >> sweep.low_bits) * low_masks
-    first_block, first_bucket, first_column, first_row = cursor
+    count, size = 0, ONE << sweep.low_bits
+    blocks = np.uint64(len(left.starts) - 1) >> sweep.low_bits
+    first_block, first_bucket, first_mask, first_row, first_column = cursor
     for block in range(first_block, blocks):
-        first = np.uint64(block) // low_masks * size
-        mask = sweep.high_mask | sweep.low_masks[np.uint64(block) % low_masks]
-        if sweep.triangle and first ^ sweep.high_mask < first:
+        base = np.uint64(block) << sweep.low_bits
+        if sweep.triangle and base ^ sweep.high_mask < base:
             continue
-        for bucket in range(first + first_bucket, first + size):
-            neighbour = bucket ^ mask
-            if sweep.triangle and neighbour < bucket:
-                continue
-            same = sweep.triangle and neighbour == bucket
-            row, last_row = np.uint64(starts[bucket]), np.uint64(starts[bucket + ONE])
-            column, last_column = np.uint64(other_starts[neighbour]), np.uint64(other_starts[neighbour + ONE])
-            for j in range(column + first_column, last_column, COLUMN_STEP):
-                end = min(j + COLUMN_STEP, last_column)
-                stop = min(last_row, end) if same else last_row
-                i = _next_near(codes, row + first_row, stop, others, j, sweep.max_distance)
-                while i < stop:
-                    if count == len(hits):
-                        cursor[:] = block, bucket - first, j - column, i - row
-                        return count
-                    hits[count, 0], hits[count, 1] = i, min(i + ROW_STEP, stop)
-                    hits[count, 2], hits[count, 3] = j, end
-                    count += 1
-                    i = _next_near(codes, i + ROW_STEP, stop, others, j, sweep.max_distance)
-                first_row = np.uint64(0)
-            first_column = np.uint64(0)
-        first_bucket = np.uint64(0)
+        for bucket in range(base + first_bucket, base + size):
+            top, bottom = np.uint64(left.starts[bucket]), np.uint64(left.starts[bucket + ONE])
+            masks = np.uint64(len(sweep.low_masks)) if top < bottom else ZERO
+            for mask in range(first_mask, masks):
+                neighbour = bucket ^ sweep.high_mask ^ sweep.low_masks[mask]
+                if sweep.triangle and neighbour < bucket:
+                    continue
+                same = sweep.triangle and neighbour == bucket
+                begin, end = np.uint64(right.starts[neighbour]), np.uint64(right.starts[neighbour + ONE])
+                # Loops by "while" from here on: stepping through a range costs a division at the start of each.
+                i = top + first_row
+                while i < bottom:
+                    stop, start = min(i + ROWS, bottom), i + ONE if same else begin
+                    j = start + first_column
+                    while j < end:
+                        if count == len(hits):
+                            cursor[0], cursor[1], cursor[2] = block, bucket - base, mask
+                            cursor[3], cursor[4] = i - top, j - start
+                            return count
+                        near = lanes_within(left.codes, i, stop, right.codes, j, sweep.max_distance)
+                        near &= (ONE << min(end - j, COLUMNS)) - ONE
+                        # Written always and counted if near: a branch here would be mispredicted at most hits.
+                        hits[count, 0], hits[count, 1], hits[count, 2], hits[count, 3] = i, stop, j, near
+                        count += near != ZERO
+                        j += COLUMNS
+                    first_column = ZERO
+                    i += ROWS
+                first_row = ZERO
+            first_mask = ZERO
+        first_bucket = ZERO
     cursor[0] = blocks
     return count
 
 
 @compiled
 def decide(left: Buckets, right: Buckets, hits: np.ndarray, sweep: Sweep, found: Found) -> None:
-    """Fill ``found`` with the pairs among the hits that no earlier band reported. A hit has ROWS * LANES at most."""
-    count = np.uint64(0)
+    """Fill ``found`` with the pairs among the hits that no earlier band reported: at most ``HIT_PAIRS`` a hit."""
+    count = ZERO
     for hit in range(np.uint64(len(hits))):
-        for i in range(np.uint64(hits[hit, 0]), np.uint64(hits[hit, 1])):
-            # In a self-join the neighbour never stands before the bucket, so this leaves each pair once.
-            first = max(np.uint64(hits[hit, 2]), i + ONE) if sweep.triangle else np.uint64(hits[hit, 2])
-            for k in range(first, np.uint64(hits[hit, 3])):
-                differing = left.codes[i] ^ right.codes[k]
-                if np.uint64(popcount(differing)) <= sweep.max_distance and not _known(differing, sweep.earlier):
-                    found.left[count], found.right[count] = left.ids[i], right.ids[k]
-                    found.score[count] = popcount(differing)
-                    count += ONE
+        first, stop = np.uint64(hits[hit, 0]), np.uint64(hits[hit, 1])
+        near, k = np.uint64(hits[hit, 3]), np.uint64(hits[hit, 2])
+        while near:
+            if near & ONE:
+                # In a self-join the neighbour never stands before the bucket, so this leaves each pair once.
+                for i in range(first, min(stop, k) if sweep.triangle else stop):
+                    differing = left.codes[i] ^ right.codes[k]
+                    if np.uint64(popcount(differing)) <= sweep.max_distance and not _known(differing, sweep.earlier):
+                        found.left[count], found.right[count] = left.ids[i], right.ids[k]
+                        found.score[count] = popcount(differing)
+                        count += ONE
+            near >>= ONE
+            k += ONE
     found.filled[0] = count
 
 

@@ -9,21 +9,23 @@ equal radii made unequal: at d = 10 four bands need radius 2, 2, 2 and 1.) A pla
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
 
 from dedup_core.hamming_kernels import Buckets, band_keys, count_within, fill_buckets
 
-# Nanoseconds, measured on one core with AVX2. Only their ratios matter: they decide between plans.
-COMPARE_PAIR = 0.28
-VISIT_ROW = 1.6
-VISIT_BUCKET = 9.0
-SORT_CODE = 60.0
+# Nanoseconds, measured on one core with AVX-512. Only their ratios matter: they decide between plans.
+COMPARE_PAIR = 0.027
+VISIT_ROW = 0.52
+VISIT_BUCKET = 3.4
+SORT_CODE = 15.0
 DECIDE_PAIR = 12.0
 
-SMALL_JOIN = 200_000_000  # pairs (left times right); scanning fewer takes less time than planning
+SMALL_JOIN = 400_000_000  # pairs (left times right); scanning fewer takes less time than planning
 MOST_BANDS = 8
 WIDEST_BAND = 24  # bits: the table of bucket starts takes 64 MiB
 SAMPLE = 512
@@ -85,17 +87,24 @@ def choose_plan(left: np.ndarray, right: np.ndarray | None, max_distance: int) -
         return SCAN
     workload = _Workload.sample(left, right, max_distance)
     widest = min(WIDEST_BAND, int(math.log2(max(size))) + 1)
-    plans = [
-        _deal_bits(_radii(max_distance, bands), width, workload.agreement)
-        for bands in range(1, min(max_distance + 1, MOST_BANDS) + 1)
-        for width in range(max(1, widest - 6), widest + 1)
-    ]
-    best = SCAN
-    for plan in sorted(plans, key=workload.least_cost):
-        if workload.least_cost(plan) >= workload.cost(best):
+    best, best_cost = SCAN, workload.cost(SCAN)
+    for plan in sorted(_plans(max_distance, widest, workload.agreement), key=workload.least_cost):
+        if workload.least_cost(plan) >= best_cost:
             break
-        best = min(best, plan, key=workload.cost)
+        cost = workload.cost(plan)
+        if cost < best_cost:
+            best, best_cost = plan, cost
     return best
+
+
+def _plans(max_distance: int, widest: int, agreement: np.ndarray) -> Iterator[Plan]:
+    """Yield plans of every number of bands, with bands of various widths."""
+    for bands in range(1, min(max_distance + 1, MOST_BANDS) + 1):
+        for width in range(max(1, widest - 6), widest + 1):
+            plan = _deal_bits(_radii(max_distance, bands), width, agreement)
+            yield plan
+            if all(len(band.bits) < width for band in plan):
+                break  # all bits are given out: wider bands would get no more
 
 
 def _radii(max_distance: int, bands: int) -> list[int]:
@@ -156,11 +165,15 @@ class _Workload:
 
     def cost(self, plan: Plan) -> float:
         """Return the nanoseconds that a plan is expected to take, for codes like the sampled ones."""
-        # Each band meets most of the wanted pairs again, and drops those it knows: dear where there are many.
-        wanted = self._close_share(ALL_BITS, self.max_distance) * self.sizes[0] * self.sizes[1] * self.halved
         shares = [max(band.share, self._close_share(band.mask, band.radius)) for band in plan]
         bands = sum(self._band_cost(band, share) for band, share in zip(plan, shares, strict=True))
-        return bands + len(plan) * wanted * DECIDE_PAIR
+        # Each band meets most of the wanted pairs again, and drops those it knows: dear where there are many.
+        return bands + len(plan) * self._wanted * DECIDE_PAIR
+
+    @cached_property
+    def _wanted(self) -> float:
+        """How many pairs the join is expected to report."""
+        return self._close_share(ALL_BITS, self.max_distance) * self.sizes[0] * self.sizes[1] * self.halved
 
     def _close_share(self, mask: np.uint64, radius: int) -> float:
         # In a self-join the sample meets itself on the diagonal; those matches say nothing about other pairs.

@@ -1,4 +1,4 @@
-"""Counting differing bits: one pair at a time, and one code against eight at once."""
+"""Counting differing bits: one pair at a time, and many codes against a vector of eight others."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
 LANES = 8
-"""How many codes `any_within` compares with each row. Arrays it reads need this many spare codes at their end."""
-ROWS = 2
-"""How many rows it compares: more of them share a branch, fewer are wasted at the end of a bucket."""
+"""How many columns `lanes_within` compares with each row. Arrays that it reads need so many spare codes at the end."""
+STEP = 4
+"""How many rows it takes at a time."""
 
 
 def popcount(word: Any) -> int:
@@ -21,18 +21,25 @@ def popcount(word: Any) -> int:
     return int(word).bit_count()
 
 
-def any_within(codes: Any, row: Any, others: Any, column: Any, max_distance: Any) -> bool:
-    """Say whether any of ``ROWS`` codes from row on lies within a distance of any of ``LANES`` others from column on.
+def lanes_within(rows: Any, first: Any, stop: Any, columns: Any, column: Any, limit: Any) -> int:
+    """Say which of ``LANES`` columns may lie within a Hamming distance of one of the rows.
+
+    Every column that does is named. One that does not may be named for a row less than ``STEP`` past the end.
 
     Args:
-        codes: uint64 (n,).
-        row: uint64, below n - ROWS.
-        others: uint64 (m,).
-        column: uint64, below m - LANES.
-        max_distance: uint64.
+        rows: uint64 (n + LANES,), the rows and spare codes.
+        first: uint64, the first row.
+        stop: uint64, the end of the rows, at most n.
+        columns: uint64 (m + LANES,), the columns and spare codes.
+        column: uint64, the first column, below m.
+        limit: uint64, the distance, at most 64.
+
+    Returns:
+        uint64, in which bit k is set for the column k places after the first.
     """
-    rows, columns = codes[int(row) : int(row) + ROWS], others[int(column) : int(column) + LANES]
-    return any(popcount(code ^ other) <= max_distance for code in rows for other in columns)
+    nearby = columns[int(column) : int(column) + LANES]
+    near = [any(popcount(row ^ other) <= limit for row in rows[int(first) : int(stop)]) for other in nearby]
+    return np.uint64(sum(1 << lane for lane, is_near in enumerate(near) if is_near))
 
 
 # Kernels that run uncompiled (NUMBA_DISABLE_JIT=1) call the two functions above; compiled ones get the versions below.
@@ -45,31 +52,41 @@ def _count_bits(_typing_context: Any, word: Any) -> Any:
 
 
 @intrinsic
-def _any_lane_within(_typing_context: Any, codes: Any, row: Any, others: Any, column: Any, max_distance: Any) -> Any:
-    # Written as LLVM vectors, which suit every processor: left to itself LLVM vectorises only loops of 16 codes
-    # and more, and most buckets are smaller than that.
+def _near_lanes(_typing_context: Any, rows: Any, first: Any, stop: Any, columns: Any, column: Any, limit: Any) -> Any:
+    # Written as LLVM vectors, which suit every processor: left to itself LLVM vectorises only long loops, and most
+    # buckets are short. All rows share one test at the end: a branch a row would be mispredicted too often.
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        rows, first_row, columns, first_column, limit = arguments
-        word, vector = ir.IntType(64), ir.VectorType(ir.IntType(64), LANES)
-        count_bits = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(vector, [vector]), f"llvm.ctpop.v{LANES}i64"
-        )
+        row_array, first_row, stop_row, column_array, first_column, most = arguments
+        words, halves = ir.VectorType(ir.IntType(64), LANES), ir.VectorType(ir.IntType(32), 2 * LANES)
         row_data, column_data = (
             context.make_array(kind)(context, builder, array).data
-            for kind, array in ((signature.args[0], rows), (signature.args[2], columns))
+            for kind, array in ((signature.args[0], row_array), (signature.args[3], column_array))
         )
-        lanes = builder.load(builder.bitcast(builder.gep(column_data, [first_column]), vector.as_pointer()), align=8)
-        # A signed "less than" is the one comparison of 64-bit lanes that AVX2 has.
-        beyond = _in_every_lane(builder, builder.add(limit, ir.Constant(word, 1)), vector)
-        near = ir.Constant(ir.VectorType(ir.IntType(1), LANES), [0] * LANES)
-        for offset in range(ROWS):
-            place = builder.add(first_row, ir.Constant(word, offset))
-            code = _in_every_lane(builder, builder.load(builder.gep(row_data, [place])), vector)
-            distances = builder.call(count_bits, [builder.xor(lanes, code)])
-            near = builder.or_(near, builder.icmp_signed("<", distances, beyond))
-        return builder.icmp_unsigned("!=", builder.bitcast(near, ir.IntType(LANES)), ir.Constant(ir.IntType(LANES), 0))
+        place = builder.bitcast(builder.gep(column_data, [first_column]), words.as_pointer())
+        nearby = builder.load(place, align=8)
+        # AVX2 has a minimum for 32 bits and none for 64. Counts leave the higher halves 0, so either does.
+        least = cgutils.alloca_once_value(builder, ir.Constant(halves, [65, 0] * LANES))
+        step = ir.Constant(first_row.type, STEP)
+        with cgutils.for_range_slice(builder, first_row, stop_row, step, intp=first_row.type) as (row, _):
+            for offset in range(STEP):
+                at = builder.add(row, ir.Constant(row.type, offset))
+                code = _in_every_lane(builder, builder.load(builder.gep(row_data, [at])), words)
+                distances = builder.bitcast(_call(builder, "ctpop", builder.xor(nearby, code)), halves)
+                builder.store(_call(builder, "umin", builder.load(least), distances), least)
+        near = builder.icmp_unsigned(
+            "<=", builder.bitcast(builder.load(least), words), _in_every_lane(builder, most, words)
+        )
+        return builder.zext(builder.bitcast(near, ir.IntType(LANES)), ir.IntType(64))
 
-    return types.boolean(codes, row, others, column, max_distance), generate
+    return types.uint64(rows, first, stop, columns, column, limit), generate
+
+
+def _call(builder: Any, operation: str, *vectors: Any) -> Any:
+    """Apply one of LLVM's operations to vectors of one type."""
+    kind = vectors[0].type
+    name = f"llvm.{operation}.v{kind.count}i{kind.element.width}"
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(kind, [kind] * len(vectors)), name)
+    return builder.call(function, vectors)
 
 
 def _in_every_lane(builder: Any, word: Any, vector: Any) -> Any:
@@ -88,9 +105,9 @@ def _compiled_popcount(word: Any) -> Any:  # noqa: ARG001
     return count
 
 
-@overload(any_within)
-def _compiled_any_within(codes: Any, row: Any, others: Any, column: Any, max_distance: Any) -> Any:  # noqa: ARG001
-    def compare(codes: Any, row: Any, others: Any, column: Any, max_distance: Any) -> Any:
-        return _any_lane_within(codes, row, others, column, max_distance)  # type: ignore[call-arg]
+@overload(lanes_within)
+def _compiled_lanes_within(rows: Any, first: Any, stop: Any, columns: Any, column: Any, limit: Any) -> Any:  # noqa: ARG001
+    def compare(rows: Any, first: Any, stop: Any, columns: Any, column: Any, limit: Any) -> Any:
+        return _near_lanes(rows, first, stop, columns, column, limit)  # type: ignore[call-arg]
 
     return compare

@@ -1,6 +1,7 @@
 """The Hamming join: every plan gives exactly the pairs of the slow oracle, for any codes, in any order."""
 
 import doctest
+import math
 
 import naive
 import numpy as np
@@ -154,8 +155,9 @@ def test_blocks_come_in_the_same_order_each_time():
     assert triples(first) == triples(second)
 
 
-@pytest.mark.parametrize("size", [14_142, 14_143])
-def test_sizes_on_either_side_of_planning_agree(size):
+@pytest.mark.parametrize("more", [0, 1])
+def test_sizes_on_either_side_of_planning_agree(more):
+    size = math.isqrt(hamming_plan.SMALL_JOIN) + more
     rng = np.random.default_rng(size)
     codes = random_codes(rng, size)
     codes[-300:] = flipped(rng, codes[:300], 9)
@@ -171,6 +173,18 @@ def test_planner_switches_between_band_counts_and_scan():
     codes = codes[:6000]
     for distance in (1, 3, 6, 10):
         assert joined(codes, None, distance, plans[distance]) == joined(codes, None, distance, SCAN)
+
+
+@pytest.mark.parametrize(("max_distance", "shapes"), [(3, 2), (10, 3), (14, 3)])
+def test_plans_on_either_side_of_a_switch_agree(max_distance, shapes):
+    codes = random_codes(np.random.default_rng(2), 600_000)
+    sizes = np.geomspace(8_000, len(codes), 16).astype(int)
+    plans = {choose_plan(codes[:size], None, max_distance) for size in sizes}
+    assert SCAN in plans
+    assert len({len(plan) for plan in plans}) >= shapes
+    few = np.concatenate([codes[:4000], flipped(np.random.default_rng(3), codes[:800], max_distance)])
+    expected = joined(few, None, max_distance, SCAN)
+    assert all(joined(few, None, max_distance, plan) == expected for plan in plans)
 
 
 def test_planner_scans_codes_that_no_band_divides():
