@@ -166,7 +166,7 @@ def compare_neighbours(left: Buckets, right: Buckets, sweep: Sweep, hits: np.nda
 @compiled
 def decide(left: Buckets, right: Buckets, hits: np.ndarray, sweep: Sweep, found: Found) -> None:
     """Fill ``found`` with the pairs among the hits that no earlier band reported: at most ``HIT_PAIRS`` a hit."""
-    count = ZERO
+    count, some_known = ZERO, len(sweep.earlier) > 0
     for hit in range(np.uint64(len(hits))):
         first, stop = np.uint64(hits[hit, 0]), np.uint64(hits[hit, 1])
         near, k = np.uint64(hits[hit, 3]), np.uint64(hits[hit, 2])
@@ -175,10 +175,13 @@ def decide(left: Buckets, right: Buckets, hits: np.ndarray, sweep: Sweep, found:
                 # In a self-join the neighbour never stands before the bucket, so this leaves each pair once.
                 for i in range(first, min(stop, k) if sweep.triangle else stop):
                     differing = left.codes[i] ^ right.codes[k]
-                    if np.uint64(popcount(differing)) <= sweep.max_distance and not _known(differing, sweep.earlier):
-                        found.left[count], found.right[count] = left.ids[i], right.ids[k]
-                        found.score[count] = popcount(differing)
-                        count += ONE
+                    # As above: written always, counted if wanted.
+                    found.left[count], found.right[count] = left.ids[i], right.ids[k]
+                    found.score[count] = popcount(differing)
+                    wanted = np.uint64(popcount(differing)) <= sweep.max_distance
+                    if wanted and some_known:
+                        wanted = not _known(differing, sweep.earlier)
+                    count += np.uint64(wanted)
             near >>= ONE
             k += ONE
     found.filled[0] = count
