@@ -174,6 +174,10 @@ def _distinct_pairs(
         yield from _repeated_codes(groups)
         if max_distance == 0:
             return
+    elif len(left) < len(right):  # the larger side gives the rows, which the kernel takes many at a time
+        for found in _distinct_pairs(right, left, groups, max_distance, plan):
+            yield found._replace(left=found.right, right=found.left)
+        return
     earlier: list[tuple[np.uint64, int]] = []
     for band in choose_plan(left, right, max_distance) if plan is None else plan:
         left_buckets = band.sort(left)
