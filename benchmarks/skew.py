@@ -16,7 +16,7 @@ from pathlib import Path
 
 import faiss
 import numpy as np
-from hamming import seconds, time_flat
+from hamming import seconds, time_flat, warm_up
 from PIL import Image, ImageEnhance, ImageOps
 
 from dedup_core.corpus import installed_photographs
@@ -77,7 +77,7 @@ def made_to_hurt(size: int) -> dict[str, np.ndarray]:
 
 def measure(name: str, codes: np.ndarray) -> None:
     """Print a row of the table."""
-    list(self_join_blocks(codes[:100], DISTANCE))  # compile, or load the compiled kernels
+    warm_up(DISTANCE)
     pairs: list[int] = []
     ours = seconds(lambda: pairs.append(sum(map(len, self_join_blocks(codes, DISTANCE)))))
     flat = time_flat(codes, DISTANCE)

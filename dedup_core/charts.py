@@ -60,6 +60,7 @@ def score_histogram(
         axes.set_title(f"{counts[within].sum():,} of {counts.sum():,} pairs have a {limit}")
     axes.set_ylim(bottom=0.7)  # a bar of one pair must be seen
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    whole_ticks(axes, scores)
     _tidy(axes)
     return figure
 
@@ -87,8 +88,7 @@ def sweep_figure(sweep: Sweep, *, ascending: bool = True) -> Figure:
     rates.legend(framealpha=0.9, edgecolor="none")
     pairs.plot(thresholds, sweep.pairs[order], color=INK)
     pairs.set(xlabel=f"{_score_label(ascending)} threshold", ylabel="pairs", yscale="symlog", ylim=(0, None))
-    if _are_whole(thresholds):
-        pairs.xaxis.set_major_locator(MaxNLocator(integer=True))
+    whole_ticks(pairs, thresholds)
     for axes in (rates, pairs):
         _tidy(axes)
     return figure
@@ -160,6 +160,12 @@ def plain_figure(width: float, height: float, **options: Any) -> Figure:
         with suppress(ImportError):
             importlib.import_module("matplotlib_inline.backend_inline")
     return Figure(figsize=(width, height), **options)
+
+
+def whole_ticks(axes: Axes, values: np.ndarray) -> None:
+    """Keep the x axis free of fractions where the values, such as Hamming distances, have none."""
+    if _are_whole(values):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def in_notebook() -> bool:

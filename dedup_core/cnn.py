@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from dedup_core.errors import SettingsError
+from dedup_core.errors import SettingsError, to_install
 
 MOBILENET_SIZE = (224, 224)
 IMAGENET = "imagenet"
@@ -104,7 +104,7 @@ def _tensorflow(threads: int | None) -> Any:
     try:
         import tensorflow
     except ImportError as error:
-        raise SettingsError(f"CNN needs TensorFlow: pip install 'dedup-core[cnn]' ({error})") from error
+        raise SettingsError(f"CNN needs TensorFlow: {to_install('cnn')} ({error})") from error
     try:
         if threads is not None:
             tensorflow.config.threading.set_intra_op_parallelism_threads(threads)

@@ -30,6 +30,12 @@ class LimitError(DedupError):
     exit_code = 4
 
 
+def to_install(extra: str) -> str:
+    """Return what to do to have the packages of an extra, here and through ``spark-submit.sh``."""
+    extras = ",".join(dict.fromkeys(["spark", "report", "demo", extra]))
+    return f"pip install 'dedup-core[{extra}]', or DEDUP_EXTRAS={extras} ./spark-submit.sh ..."
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a hint that names the known name closest to ``name``, or lists them all where none is close."""
     names = sorted(known)

@@ -148,7 +148,7 @@ def compare_neighbours(left: Buckets, right: Buckets, sweep: Sweep, hits: np.nda
                             cursor[0], cursor[1], cursor[2] = block, bucket - base, mask
                             cursor[3], cursor[4] = i - top, j - start
                             return count
-                        near = lanes_within(left.codes, i, stop, right.codes, j, sweep.max_distance)
+                        near = lanes_within(left.codes, (i, stop), right.codes, j, sweep.max_distance)
                         near &= (ONE << min(end - j, COLUMNS)) - ONE
                         # Written always and counted if near: a branch here would be mispredicted at most hits.
                         hits[count, 0], hits[count, 1], hits[count, 2], hits[count, 3] = i, stop, j, near

@@ -21,15 +21,14 @@ def popcount(word: Any) -> int:
     return int(word).bit_count()
 
 
-def lanes_within(rows: Any, first: Any, stop: Any, columns: Any, column: Any, limit: Any) -> int:
+def lanes_within(rows: Any, span: Any, columns: Any, column: Any, limit: Any) -> int:
     """Say which of ``LANES`` columns may lie within a Hamming distance of one of the rows.
 
     Every column that does is named. One that does not may be named for a row less than ``STEP`` past the end.
 
     Args:
         rows: uint64 (n + LANES,), the rows and spare codes.
-        first: uint64, the first row.
-        stop: uint64, the end of the rows, at most n.
+        span: two uint64, the first row and the end of the rows, at most n.
         columns: uint64 (m + LANES,), the columns and spare codes.
         column: uint64, the first column, below m.
         limit: uint64, the distance, at most 64.
@@ -37,8 +36,9 @@ def lanes_within(rows: Any, first: Any, stop: Any, columns: Any, column: Any, li
     Returns:
         uint64, in which bit k is set for the column k places after the first.
     """
+    first, stop = map(int, span)
     nearby = columns[int(column) : int(column) + LANES]
-    near = [any(popcount(row ^ other) <= limit for row in rows[int(first) : int(stop)]) for other in nearby]
+    near = [any(popcount(row ^ other) <= limit for row in rows[first:stop]) for other in nearby]
     return np.uint64(sum(1 << lane for lane, is_near in enumerate(near) if is_near))
 
 
@@ -52,15 +52,16 @@ def _count_bits(_typing_context: Any, word: Any) -> Any:
 
 
 @intrinsic
-def _near_lanes(_typing_context: Any, rows: Any, first: Any, stop: Any, columns: Any, column: Any, limit: Any) -> Any:
+def _near_lanes(_typing_context: Any, rows: Any, span: Any, columns: Any, column: Any, limit: Any) -> Any:
     # Written as LLVM vectors, which suit every processor: left to itself LLVM vectorises only long loops, and most
     # buckets are short. All rows share one test at the end: a branch a row would be mispredicted too often.
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        row_array, first_row, stop_row, column_array, first_column, most = arguments
+        row_array, row_span, column_array, first_column, most = arguments
+        first_row, stop_row = cgutils.unpack_tuple(builder, row_span)
         words, halves = ir.VectorType(ir.IntType(64), LANES), ir.VectorType(ir.IntType(32), 2 * LANES)
         row_data, column_data = (
             context.make_array(kind)(context, builder, array).data
-            for kind, array in ((signature.args[0], row_array), (signature.args[3], column_array))
+            for kind, array in ((signature.args[0], row_array), (signature.args[2], column_array))
         )
         place = builder.bitcast(builder.gep(column_data, [first_column]), words.as_pointer())
         nearby = builder.load(place, align=8)
@@ -78,7 +79,7 @@ def _near_lanes(_typing_context: Any, rows: Any, first: Any, stop: Any, columns:
         )
         return builder.zext(builder.bitcast(near, ir.IntType(LANES)), ir.IntType(64))
 
-    return types.uint64(rows, first, stop, columns, column, limit), generate
+    return types.uint64(rows, span, columns, column, limit), generate
 
 
 def _call(builder: Any, operation: str, *vectors: Any) -> Any:
@@ -106,8 +107,8 @@ def _compiled_popcount(word: Any) -> Any:  # noqa: ARG001
 
 
 @overload(lanes_within)
-def _compiled_lanes_within(rows: Any, first: Any, stop: Any, columns: Any, column: Any, limit: Any) -> Any:  # noqa: ARG001
-    def compare(rows: Any, first: Any, stop: Any, columns: Any, column: Any, limit: Any) -> Any:
-        return _near_lanes(rows, first, stop, columns, column, limit)  # type: ignore[call-arg]
+def _compiled_lanes_within(rows: Any, span: Any, columns: Any, column: Any, limit: Any) -> Any:  # noqa: ARG001
+    def compare(rows: Any, span: Any, columns: Any, column: Any, limit: Any) -> Any:
+        return _near_lanes(rows, span, columns, column, limit)  # type: ignore[call-arg]
 
     return compare

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dedup_core.errors import DedupError
+from dedup_core.errors import DedupError, to_install
 from dedup_core.report_charts import charts, level_text, short
 from dedup_core.report_data import Group, ImageFile, Member, PairExample, ReportData, RunFacts
 from dedup_core.report_evaluation import judged
@@ -43,7 +43,7 @@ def render(report: ReportData, max_bytes: int = MAX_PAGE_BYTES) -> str:
     try:
         import jinja2
     except ImportError as error:
-        raise DedupError("the report needs jinja2: pip install 'dedup-core[report]'") from error
+        raise DedupError(f"the report needs jinja2: {to_install('report')}") from error
     loader = jinja2.FileSystemLoader(_TEMPLATES)
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(readable=readable, short=short, level=level_text)

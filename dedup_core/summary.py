@@ -63,5 +63,6 @@ def _places(run: Run) -> list[str]:
     exports = [name for name in store.entries() if name.endswith(".json")]
     lines = [f"Tables   {store.url}/", f"         {', '.join(tables)}"]
     if store.exists("report", "index.html"):
-        lines.append(f"Report   {store.url}/report/index.html")
+        stale = "" if "report" in run.seconds else " (of an earlier run: jobs/report.py makes it anew)"
+        lines.append(f"Report   {store.url}/report/index.html{stale}")
     return lines + ([f"         {', '.join(exports)}"] if exports else [])

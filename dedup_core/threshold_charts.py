@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter, StrMethodFormatter
 
-from dedup_core.charts import BLUE, LIGHT, ORANGE, plain_figure
+from dedup_core.charts import BLUE, LIGHT, ORANGE, plain_figure, whole_ticks
 
 
 def removed_figure(thresholds: np.ndarray, removals: np.ndarray, in_groups: np.ndarray, n_images: int) -> Figure:
@@ -25,6 +25,7 @@ def removed_figure(thresholds: np.ndarray, removals: np.ndarray, in_groups: np.n
     axes.plot(thresholds[order], removals[order] / n_images, color=BLUE, marker=".", label="could be removed")
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
+    whole_ticks(axes, thresholds)
     axes.grid(color=LIGHT, linewidth=0.4)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(framealpha=0.9, edgecolor="none")

@@ -232,6 +232,11 @@ def test_a_histogram_has_a_bar_for_each_distance():
     assert axes.get_title() == "3 of 6 pairs have a distance ≤ 2"
 
 
+def test_no_tick_stands_between_two_distances():
+    (axes,) = score_histogram(np.arange(11)).axes
+    assert (np.mod(axes.get_xticks(), 1) == 0).all()
+
+
 def test_a_histogram_of_counts_equals_that_of_the_scores():
     scores, counts = np.unique(WHOLE, return_counts=True)
     one, other = (figure.axes[0] for figure in (score_histogram(WHOLE), score_histogram(scores, counts)))

@@ -10,8 +10,8 @@ from dedup_core.popcount import LANES, STEP, lanes_within, popcount
 
 
 @numba.njit
-def compiled_lanes_within(rows, first, stop, columns, column, limit):
-    return lanes_within(rows, first, stop, columns, column, limit)
+def compiled_lanes_within(rows, span, columns, column, limit):
+    return lanes_within(rows, span, columns, column, limit)
 
 
 @numba.njit
@@ -38,7 +38,7 @@ def test_lanes_within_names_the_near_columns(seed, flips, first, rows, column, l
     for _ in range(flips):
         codes ^= np.uint64(1) << random.integers(0, 64, codes.shape, dtype=np.uint64)
     stop = first + rows
-    arguments = (codes[0], *map(np.uint64, (first, stop)), codes[1], *map(np.uint64, (column, limit)))
+    arguments = (codes[0], (np.uint64(first), np.uint64(stop)), codes[1], *map(np.uint64, (column, limit)))
 
     def near(end):
         nearby = codes[1, column : column + LANES]

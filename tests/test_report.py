@@ -113,7 +113,8 @@ def test_without_jinja2_the_error_says_what_to_install(monkeypatch):
 
     importing = builtins.__import__
     monkeypatch.setattr(builtins, "__import__", no_jinja)
-    with pytest.raises(DedupError, match=r"pip install 'dedup-core\[report\]'"):
+    advice = r"pip install 'dedup-core\[report\]', or DEDUP_EXTRAS=spark,report,demo \./spark-submit.sh"
+    with pytest.raises(DedupError, match=advice):
         render(report([group(["a.jpg", "b.jpg"])]))
 
 

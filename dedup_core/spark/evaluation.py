@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from dedup_core.config import EvaluateSettings
 from dedup_core.config_layers import option
-from dedup_core.errors import LimitError, SettingsError
+from dedup_core.errors import InputError, LimitError, SettingsError
 from dedup_core.evaluation_results import MethodEvaluation, summary_lines, write_results
 from dedup_core.spark.found import Found, read_map, read_tables
 from dedup_core.spark.ground_truth import Truth, fitted, read_truth
@@ -32,8 +32,9 @@ def run_evaluate(spark: SparkSession, settings: EvaluateSettings, say: Callable[
     """Make ``evaluation/`` from the tables of an output folder or a JSON map, and from the truth if there is one.
 
     Raises:
-        SettingsError: if tables, methods or columns are missing.
-        InputError: if the truth or the map can't be read, contradicts itself, or is about other images.
+        SettingsError: if methods or columns are missing.
+        InputError: if there are no tables, or the truth or the map can't be read, contradicts itself, or is about other
+            images.
         LimitError: if a quality gate is not met. The results are written before.
     """
     run = _open_run(spark, settings, say)
@@ -75,7 +76,7 @@ def _found_in(settings: EvaluateSettings, output: Store) -> Store | None:
         return None
     other = Store(settings.duplicates)
     if not other.exists():
-        raise SettingsError(f"--duplicates: there is nothing at {settings.duplicates}")
+        raise InputError(f"--duplicates: there is nothing at {settings.duplicates}")
     return other
 
 

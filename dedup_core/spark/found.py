@@ -65,8 +65,8 @@ def read_tables(spark: SparkSession, store: Store, method: str) -> Found:
     """Read one method's tables.
 
     Raises:
-        SettingsError: if they are not there.
-        InputError: if no images were compared.
+        SettingsError: if they lack the method.
+        InputError: if there are none, or no images were compared.
     """
     ascending = is_hash(method)
     duplicates, pairs = (_of_method(spark, store, table, method) for table in ("duplicates", "pairs"))

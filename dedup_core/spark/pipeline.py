@@ -17,7 +17,7 @@ from dedup_core.config import (
     ReportSettings,
     SearchSettings,
 )
-from dedup_core.errors import SettingsError
+from dedup_core.errors import InputError, SettingsError, to_install
 from dedup_core.spark import features as encoding
 from dedup_core.spark.encoding_tasks import EncodePlan
 from dedup_core.spark.exports import clear_exports, export_maps
@@ -52,7 +52,8 @@ def run_find(spark: SparkSession, settings: FindSettings, say: Say) -> Run:
     """Make the ``pairs``, ``duplicates``, ``groups`` and ``removals`` tables from features.
 
     Raises:
-        SettingsError: if there is no features table, or it lacks a method.
+        InputError: if there is no features table.
+        SettingsError: if it lacks a method.
     """
     store = Store(settings.output)
     if settings.features is None:
@@ -61,7 +62,7 @@ def run_find(spark: SparkSession, settings: FindSettings, say: Say) -> Run:
         table = conform(spark.read.parquet(literal(Store(settings.features).path())), FEATURES)
         source = settings.features
     else:
-        raise SettingsError(f"--features: there is no table at {settings.features}")
+        raise InputError(f"--features: there is no table at {settings.features}")
     run = _open_run(spark, settings, say, source)
     return _close_run(run, settings, [_find(run, settings, table)])
 
@@ -69,7 +70,7 @@ def run_find(spark: SparkSession, settings: FindSettings, say: Say) -> Run:
 def _report(run: Run, settings: PipelineSettings) -> None:
     """Write the page. The tables are published by now: that they can't be shown does not make the run a failure."""
     if importlib.util.find_spec("jinja2") is None:
-        run.say("No report: it needs jinja2 (pip install 'dedup-core[report]')")
+        run.say(f"No report: it needs jinja2 ({to_install('report')})")
         return
     from dedup_core.spark.report import write_report  # loads the templates' engine, which the tables do without
 

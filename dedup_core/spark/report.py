@@ -28,7 +28,8 @@ def write_report(spark: SparkSession, settings: ReportSettings, say: Callable[[s
     """Write the page from the tables under the output folder, and return where it lies.
 
     Raises:
-        SettingsError: if there are no tables, or none of the methods to show.
+        InputError: if there are no tables.
+        SettingsError: if they have none of the methods to show.
     """
     store = Store(settings.output)
     report = gather(spark, store, settings)
@@ -45,7 +46,8 @@ def gather(spark: SparkSession, store: Store, settings: ReportSettings) -> Repor
     """Return what the page shows. The driver holds the sample and counts, never a table.
 
     Raises:
-        SettingsError: if there are no tables, or none of the methods to show.
+        InputError: if there are no tables.
+        SettingsError: if they have none of the methods to show.
     """
     images = _images(read_table(spark, store, "duplicates"), settings)
     tables = _tables(spark, store, list(images))

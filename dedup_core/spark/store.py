@@ -21,7 +21,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from dedup_core.errors import SettingsError
+from dedup_core.errors import InputError, SettingsError
 from dedup_core.locations import arrow_url, has_scheme
 from dedup_core.spark.schemas import TABLES, conform
 
@@ -207,10 +207,10 @@ def read_table(spark: SparkSession, store: Store, table: str) -> DataFrame:
     """Read a published table with its schema.
 
     Raises:
-        SettingsError: if there is none.
+        InputError: if there is none.
     """
     if not store.exists(table):
-        raise SettingsError(f"no {table} table in {store.url}: run the job that makes it first, or name another folder")
+        raise InputError(f"no {table} table in {store.url}: run the job that makes it first, or name another folder")
     return conform(spark.read.schema(TABLES[table]).parquet(literal(store.path(table))), TABLES[table])
 
 

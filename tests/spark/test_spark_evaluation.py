@@ -330,7 +330,7 @@ def test_what_is_not_there_to_evaluate_is_named(spark, tmp_path, case):
         run_evaluate(spark, settings_of(tmp_path), silent)
     with pytest.raises(SettingsError, match=r"no dhash rows in the duplicates table of .*: it has phash"):
         run_evaluate(spark, settings_of(case[0], method="dhash"), silent)
-    with pytest.raises(SettingsError, match="--duplicates: there is nothing at"):
+    with pytest.raises(InputError, match="--duplicates: there is nothing at"):
         run_evaluate(spark, settings_of(tmp_path, duplicates=str(tmp_path / "nowhere")), silent)
     with pytest.raises(SettingsError, match="holds what one method found: name that one by --method"):
         run_evaluate(spark, settings_of(tmp_path, duplicates="found.json", method="phash,dhash"), silent)

@@ -14,7 +14,9 @@ from dedup_core.corpus import add_broken_files, installed_photographs, make_corp
 from dedup_core.encoders import ENCODERS, encode_batch
 from dedup_core.errors import InputError, LimitError, SettingsError
 from dedup_core.spark.pipeline import run_encode, run_find, run_pipeline
+from dedup_core.spark.runs import Run
 from dedup_core.spark.store import Store
+from dedup_core.summary import summary
 
 HASHES = ("phash", "ahash", "dhash", "whash")
 TABLES = ("features", "failures", "pairs", "duplicates", "groups", "removals")
@@ -106,6 +108,13 @@ def test_the_record_closes_the_run_and_nothing_is_left_behind(finished):
     assert {"spark", "numpy", "Pillow"} <= set(record["versions"])
     assert not (output / "_staging").exists()
     assert "album/astronaut.png" in (output / "report" / "index.html").read_text()
+
+
+def test_the_summary_tells_an_earlier_runs_report_from_its_own(spark, finished):
+    run, output = finished
+    assert f"Report   {output}/report/index.html\n" in summary(run)
+    later = Run(spark, run.store, run.settings, silent, run.source)
+    assert f"Report   {output}/report/index.html (of an earlier run: jobs/report.py makes it anew)" in summary(later)
 
 
 def test_the_two_halves_give_the_tables_of_the_whole(spark, finished, images, tmp_path):
@@ -271,7 +280,7 @@ def test_an_output_that_can_not_be_written_is_refused(spark, images, tmp_path):
 
 
 def test_features_that_are_missing_are_named(spark, images, tmp_path):
-    with pytest.raises(SettingsError, match=r"no features table in .*: run the job that makes it first"):
+    with pytest.raises(InputError, match=r"no features table in .*: run the job that makes it first"):
         run_find(spark, FindSettings(output=str(tmp_path)), silent)
     run_encode(spark, EncodeSettings(input=str(images), output=str(tmp_path)), silent)
     with pytest.raises(SettingsError, match="no whash features: the table has phash"):

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from dedup_core.config import PipelineSettings, ReportSettings
-from dedup_core.errors import SettingsError
+from dedup_core.errors import InputError, SettingsError
 from dedup_core.report_data import MethodResult
 from dedup_core.spark import report as reporting
 from dedup_core.spark.report import gather, write_report
@@ -146,7 +146,7 @@ def test_a_method_that_is_not_there_is_refused(spark, finished):
 
 def test_without_tables_the_error_names_the_job_to_run(spark, tmp_path):
     (tmp_path / "features").mkdir()
-    with pytest.raises(SettingsError, match=r"no duplicates table in .*: run the job that makes it first"):
+    with pytest.raises(InputError, match=r"no duplicates table in .*: run the job that makes it first"):
         gather(spark, Store(str(tmp_path)), ReportSettings(output=str(tmp_path)))
 
 
