@@ -167,7 +167,7 @@ def _distinct(codes: np.ndarray) -> tuple[np.ndarray, Groups]:
 def _distinct_pairs(
     left: np.ndarray, right: np.ndarray | None, groups: Groups, max_distance: int, plan: Plan | None
 ) -> Iterator[Found]:
-    """Yield pairs of distinct codes; in a self-join also each code that occurs twice with itself."""
+    """Yield pairs of distinct codes; in a self-join also each code that occurs twice with itself, by ``groups``."""
     if not len(left) or (right is not None and not len(right)):
         return
     if right is None:
@@ -182,8 +182,7 @@ def _distinct_pairs(
     for band in choose_plan(left, right, max_distance) if plan is None else plan:
         left_buckets = band.sort(left)
         right_buckets = left_buckets if right is None else band.sort(right)
-        most = len(left) if right is None else max(len(left), len(right))
-        for sweep in _sweeps(band, most, right is None, max_distance, earlier):
+        for sweep in _sweeps(band, len(left), right is None, max_distance, earlier):
             yield from _swept(left_buckets, right_buckets, sweep)
         earlier.append((band.mask, band.radius))
 

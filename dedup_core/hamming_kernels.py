@@ -1,6 +1,6 @@
 """The compiled loops of the Hamming join: put codes into buckets, compare buckets, spread pairs over duplicates.
 
-Indices are uint64 throughout: for signed ones numba tests for a negative index at every access, which also keeps
+Indices are uint64: for signed ones numba tests for a negative index at every access, which also keeps
 LLVM from vectorising the loop.
 """
 
@@ -122,7 +122,7 @@ def compare_neighbours(left: Buckets, right: Buckets, sweep: Sweep, hits: np.nda
     Returns:
         The number of hits. As many as fit: call again, for there may be more.
     """
-    count, size = 0, ONE << sweep.low_bits
+    count, size = ZERO, ONE << sweep.low_bits
     blocks = np.uint64(len(left.starts) - 1) >> sweep.low_bits
     first_block, first_bucket, first_mask, first_row, first_column = cursor
     for block in range(first_block, blocks):
@@ -141,18 +141,18 @@ def compare_neighbours(left: Buckets, right: Buckets, sweep: Sweep, hits: np.nda
                 # Loops by "while" from here on: stepping through a range costs a division at the start of each.
                 i = top + first_row
                 while i < bottom:
-                    stop, start = min(i + ROWS, bottom), i + ONE if same else begin
+                    stop, start = min(i + ROWS, bottom), (i + ONE if same else begin)
                     j = start + first_column
                     while j < end:
-                        if count == len(hits):
+                        if count == np.uint64(len(hits)):
                             cursor[0], cursor[1], cursor[2] = block, bucket - base, mask
                             cursor[3], cursor[4] = i - top, j - start
-                            return count
+                            return np.int64(count)
                         near = lanes_within(left.codes, (i, stop), right.codes, j, sweep.max_distance)
                         near &= (ONE << min(end - j, COLUMNS)) - ONE
                         # Written always and counted if near: a branch here would be mispredicted at most hits.
                         hits[count, 0], hits[count, 1], hits[count, 2], hits[count, 3] = i, stop, j, near
-                        count += near != ZERO
+                        count += np.uint64(near != ZERO)
                         j += COLUMNS
                     first_column = ZERO
                     i += ROWS
@@ -160,7 +160,7 @@ def compare_neighbours(left: Buckets, right: Buckets, sweep: Sweep, hits: np.nda
             first_mask = ZERO
         first_bucket = ZERO
     cursor[0] = blocks
-    return count
+    return np.int64(count)
 
 
 @compiled

@@ -36,15 +36,16 @@ class Pairs:
 
     def sorted(self) -> Pairs:
         """Return the same pairs ordered by (left, right): one order whatever block found them first."""
-        if np.issubdtype(self.score.dtype, np.integer) and self.score.min(initial=0) >= 0:
-            widths = [int(column.max(initial=0)).bit_length() for column in (self.left, self.right, self.score)]
+        columns = (self.left, self.right, self.score)
+        if all(np.issubdtype(column.dtype, np.integer) and column.min(initial=0) >= 0 for column in columns):
+            widths = [int(column.max(initial=0)).bit_length() for column in columns]
             if sum(widths) <= 64:
                 return self._sorted_as_words(*widths[1:])
         order = np.lexsort((self.right, self.left))
         return Pairs(self.left[order], self.right[order], self.score[order])
 
     def _sorted_as_words(self, right_bits: int, score_bits: int) -> Pairs:
-        """Sort pairs of which each fits a word of 64 bits: twenty times as fast as by an index, and smaller."""
+        """Sort pairs of which each fits a word of 64 bits: several times as fast as by an index, and smaller."""
         words = self.left.astype(np.uint64)
         for column, bits in ((self.right, right_bits), (self.score, score_bits)):
             words <<= np.uint64(bits)

@@ -54,7 +54,8 @@ def _count_bits(_typing_context: Any, word: Any) -> Any:
 @intrinsic
 def _near_lanes(_typing_context: Any, rows: Any, span: Any, columns: Any, column: Any, limit: Any) -> Any:
     # Written as LLVM vectors, which suit every processor: left to itself LLVM vectorises only long loops, and most
-    # buckets are short. All rows share one test at the end: a branch a row would be mispredicted too often.
+    # buckets are short. All rows share one test at the end: a branch a row would be mispredicted too often. That lane 0
+    # is the lowest bit of a word, and its lower half the first, holds for little-endian processors: all that numba has.
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         row_array, row_span, column_array, first_column, most = arguments
         first_row, stop_row = cgutils.unpack_tuple(builder, row_span)

@@ -83,13 +83,18 @@ import naive
 from dedup_core import hamming, hamming_plan
 from dedup_core.pairs import Pairs
 random = np.random.default_rng(0)
-codes = random.integers(0, 2**64, 4, dtype=np.uint64)[random.integers(0, 4, 30)]
-codes ^= np.uint64(1) << random.integers(0, 64, 30, dtype=np.uint64)
+codes = random.integers(0, 2**64, 4, dtype=np.uint64)[random.integers(0, 4, 80)]
+codes ^= np.uint64(1) << random.integers(0, 64, 80, dtype=np.uint64)
 plan = hamming_plan._deal_bits(hamming_plan._radii(3, 2), 6, np.full(64, 0.5))
 for chosen in (None, plan):
-    pairs = Pairs.concatenate(hamming._join_blocks(codes, None, 3, 50, chosen), np.int16).sorted()
+    pairs = Pairs.concatenate(hamming._join_blocks(codes[:30], None, 3, 50, chosen), np.int16).sorted()
     found = list(zip(pairs.left.tolist(), pairs.right.tolist(), pairs.score.tolist()))
-    assert found == naive.hamming_self_join(codes, 3) and found
+    assert found == naive.hamming_self_join(codes[:30], 3) and found
+hamming.BUFFERED_HITS = 1  # numpy says if a pair is written past the buffer, which the compiled kernel would not
+for left, right in ((codes[:40], codes[40:]), (codes[60:], codes[:60])):
+    pairs = hamming.cross_join(left, right, 64)
+    found = list(zip(pairs.left.tolist(), pairs.right.tolist(), pairs.score.tolist()))
+    assert found == naive.hamming_cross_join(left, right, 64) and len(found) == len(left) * len(right)
 """
     here = Path(__file__).parent
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": f"{here}{os.pathsep}{here.parent}"}

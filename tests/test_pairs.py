@@ -28,5 +28,10 @@ def test_negative_scores_keep_their_sign():
     assert found.score.tolist() == [4, -3]
 
 
+def test_negative_positions_keep_their_sign():
+    found = Pairs(np.array([5, -1]), np.array([-2, 0]), np.array([1, 3], np.int16)).sorted()
+    assert (found.left.tolist(), found.right.tolist(), found.score.tolist()) == ([-1, 5], [0, -2], [3, 1])
+
+
 def test_no_pairs_are_sorted():
     assert len(Pairs.empty(np.int16).sorted()) == 0
