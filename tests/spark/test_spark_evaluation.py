@@ -326,7 +326,7 @@ def test_without_a_truth_thresholds_can_be_chosen_by_looking(spark, tmp_path):
 
 
 def test_what_is_not_there_to_evaluate_is_named(spark, tmp_path, case):
-    with pytest.raises(SettingsError, match="no duplicates table"):
+    with pytest.raises(InputError, match="no duplicates table"):
         run_evaluate(spark, settings_of(tmp_path), silent)
     with pytest.raises(SettingsError, match=r"no dhash rows in the duplicates table of .*: it has phash"):
         run_evaluate(spark, settings_of(case[0], method="dhash"), silent)
