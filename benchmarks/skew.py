@@ -77,7 +77,6 @@ def made_to_hurt(size: int) -> dict[str, np.ndarray]:
 
 def measure(name: str, codes: np.ndarray) -> None:
     """Print a row of the table."""
-    warm_up(DISTANCE)
     pairs: list[int] = []
     ours = seconds(lambda: pairs.append(sum(map(len, self_join_blocks(codes, DISTANCE)))))
     flat = time_flat(codes, DISTANCE)
@@ -98,6 +97,7 @@ def main() -> None:
     parser.add_argument("--codes", type=int, default=1_000_000, help="codes of each made-up set")
     given = parser.parse_args()
     faiss.omp_set_num_threads(1)
+    warm_up()
     photographs = sorted(given.photographs.glob("*.[jJ]*")) if given.photographs else installed_photographs()
     encoded = list(encode_batch(crops_and_edits(photographs, given.images), list(ENCODERS.values())))
     print(f"{given.images:,} crops and edits of {len(photographs)} photographs; one thread, distance {DISTANCE}\n")

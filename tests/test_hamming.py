@@ -180,6 +180,7 @@ def test_plans_on_either_side_of_a_switch_agree(max_distance, shapes):
     codes = random_codes(np.random.default_rng(2), 600_000)
     sizes = np.geomspace(8_000, len(codes), 16).astype(int)
     plans = {choose_plan(codes[:size], None, max_distance) for size in sizes}
+    assert SCAN in plans
     assert len({len(plan) for plan in plans}) >= shapes
     few = np.concatenate([codes[:4000], flipped(np.random.default_rng(3), codes[:800], max_distance)])
     expected = joined(few, None, max_distance, SCAN)

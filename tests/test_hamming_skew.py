@@ -9,6 +9,7 @@ import naive
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from test_hamming import triples
 
 from dedup_core import hamming, hamming_plan
 from dedup_core.encoders import ENCODERS
@@ -60,7 +61,7 @@ def test_the_pairs_of_real_hashes_are_the_oracles(codes, max_distance, bands):
         agreement = np.full(64, 0.5)
         plan = hamming_plan._deal_bits(hamming_plan._radii(max_distance, bands), 10, agreement)
     found = Pairs.concatenate(hamming._join_blocks(codes, None, max_distance, 500, plan), np.int16).sorted()
-    assert list(zip(found.left.tolist(), found.right.tolist(), found.score.tolist(), strict=True)) == expected
+    assert triples(found) == expected
 
 
 def test_real_hashes_are_skewed(codes):
@@ -82,19 +83,18 @@ import numpy as np
 import naive
 from dedup_core import hamming, hamming_plan
 from dedup_core.pairs import Pairs
+from test_hamming import triples
 random = np.random.default_rng(0)
 codes = random.integers(0, 2**64, 4, dtype=np.uint64)[random.integers(0, 4, 80)]
 codes ^= np.uint64(1) << random.integers(0, 64, 80, dtype=np.uint64)
 plan = hamming_plan._deal_bits(hamming_plan._radii(3, 2), 6, np.full(64, 0.5))
 for chosen in (None, plan):
     pairs = Pairs.concatenate(hamming._join_blocks(codes[:30], None, 3, 50, chosen), np.int16).sorted()
-    found = list(zip(pairs.left.tolist(), pairs.right.tolist(), pairs.score.tolist()))
-    assert found == naive.hamming_self_join(codes[:30], 3) and found
+    assert triples(pairs) == naive.hamming_self_join(codes[:30], 3) and len(pairs)
 hamming.BUFFERED_HITS = 1  # numpy says if a pair is written past the buffer, which the compiled kernel would not
 for left, right in ((codes[:40], codes[40:]), (codes[60:], codes[:60])):
     pairs = hamming.cross_join(left, right, 64)
-    found = list(zip(pairs.left.tolist(), pairs.right.tolist(), pairs.score.tolist()))
-    assert found == naive.hamming_cross_join(left, right, 64) and len(found) == len(left) * len(right)
+    assert triples(pairs) == naive.hamming_cross_join(left, right, 64) and len(pairs) == len(left) * len(right)
 """
     here = Path(__file__).parent
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": f"{here}{os.pathsep}{here.parent}"}
