@@ -1,27 +1,26 @@
 """Exact joins of 64-bit codes by Hamming distance: every pair within a distance, and no other.
 
-Distinct codes are searched band by band (see `dedup_core.hamming_plan`), then the pairs are spread over the positions
-that hold each code. A pair is reported in the first band in which it is close, so that nothing has to be removed after.
+Few codes are compared one by one. Of more, the distinct ones are searched (see `dedup_core.hamming_search`), then the
+pairs are spread over the positions that hold each code.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
+from itertools import chain
 from numbers import Integral
 
 import numpy as np
 
-from dedup_core.hamming_kernels import HIT_PAIRS, Buckets, Found, Groups, Sweep, compare_neighbours, decide, expand
-from dedup_core.hamming_plan import Band, Plan, choose_plan, words_within
+from dedup_core.hamming_bands import CODE_BITS, Plan
+from dedup_core.hamming_blocks import Found, Groups, expand, scan
+from dedup_core.hamming_plan import is_small
+from dedup_core.hamming_search import distinct_pairs
 from dedup_core.pairs import Pairs
+from dedup_core.popcount import SPARE
+from dedup_core.radix_sort import radix_sort
 
-CODE_BITS = 64
 MOST_CODES = 2**32 - 1  # positions within a band are 32 bits
-BUFFERED_HITS = 1 << 12  # places with a close pair that are held before their pairs are decided
-CACHED_CODES = (
-    4096  # buckets are swept in groups of about so many codes: two groups stay in the cache nearest to the core
-)
 
 
 def self_join(codes: np.ndarray, max_distance: int) -> Pairs:
@@ -142,88 +141,54 @@ def _join_blocks(
 def _spread(
     left: np.ndarray, right: np.ndarray | None, max_distance: int, block_pairs: int, plan: Plan | None
 ) -> Iterator[Pairs]:
-    """Yield pairs of positions: join the distinct codes, expand each pair over all positions with these codes."""
+    """Yield pairs of positions, a block at a time."""
+    others = left if right is None else right
+    block = Found.room(min(block_pairs, len(left) * len(others)), np.int64)
+    if plan is None and is_small(len(left), len(others)):
+        steps = _scan(left, others, right is None, max_distance, block)
+    else:
+        steps = _join_distinct(left, right, max_distance, block, plan)
+    for _ in steps:
+        if block.filled[0]:
+            yield _take(block)
+
+
+def _scan(left: np.ndarray, right: np.ndarray, triangle: bool, max_distance: int, block: Found) -> Iterator[None]:
+    """Fill the block again and again, with pairs in order; for few codes any preparation would take longer."""
+    padded = np.concatenate([right, np.zeros(SPARE, np.uint64)])
+    cursor = np.zeros(2, np.uint64)
+    while not scan((left, padded), triangle, np.uint64(max_distance), block, cursor):
+        yield
+    yield
+
+
+def _join_distinct(
+    left: np.ndarray, right: np.ndarray | None, max_distance: int, block: Found, plan: Plan | None
+) -> Iterator[None]:
+    """Fill the block again and again: search the distinct codes, expand their pairs over all positions of each."""
     left_codes, left_groups = _distinct(left)
     right_codes, right_groups = (None, left_groups) if right is None else _distinct(right)
-    block = _buffer(block_pairs, np.int64)
-    for found in _distinct_pairs(left_codes, right_codes, left_groups, max_distance, plan):
+    repeated = [_repeated(left_groups)] if right is None else []
+    for found in chain(repeated, distinct_pairs(left_codes, right_codes, max_distance, plan)):
         cursor = np.zeros(3, np.uint64)
         while not expand(found, (left_groups, right_groups), right is None, block, cursor):
-            yield _take(block)
-    if block.filled[0]:
-        yield _take(block)
+            yield
+    yield
 
 
 def _distinct(codes: np.ndarray) -> tuple[np.ndarray, Groups]:
     """Return the distinct codes in ascending order, and where each of them stands."""
-    members = np.argsort(codes)
-    ordered = codes[members]
+    ordered, members = radix_sort(codes, np.arange(len(codes), dtype=np.uint32))
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1], [True])))
     if not len(codes):
         starts = np.zeros(1, np.int64)
-    return ordered[starts[:-1]], Groups(members.view(np.uint64), starts.view(np.uint64))
+    return ordered[starts[:-1]], Groups(members, starts.view(np.uint64))
 
 
-def _distinct_pairs(
-    left: np.ndarray, right: np.ndarray | None, groups: Groups, max_distance: int, plan: Plan | None
-) -> Iterator[Found]:
-    """Yield pairs of distinct codes; in a self-join also each code that occurs twice with itself, by ``groups``."""
-    if not len(left) or (right is not None and not len(right)):
-        return
-    if right is None:
-        yield from _repeated_codes(groups)
-        if max_distance == 0:
-            return
-    elif len(left) < len(right):  # the larger side gives the rows, which the kernel takes many at a time
-        for found in _distinct_pairs(right, left, groups, max_distance, plan):
-            yield found._replace(left=found.right, right=found.left)
-        return
-    earlier: list[tuple[np.uint64, int]] = []
-    for band in choose_plan(left, right, max_distance) if plan is None else plan:
-        left_buckets = band.sort(left)
-        right_buckets = left_buckets if right is None else band.sort(right)
-        for sweep in _sweeps(band, len(left), right is None, max_distance, earlier):
-            yield from _swept(left_buckets, right_buckets, sweep)
-        earlier.append((band.mask, band.radius))
-
-
-def _repeated_codes(groups: Groups) -> Iterator[Found]:
-    """Yield each code that occurs more than once as a pair with itself."""
-    repeated = np.flatnonzero(np.diff(groups.starts.view(np.int64)) > 1)
-    for first in range(0, len(repeated), BUFFERED_HITS):
-        ids = repeated[first : first + BUFFERED_HITS].astype(np.uint32)
-        yield Found(ids, ids, np.zeros(len(ids), np.int16), np.array([len(ids)], np.uint64))
-
-
-def _swept(left: Buckets, right: Buckets, sweep: Sweep) -> Iterator[Found]:
-    """Yield the pairs of one sweep, a buffer at a time."""
-    found = _buffer(BUFFERED_HITS * HIT_PAIRS, np.uint32)
-    hits = np.empty((BUFFERED_HITS, 4), np.uint32)
-    cursor = np.zeros(5, np.uint64)
-    count = BUFFERED_HITS
-    while count == BUFFERED_HITS:
-        count = compare_neighbours(left, right, sweep, hits, cursor)
-        decide(left, right, hits[:count], sweep, found)
-        yield found
-
-
-def _sweeps(
-    band: Band, size: int, triangle: bool, max_distance: int, earlier: list[tuple[np.uint64, int]]
-) -> Iterator[Sweep]:
-    """Yield the sweeps that visit every neighbour of every bucket: one for each difference in the higher bits."""
-    width = len(band.bits)
-    high_bits = min(width, max(0, math.ceil(math.log2(size / CACHED_CODES))))
-    low_bits = width - high_bits
-    known = np.array(earlier, np.uint64).reshape(-1, 2)
-    low_masks = [np.sort(words_within(low_bits, radius)) for radius in range(band.radius + 1)]
-    for high_mask in words_within(high_bits, band.radius):
-        nearby = low_masks[band.radius - int(high_mask).bit_count()]
-        shifted = high_mask << np.uint64(low_bits)
-        yield Sweep(shifted, nearby, np.uint64(low_bits), triangle, np.uint64(max_distance), known)
-
-
-def _buffer(size: int, dtype: type[np.unsignedinteger] | type[np.signedinteger]) -> Found:
-    return Found(np.empty(size, dtype), np.empty(size, dtype), np.empty(size, np.int16), np.zeros(1, np.uint64))
+def _repeated(groups: Groups) -> Found:
+    """Return each code that occurs more than once as a pair with itself."""
+    ids = np.flatnonzero(np.diff(groups.starts.view(np.int64)) > 1).astype(np.uint32)
+    return Found(ids, ids, np.zeros(len(ids), np.int16), np.array([len(ids)], np.uint64))
 
 
 def _take(block: Found) -> Pairs:

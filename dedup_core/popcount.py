@@ -1,4 +1,4 @@
-"""Counting differing bits: one pair at a time, and many codes against a vector of eight others."""
+"""Counting differing bits: one pair at a time, many words against a vector of others, and one word against many."""
 
 from __future__ import annotations
 
@@ -10,39 +10,66 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-LANES = 8
-"""How many columns `lanes_within` compares with each row. Arrays that it reads need so many spare codes at the end."""
+VECTOR_BYTES = 64
+ROWS = 32
+"""How many rows `rows_within` looks at."""
 STEP = 4
-"""How many rows it takes at a time."""
+"""How many rows `columns_within` takes at a time."""
+SPARE = 32
+"""How many more words an array must hold at its end for the vectors that begin at its last ones."""
 
 
 def popcount(word: Any) -> int:
-    """Return the number of set bits of a 64-bit word."""
+    """Return the number of set bits of a word of 32 or 64 bits."""
     return int(word).bit_count()
 
 
-def lanes_within(rows: Any, span: Any, columns: Any, column: Any, limit: Any) -> int:
-    """Say which of ``LANES`` columns may lie within a Hamming distance of one of the rows.
+def lowest_bit(word: Any) -> int:
+    """Return the place of the lowest set bit of a uint64 that is not 0, as a uint64."""
+    return np.uint64((int(word) & -int(word)).bit_length() - 1)
+
+
+def columns_within(rows: Any, span: Any, columns: Any, column: Any, limit: Any) -> int:
+    """Say which of a vector of columns may lie within a Hamming distance of one of the rows.
 
     Every column that does is named. One that does not may be named for a row less than ``STEP`` past the end.
 
     Args:
-        rows: uint64 (n + LANES,), the rows and spare codes.
+        rows: uint64 or uint32 (n + SPARE,), the rows and spare words.
         span: two uint64, the first row and the end of the rows, at most n.
-        columns: uint64 (m + LANES,), the columns and spare codes.
-        column: uint64, the first column, below m.
+        columns: (m + SPARE,) of the same dtype, the columns and spare words.
+        column: uint64, the first of the ``VECTOR_BYTES // itemsize`` columns, below m.
         limit: uint64, the distance, at most 64.
 
     Returns:
         uint64, in which bit k is set for the column k places after the first.
     """
     first, stop = map(int, span)
-    nearby = columns[int(column) : int(column) + LANES]
+    nearby = columns[int(column) : int(column) + VECTOR_BYTES // columns.itemsize]
     near = [any(popcount(row ^ other) <= limit for row in rows[first:stop]) for other in nearby]
     return np.uint64(sum(1 << lane for lane, is_near in enumerate(near) if is_near))
 
 
-# Kernels that run uncompiled (NUMBA_DISABLE_JIT=1) call the two functions above; compiled ones get the versions below.
+def rows_within(rows: Any, first: Any, word: Any, limit: Any) -> int:
+    """Say which of ``ROWS`` rows lie within a Hamming distance of a word.
+
+    Args:
+        rows: uint64 (n + SPARE,), the rows and spare words.
+        first: uint64, the first row, below n.
+        word: uint64.
+        limit: uint64, the distance.
+
+    Returns:
+        uint64, in which bit k is set for the row k places after the first.
+    """
+    nearby = rows[int(first) : int(first) + ROWS]
+    return np.uint64(sum(1 << place for place, row in enumerate(nearby) if popcount(row ^ word) <= limit))
+
+
+# Kernels that run uncompiled (NUMBA_DISABLE_JIT=1) call the functions above; compiled ones get the versions below.
+# Those are written as LLVM vectors, which suit every processor: left to itself LLVM vectorises only long loops, and
+# most buckets are short. That lane 0 is the lowest bit of a word, and its lower half the first, holds for little-endian
+# processors: all that numba has.
 @intrinsic
 def _count_bits(_typing_context: Any, word: Any) -> Any:
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
@@ -52,35 +79,75 @@ def _count_bits(_typing_context: Any, word: Any) -> Any:
 
 
 @intrinsic
-def _near_lanes(_typing_context: Any, rows: Any, span: Any, columns: Any, column: Any, limit: Any) -> Any:
-    # Written as LLVM vectors, which suit every processor: left to itself LLVM vectorises only long loops, and most
-    # buckets are short. All rows share one test at the end: a branch a row would be mispredicted too often. That lane 0
-    # is the lowest bit of a word, and its lower half the first, holds for little-endian processors: all that numba has.
+def _count_trailing_zeros(_typing_context: Any, word: Any) -> Any:
+    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return word(word), generate
+
+
+@intrinsic
+def _near_columns(_typing_context: Any, rows: Any, span: Any, columns: Any, column: Any, limit: Any) -> Any:
+    # All rows share one test at the end: a branch a row would be mispredicted too often.
+    bits = rows.dtype.bitwidth
+    lanes = 8 * VECTOR_BYTES // bits
+
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         row_array, row_span, column_array, first_column, most = arguments
         first_row, stop_row = cgutils.unpack_tuple(builder, row_span)
-        words, halves = ir.VectorType(ir.IntType(64), LANES), ir.VectorType(ir.IntType(32), 2 * LANES)
         row_data, column_data = (
             context.make_array(kind)(context, builder, array).data
             for kind, array in ((signature.args[0], row_array), (signature.args[2], column_array))
         )
-        place = builder.bitcast(builder.gep(column_data, [first_column]), words.as_pointer())
-        nearby = builder.load(place, align=8)
+        vector = ir.VectorType(ir.IntType(bits), lanes)
+        nearby = _load_vector(builder, column_data, first_column, vector)
         # AVX2 has a minimum for 32 bits and none for 64. Counts leave the higher halves 0, so either does.
-        least = cgutils.alloca_once_value(builder, ir.Constant(halves, [65, 0] * LANES))
+        halves = ir.VectorType(ir.IntType(32), VECTOR_BYTES // 4)
+        unseen = [65] if bits == 32 else [65, 0]
+        least = cgutils.alloca_once_value(builder, ir.Constant(halves, unseen * lanes))
         step = ir.Constant(first_row.type, STEP)
         with cgutils.for_range_slice(builder, first_row, stop_row, step, intp=first_row.type) as (row, _):
             for offset in range(STEP):
                 at = builder.add(row, ir.Constant(row.type, offset))
-                code = _in_every_lane(builder, builder.load(builder.gep(row_data, [at])), words)
-                distances = builder.bitcast(_call(builder, "ctpop", builder.xor(nearby, code)), halves)
+                word = _in_every_lane(builder, builder.load(builder.gep(row_data, [at])), vector)
+                distances = builder.bitcast(_call(builder, "ctpop", builder.xor(nearby, word)), halves)
                 builder.store(_call(builder, "umin", builder.load(least), distances), least)
-        near = builder.icmp_unsigned(
-            "<=", builder.bitcast(builder.load(least), words), _in_every_lane(builder, most, words)
-        )
-        return builder.zext(builder.bitcast(near, ir.IntType(LANES)), ir.IntType(64))
+        return _lanes_at_most(builder, builder.bitcast(builder.load(least), vector), most)
 
     return types.uint64(rows, span, columns, column, limit), generate
+
+
+@intrinsic
+def _near_rows(_typing_context: Any, rows: Any, first: Any, word: Any, limit: Any) -> Any:
+    lanes = 8 * VECTOR_BYTES // rows.dtype.bitwidth
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        row_array, first_row, one_word, most = arguments
+        data = context.make_array(signature.args[0])(context, builder, row_array).data
+        vector = ir.VectorType(one_word.type, lanes)
+        word = _in_every_lane(builder, one_word, vector)
+        near = ir.Constant(ir.IntType(64), 0)
+        for offset in range(0, ROWS, lanes):
+            place = ir.Constant(ir.IntType(64), offset)
+            nearby = _load_vector(builder, data, builder.add(first_row, place), vector)
+            distances = _call(builder, "ctpop", builder.xor(nearby, word))
+            near = builder.or_(near, builder.shl(_lanes_at_most(builder, distances, most), place))
+        return near
+
+    return types.uint64(rows, first, word, limit), generate
+
+
+def _load_vector(builder: Any, data: Any, first: Any, vector: Any) -> Any:
+    place = builder.bitcast(builder.gep(data, [first]), vector.as_pointer())
+    return builder.load(place, align=vector.element.width // 8)
+
+
+def _lanes_at_most(builder: Any, vector: Any, most: Any) -> Any:
+    """Return a 64-bit word in which the bits of the lanes that hold at most so much are set."""
+    kind = vector.type
+    most = builder.trunc(most, kind.element) if kind.element.width < most.type.width else most
+    near = builder.icmp_unsigned("<=", vector, _in_every_lane(builder, most, kind))
+    return builder.zext(builder.bitcast(near, ir.IntType(kind.count)), ir.IntType(64))
 
 
 def _call(builder: Any, operation: str, *vectors: Any) -> Any:
@@ -95,7 +162,8 @@ def _in_every_lane(builder: Any, word: Any, vector: Any) -> Any:
     undefined = ir.Constant(vector, ir.Undefined)
     index = ir.IntType(32)
     lane0 = builder.insert_element(undefined, word, ir.Constant(index, 0))
-    return builder.shuffle_vector(lane0, undefined, ir.Constant(ir.VectorType(index, LANES), [0] * LANES))
+    first_lane = ir.Constant(ir.VectorType(index, vector.count), [0] * vector.count)
+    return builder.shuffle_vector(lane0, undefined, first_lane)
 
 
 # numba asks an overload's two signatures to agree in every annotation.
@@ -107,9 +175,25 @@ def _compiled_popcount(word: Any) -> Any:  # noqa: ARG001
     return count
 
 
-@overload(lanes_within)
-def _compiled_lanes_within(rows: Any, span: Any, columns: Any, column: Any, limit: Any) -> Any:  # noqa: ARG001
+@overload(lowest_bit)
+def _compiled_lowest_bit(word: Any) -> Any:  # noqa: ARG001
+    def count(word: Any) -> Any:
+        return _count_trailing_zeros(word)  # type: ignore[call-arg]
+
+    return count
+
+
+@overload(columns_within)
+def _compiled_columns_within(rows: Any, span: Any, columns: Any, column: Any, limit: Any) -> Any:  # noqa: ARG001
     def compare(rows: Any, span: Any, columns: Any, column: Any, limit: Any) -> Any:
-        return _near_lanes(rows, span, columns, column, limit)  # type: ignore[call-arg]
+        return _near_columns(rows, span, columns, column, limit)  # type: ignore[call-arg]
+
+    return compare
+
+
+@overload(rows_within)
+def _compiled_rows_within(rows: Any, first: Any, word: Any, limit: Any) -> Any:  # noqa: ARG001
+    def compare(rows: Any, first: Any, word: Any, limit: Any) -> Any:
+        return _near_rows(rows, first, word, limit)  # type: ignore[call-arg]
 
     return compare

@@ -9,16 +9,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup_core import hamming, hamming_plan
+from dedup_core import hamming, hamming_plan, hamming_search
 from dedup_core.hamming import cross_join, cross_join_blocks, self_join, self_join_blocks
-from dedup_core.hamming_plan import SCAN, choose_plan
+from dedup_core.hamming_bands import SCAN, cut, with_sketches
+from dedup_core.hamming_plan import choose_plan
 from dedup_core.pairs import Pairs
 
 EVEN = np.full(64, 0.5)  # bits that agree in half of all pairs
 
 
-def plan_of(max_distance, bands, width):
-    return hamming_plan._deal_bits(hamming_plan._radii(max_distance, bands), width, EVEN)
+def plan_of(max_distance, bands, width, sketches="all"):
+    """A plan whose bands compare sketches first: all of them, none, or every other one."""
+    whole = cut(max_distance, bands, width, EVEN)
+    sketched = with_sketches(whole, max_distance, EVEN)
+    chosen = {"all": lambda k: True, "none": lambda k: False, "some": lambda k: k % 2 == 0}[sketches]
+    return tuple(sketched[k] if chosen(k) else whole[k] for k in range(bands))
 
 
 def triples(pairs):
@@ -93,14 +98,14 @@ def rng_codes(name, seed=7):
 @pytest.fixture
 def small_machine(monkeypatch):
     """Buffers and blocks so small that every loop is left and entered again, and planning for any size."""
-    monkeypatch.setattr(hamming, "BUFFERED_HITS", 3)
-    monkeypatch.setattr(hamming, "CACHED_CODES", 16)
+    monkeypatch.setattr(hamming_search, "BUFFERED_HITS", 3)
+    monkeypatch.setattr(hamming_search, "CACHED_CODES", 16)
     monkeypatch.setattr(hamming_plan, "SMALL_JOIN", 0)
     monkeypatch.setattr(hamming_plan, "SAMPLE", 32)
 
 
 @pytest.mark.parametrize("max_distance", [0, 1, 2, 3, 5, 10, 11, 16, 33, 63, 64])
-def test_join_equals_oracle(codes, max_distance):
+def test_join_of_few_codes_equals_oracle(codes, max_distance):
     assert triples(self_join(codes, max_distance)) == naive.hamming_self_join(codes, max_distance)
     left, right = codes[: len(codes) // 3], codes[len(codes) // 3 :]
     assert triples(cross_join(left, right, max_distance)) == naive.hamming_cross_join(left, right, max_distance)
@@ -110,16 +115,19 @@ def test_join_equals_oracle(codes, max_distance):
     ("max_distance", "bands", "width"),
     [(0, 1, 5), (1, 2, 9), (2, 3, 4), (3, 2, 8), (4, 5, 6), (8, 2, 4), (10, 3, 7), (10, 4, 9), (12, 4, 3), (20, 3, 6)],
 )
-def test_every_plan_gives_the_same_pairs(codes, max_distance, bands, width, small_machine):
-    plan = plan_of(max_distance, bands, width)
+@pytest.mark.parametrize("sketches", ["all", "none", "some"])
+def test_every_plan_gives_the_same_pairs(codes, max_distance, bands, width, sketches, small_machine):
+    plan = plan_of(max_distance, bands, width, sketches)
     assert joined(codes, None, max_distance, plan) == naive.hamming_self_join(codes, max_distance)
     left, right = codes[::2], codes[1::2]
     assert joined(left, right, max_distance, plan) == naive.hamming_cross_join(left, right, max_distance)
 
 
-@pytest.mark.parametrize("max_distance", [0, 1, 3, 10, 16])
+@pytest.mark.parametrize("max_distance", [0, 1, 3, 10, 16, 64])
 def test_plans_chosen_for_skewed_codes_are_exact(codes, max_distance, small_machine):
     assert triples(self_join(codes, max_distance)) == naive.hamming_self_join(codes, max_distance)
+    left, right = codes[: len(codes) // 3], codes[len(codes) // 3 :]
+    assert triples(cross_join(left, right, max_distance)) == naive.hamming_cross_join(left, right, max_distance)
 
 
 @given(seed=st.integers(0, 2**32), bases=st.integers(1, 4), flips=st.integers(0, 8), max_distance=st.integers(0, 14))
@@ -133,12 +141,18 @@ def test_clustered_codes(seed, bases, flips, max_distance):
         assert joined(codes, None, max_distance, plan_of(max_distance, bands, 6)) == expected
 
 
-@given(block_pairs=st.integers(1, 300), seed=st.integers(0, 2**32), max_distance=st.integers(0, 12))
-@settings(max_examples=30, deadline=None)
-def test_any_row_order_and_block_size_give_the_same_pairs(block_pairs, seed, max_distance):
+@given(
+    block_pairs=st.integers(1, 300),
+    seed=st.integers(0, 2**32),
+    max_distance=st.integers(0, 12),
+    plan=st.sampled_from([None, SCAN, plan_of(12, 4, 8), plan_of(12, 5, 9, "some")]),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_row_order_and_block_size_give_the_same_pairs(block_pairs, seed, max_distance, plan):
     codes = rng_codes("clusters")
     order = np.random.default_rng(seed).permutation(len(codes))
-    blocks = list(self_join_blocks(codes[order], max_distance, block_pairs))
+    max_distance = max_distance if plan in (None, SCAN) else 12
+    blocks = list(hamming._join_blocks(codes[order], None, max_distance, block_pairs, plan))
     assert all(0 < len(block) <= block_pairs for block in blocks)
     found = {
         (*sorted((int(order[left]), int(order[right]))), score)
@@ -149,10 +163,17 @@ def test_any_row_order_and_block_size_give_the_same_pairs(block_pairs, seed, max
     assert found == set(naive.hamming_self_join(codes, max_distance))
 
 
-def test_blocks_come_in_the_same_order_each_time():
+@pytest.mark.parametrize("plan", [None, plan_of(10, 4, 8)], ids=["few", "bands"])
+def test_blocks_come_in_the_same_order_each_time(plan):
     codes = rng_codes("uniform")
-    first, second = (Pairs.concatenate(self_join_blocks(codes, 10, 7), np.int16) for _ in range(2))
+    first, second = (Pairs.concatenate(hamming._join_blocks(codes, None, 10, 7, plan), np.int16) for _ in range(2))
     assert triples(first) == triples(second)
+
+
+def test_few_codes_come_in_order():
+    codes = rng_codes("clusters")
+    found = [pair for block in self_join_blocks(codes, 12, 11) for pair in triples(block)]
+    assert found == naive.hamming_self_join(codes, 12)
 
 
 @pytest.mark.parametrize("more", [0, 1])
@@ -201,20 +222,6 @@ def test_planner_takes_fewer_bands_where_each_would_meet_many_wanted_pairs_again
     assert len(choose_plan(codes, None, 10)) < len(choose_plan(random_codes(rng, 40_000), None, 10))
 
 
-@pytest.mark.parametrize("max_distance", range(65))
-@pytest.mark.parametrize("bands", [1, 2, 3, 7])
-def test_radii_leave_no_way_past_every_band(max_distance, bands):
-    radii = hamming_plan._radii(max_distance, bands)
-    assert sum(radius + 1 for radius in radii) == max_distance + 1
-
-
-def test_bands_share_no_bit_and_skip_constant_bits():
-    agreement = EVEN.copy()
-    agreement[[0, 63]] = 1.0
-    bits = [bit for band in hamming_plan._deal_bits([2, 2, 2, 1], 24, agreement) for bit in band.bits]
-    assert sorted(bits) == list(range(1, 63))
-
-
 def test_million_copies_stream():
     blocks = self_join_blocks(np.zeros(1_000_000, np.uint64), 10, block_pairs=1000)
     for _ in range(5):
@@ -224,9 +231,10 @@ def test_million_copies_stream():
         assert not block.score.any()
 
 
-def test_clique_streams_every_pair_once():
+@pytest.mark.parametrize("plan", [None, SCAN, plan_of(10, 4, 8)], ids=["few", "scan", "bands"])
+def test_clique_streams_every_pair_once(plan):
     codes = flipped(np.random.default_rng(2), np.zeros(3000, np.uint64), 5)
-    blocks = list(self_join_blocks(codes, 10, block_pairs=100_000))
+    blocks = list(hamming._join_blocks(codes, None, 10, 100_000, plan))
     assert max(map(len, blocks)) <= 100_000
     assert sum(map(len, blocks)) == 3000 * 2999 // 2
 

@@ -11,14 +11,16 @@ import pytest
 from PIL import Image, ImageOps
 from test_hamming import triples
 
-from dedup_core import hamming, hamming_plan
+from dedup_core import hamming
 from dedup_core.encoders import ENCODERS
 from dedup_core.hamming import self_join, self_join_blocks
+from dedup_core.hamming_bands import cut, with_sketches
 from dedup_core.methods import AHash, DHash, PHash, WHash
 from dedup_core.pairs import Pairs
 
 METHODS = {"phash": PHash, "ahash": AHash, "dhash": DHash, "whash": WHash}
 CROPS = 60
+EVEN = np.full(64, 0.5)  # bits that agree in half of all pairs
 
 
 def crops(photograph, count, seed):
@@ -58,8 +60,7 @@ def test_the_pairs_of_real_hashes_are_the_oracles(codes, max_distance, bands):
     expected = naive.hamming_self_join(codes, max_distance)
     plan = None
     if bands and max_distance:
-        agreement = np.full(64, 0.5)
-        plan = hamming_plan._deal_bits(hamming_plan._radii(max_distance, bands), 10, agreement)
+        plan = with_sketches(cut(max_distance, bands, 10, EVEN), max_distance, EVEN)
     found = Pairs.concatenate(hamming._join_blocks(codes, None, max_distance, 500, plan), np.int16).sorted()
     assert triples(found) == expected
 
@@ -81,17 +82,20 @@ def test_the_kernels_need_no_compiler():
     script = """
 import numpy as np
 import naive
-from dedup_core import hamming, hamming_plan
+from dedup_core import hamming, hamming_plan, hamming_search
+from dedup_core.hamming_bands import SCAN, cut, with_sketches
 from dedup_core.pairs import Pairs
 from test_hamming import triples
 random = np.random.default_rng(0)
 codes = random.integers(0, 2**64, 4, dtype=np.uint64)[random.integers(0, 4, 80)]
 codes ^= np.uint64(1) << random.integers(0, 64, 80, dtype=np.uint64)
-plan = hamming_plan._deal_bits(hamming_plan._radii(3, 2), 6, np.full(64, 0.5))
-for chosen in (None, plan):
+even = np.full(64, 0.5)
+plan = cut(3, 2, 6, even)
+for chosen in (None, SCAN, plan, with_sketches(plan, 3, even)):
     pairs = Pairs.concatenate(hamming._join_blocks(codes[:30], None, 3, 50, chosen), np.int16).sorted()
     assert triples(pairs) == naive.hamming_self_join(codes[:30], 3) and len(pairs)
-hamming.BUFFERED_HITS = 1  # numpy says if a pair is written past the buffer, which the compiled kernel would not
+hamming_plan.SMALL_JOIN, hamming_plan.SAMPLE = 0, 4
+hamming_search.BUFFERED_HITS = 1  # numpy says if a pair is written past the buffer, which the compiled kernel would not
 for left, right in ((codes[:40], codes[40:]), (codes[60:], codes[:60])):
     pairs = hamming.cross_join(left, right, 64)
     assert triples(pairs) == naive.hamming_cross_join(left, right, 64) and len(pairs) == len(left) * len(right)

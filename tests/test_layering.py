@@ -14,7 +14,9 @@ FILES = {path.relative_to(ROOT).as_posix(): path for folder in ("dedup_core", "j
          for path in sorted((ROOT / folder).rglob("*.py"))}  # fmt: skip
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FILES.items()}
 
-KERNELS = ("hamming*", "cosine*", "pairs", "groups", "evaluation", "metrics", "hashing", "popcount", "compiled")
+KERNELS = (
+    "hamming*", "cosine*", "pairs", "groups", "evaluation", "metrics", "hashing", "popcount", "radix_sort", "compiled",
+)  # fmt: skip
 BELOW_KERNELS = ("pairs", "compiled", "errors")
 LOADED_ON_USE = (
     "tensorflow",

@@ -2,17 +2,18 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup_core.pairs import Pairs
 
-PLACES = {"few": 3, "a word is just enough": 2**28 - 1, "one word is too short": 2**28, "the most": 2**32 - 2}
+PLACES = {"few": 3, "a word is just enough": 2**32 - 1, "one word is too short": 2**32}
 
 
 @pytest.mark.parametrize("most", PLACES.values(), ids=PLACES.keys())
 @pytest.mark.parametrize("score_dtype", [np.int16, np.float64])
 @given(data=st.data())
+@settings(deadline=None)  # the first call compiles
 def test_sorted_is_pythons_order(most, score_dtype, data):
     places = st.integers(0, most)
     rows = data.draw(st.lists(st.tuples(places, places, st.integers(0, 64)), unique_by=lambda row: row[:2]))
