@@ -18,6 +18,7 @@ from itertools import combinations
 
 import numpy as np
 
+from dedup_core.compiled import compiled
 from dedup_core.hamming_buckets import Buckets, Room, into_buckets
 
 CODE_BITS = 64
@@ -59,10 +60,6 @@ class Band:
         """Return how much of what is compared first may differ between buckets that differ in so many bits."""
         return self.limit - differing if self.sketch else max_distance
 
-    def without_sketch(self) -> Band:
-        """Return the band that compares whole codes."""
-        return replace(self, sketch=(), limit=CODE_BITS, passing=1.0)
-
 
 Plan = tuple[Band, ...]
 SCAN: Plan = (Band((), 0),)
@@ -91,17 +88,18 @@ def cut(max_distance: int, bands: int, widest: int, agreement: np.ndarray) -> Pl
 def _deal_bits(radii: list[int], widest: int, agreement: np.ndarray) -> Plan:
     """Give out the bits, the most telling first, each to the band that so far lets the most pairs through."""
     differing = [np.eye(1, radius + 1)[0] for radius in radii]
+    shares = [1.0] * len(radii)
     bits: list[list[int]] = [[] for _ in radii]
     for bit in np.argsort(agreement, kind="stable"):
         open_bands = [k for k in range(len(radii)) if len(bits[k]) < widest]
         if agreement[bit] == 1.0 or not open_bands:
             break  # a bit that never differs tells nothing
-        k = max(open_bands, key=lambda band: differing[band].sum())
-        differing[k] = _with_bits(differing[k], [agreement[bit]])
+        k = max(open_bands, key=shares.__getitem__)
+        differing[k] = _with_bits(differing[k], agreement[bit : bit + 1])
+        shares[k] = float(differing[k].sum())
         bits[k].append(int(bit))
     return tuple(
-        Band(tuple(chosen), radius, share=float(differences.sum()))
-        for chosen, radius, differences in zip(bits, radii, differing, strict=True)
+        Band(tuple(chosen), radius, share=share) for chosen, radius, share in zip(bits, radii, shares, strict=True)
     )
 
 
@@ -114,15 +112,17 @@ def with_sketches(plan: Plan, max_distance: int, agreement: np.ndarray) -> Plan:
 
 
 def _sketches(circle: Plan, max_distance: int, agreement: np.ndarray) -> Iterator[Band]:
-    """Yield the first band with each sketch that it may have: of the next band, of the next two, ... of all bits."""
+    """Yield the first band with each sketch that may be its best: of the next band, of the next two, and so on."""
     band, *following = circle
-    near = _with_bits(np.eye(1, band.radius + 1)[0], agreement[list(band.bits)])
+    near = share_differing(agreement[list(band.bits)], band.radius)
     pool: list[int] = []
     limit = band.radius
     for other in following:
         pool += other.bits
         limit += other.radius + 1
         yield _sketched(band, near, pool, limit, agreement)
+        if len(pool) >= SKETCH_BITS:
+            return  # more bands would allow more to differ, and no more bits
     others = [bit for bit in range(CODE_BITS) if bit not in band.bits and agreement[bit] < 1.0]
     yield _sketched(band, near, others, max_distance, agreement)
 
@@ -134,12 +134,19 @@ def _sketched(band: Band, near: np.ndarray, pool: list[int], limit: int, agreeme
     return replace(band, sketch=tuple(chosen), limit=limit, passing=float(differing.sum()))
 
 
-def _with_bits(differing: np.ndarray, agreements: Iterable[float]) -> np.ndarray:
+def share_differing(agreement: np.ndarray, most: int) -> np.ndarray:
+    """Return float64 (most + 1,): the share of pairs that differ in 0, 1, ... of some independent bits."""
+    return _with_bits(np.eye(1, most + 1)[0], agreement)
+
+
+@compiled
+def _with_bits(differing: np.ndarray, agreement: np.ndarray) -> np.ndarray:
     """Return the share of pairs that differ in 0, 1, ... places, once more bits are looked at."""
-    for agreement in agreements:
-        moved = differing[:-1] * (1 - agreement)
-        differing = differing * agreement
-        differing[1:] += moved
+    differing = differing.copy()
+    for agreeing in agreement:
+        for places in range(len(differing) - 1, 0, -1):
+            differing[places] = differing[places] * agreeing + differing[places - 1] * (1 - agreeing)
+        differing[0] *= agreeing
     return differing
 
 

@@ -149,16 +149,21 @@ def _known(differing: int, earlier: np.ndarray) -> bool:
 @compiled
 def _meet(differing: int, meeting: np.ndarray) -> bool:
     """Say whether two codes that differ in these bits are near in a band, and in what is compared first."""
-    mask, radius, compared, limit = meeting
-    near = np.uint64(popcount(differing & mask)) <= radius
-    return near and np.uint64(popcount(differing & compared)) <= limit
+    return _near(differing, meeting[:2]) and _near(differing, meeting[2:])
 
 
 @compiled
-def count_meetings(left: np.ndarray, right: np.ndarray, meeting: np.ndarray) -> int:
-    """Return how many pairs (one code of either side) meet in a band."""
-    total = 0
+def _near(differing: int, condition: np.ndarray) -> bool:
+    return np.uint64(popcount(differing & condition[0])) <= condition[1]
+
+
+@compiled
+def count_meetings(left: np.ndarray, right: np.ndarray, meeting: np.ndarray) -> tuple[int, int]:
+    """Return how many pairs (one code of either side) are near in a band, and how many of them meet there."""
+    near, meet = 0, 0
     for code in left:
         for other in right:
-            total += _meet(code ^ other, meeting)
-    return total
+            if _near(code ^ other, meeting[:2]):
+                near += 1
+                meet += _near(code ^ other, meeting[2:])
+    return near, meet

@@ -6,25 +6,25 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 
 import numpy as np
 
-from dedup_core.hamming_bands import ALL_BITS, CODE_BITS, SCAN, Band, Plan, cut, with_sketches
+from dedup_core.hamming_bands import ALL_BITS, CODE_BITS, SCAN, Band, Plan, cut, share_differing, with_sketches
 from dedup_core.hamming_kernels import count_meetings
 
-# Nanoseconds, measured on one core with AVX-512. Only their ratios matter: they decide between plans.
-COMPARE_PAIR = 0.06
-COMPARE_SKETCHES = 0.03
-VISIT_ROW = 0.52
-VISIT_BUCKET = 3.4
-SORT_CODE = 25.0
-PASS_PAIR = 30.0  # look at a pair that its sketch lets pass
-DECIDE_PAIR = 24.0
+# Nanoseconds, fitted to joins of 50,000 to 3 million codes on one core with AVX-512. Only their ratios matter.
+SORT_CODE = 15.0
+VISIT_BUCKET = 11.5
+COMPARE_CODES = 0.066  # a pair of them
+COMPARE_SKETCHES = 0.037
+PASS_PAIR = 18.0  # look at the codes of a pair that its sketches let pass
+DECIDE_PAIR = 20.0  # for a wanted pair, whether an earlier band had it
 
 SMALL_JOIN = 400_000_000  # pairs, left times right
 MOST_BANDS = 8
 WIDEST_BAND = 24  # bits: the table of bucket starts takes 64 MiB
-SAMPLE = 512
+FEWEST_SAMPLED, MOST_SAMPLED = 256, 1024
 
 
 def is_small(left: int, right: int) -> bool:
@@ -41,22 +41,21 @@ def choose_plan(left: np.ndarray, right: np.ndarray | None, max_distance: int) -
         max_distance: the largest distance wanted.
 
     Returns:
-        A plan of bands, or `SCAN`. A band's share of close pairs is taken from a sample of the codes where it is
-        above what independent bits would give, so that no skew makes a plan dearer than the scan unseen.
+        A plan of bands, or `SCAN`. A band's share of close pairs is taken from a sample of the codes where that has
+        clearly more of them than independent bits would give, so that no skew makes a plan dearer than the scan unseen.
     """
     size = len(left), len(left if right is None else right)
     if is_small(*size):
         return SCAN
-    workload = _Workload.sample(left, right, max_distance)
+    workload = _Workload.of(left, right, max_distance)
     widest = min(WIDEST_BAND, int(math.log2(max(size))) + 1)
-    best, best_cost = SCAN, workload.cost(SCAN)
+    best, best_cost = SCAN, workload.fitted(SCAN, SCAN)[1]
     for plan in sorted(_plans(max_distance, widest, workload.agreement), key=workload.least_cost):
         if workload.least_cost(plan) >= best_cost:
             break
-        fitted = workload.with_useful_sketches(plan)
-        cost = workload.cost(fitted)
-        if cost < best_cost:
-            best, best_cost = fitted, cost
+        sketched = with_sketches(plan, max_distance, workload.agreement)
+        if workload.cost_if_independent(plan, sketched) < best_cost:
+            best, best_cost = min((best, best_cost), workload.fitted(plan, sketched), key=itemgetter(1))
     return best
 
 
@@ -72,71 +71,76 @@ def _plans(max_distance: int, widest: int, agreement: np.ndarray) -> Iterator[Pl
 
 @dataclass(frozen=True)
 class _Workload:
-    """What the cost of a plan depends on.
+    """What the cost of a plan depends on. Costs are nanoseconds.
 
     Attributes:
-        left: uint64 (k,), a sample of the left codes.
-        right: uint64 (l,), a sample of the right codes.
+        sampled: uint64 (k,) and (k,), a sample of the codes on either side.
         sizes: how many codes stand on either side.
         halved: 0.5 in a self-join, where each pair is compared once, else 1.
         max_distance: the largest distance wanted.
         agreement: float64 (64,), the share of pairs that agree in each bit.
     """
 
-    left: np.ndarray
-    right: np.ndarray
+    sampled: tuple[np.ndarray, np.ndarray] = field(repr=False)
     sizes: tuple[int, int]
     halved: float
     max_distance: int
     agreement: np.ndarray = field(repr=False)
 
     @classmethod
-    def sample(cls, left: np.ndarray, right: np.ndarray | None, max_distance: int) -> _Workload:
+    def of(cls, left: np.ndarray, right: np.ndarray | None, max_distance: int) -> _Workload:
         other = left if right is None else right
-        samples = [codes[np.linspace(0, len(codes) - 1, SAMPLE).astype(np.int64)] for codes in (left, other)]
-        ones = [((codes[:, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)).mean(axis=0) for codes in samples]
+        size = min(max(FEWEST_SAMPLED, math.isqrt(max(len(left), len(other))) // 2), MOST_SAMPLED)
+        a, b = (codes[np.linspace(0, len(codes) - 1, size).astype(np.int64)] for codes in (left, other))
+        ones = [((codes[:, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)).mean(axis=0) for codes in (a, b)]
         agreement = ones[0] * ones[1] + (1 - ones[0]) * (1 - ones[1])
-        halved = 0.5 if right is None else 1.0
-        return cls(samples[0], samples[1], (len(left), len(other)), halved, max_distance, agreement)
+        return cls((a, b), (len(left), len(other)), 0.5 if right is None else 1.0, max_distance, agreement)
 
     def least_cost(self, plan: Plan) -> float:
-        """Return the nanoseconds that a plan takes if the bits are independent and sketches tell all pairs apart."""
-        return sum(self._sweep_cost(band) + self._pairs(band.share) * COMPARE_SKETCHES for band in plan)
+        """Return what a plan takes if bits are independent and sketches tell all pairs apart."""
+        return sum(self._cost(band, band.share, 0.0) for band in plan)
 
-    def with_useful_sketches(self, plan: Plan) -> Plan:
-        """Return the plan, with a sketch for each band that is faster with one."""
-        pairs = zip(with_sketches(plan, self.max_distance, self.agreement), plan, strict=True)
-        return tuple(min(pair, key=self._band_cost) for pair in pairs)
+    def cost_if_independent(self, plan: Plan, sketched: Plan) -> float:
+        """Return what a plan takes if bits are independent and each band compares first what suits it best."""
+        pairs = zip(plan, sketched, strict=True)
+        return sum(min(self._cost(band, band.share, band.passing) for band in pair) for pair in pairs)
 
-    def cost(self, plan: Plan) -> float:
-        """Return the nanoseconds that a plan is expected to take, for codes like the sampled ones."""
+    def fitted(self, plan: Plan, sketched: Plan) -> tuple[Plan, float]:
+        """Return the plan with those of the sketches that suit codes like the sampled ones, and what it takes then."""
+        bands, costs = zip(*map(self._fitted, plan, sketched), strict=True)
         # Each band meets most of the wanted pairs again, and drops those it knows: dear where there are many.
-        return sum(map(self._band_cost, plan)) + len(plan) * self._wanted * DECIDE_PAIR
+        return bands, sum(costs) + len(bands) * self._wanted * DECIDE_PAIR
 
-    @cached_property
-    def _wanted(self) -> float:
-        """How many pairs the join is expected to report."""
-        return self._pairs(self._share(np.array([ALL_BITS, self.max_distance, ALL_BITS, CODE_BITS], np.uint64)))
+    def _fitted(self, whole: Band, sketched: Band) -> tuple[Band, float]:
+        counts = count_meetings(*self.sampled, sketched.meeting)
+        near, passing = map(self._believed, counts, (sketched.share, sketched.passing))
+        return min(((band, self._cost(band, near, passing)) for band in (whole, sketched)), key=itemgetter(1))
 
-    def _band_cost(self, band: Band) -> float:
-        near = self._pairs(max(band.share, self._share(band.without_sketch().meeting)))
-        if not band.sketch:
-            return self._sweep_cost(band) + near * COMPARE_PAIR
-        passing = self._pairs(max(band.passing, self._share(band.meeting)))
-        return self._sweep_cost(band) + near * COMPARE_SKETCHES + passing * PASS_PAIR
-
-    def _sweep_cost(self, band: Band) -> float:
-        """Return the nanoseconds that it takes to sort codes and to visit buckets, whatever is in them."""
+    def _cost(self, band: Band, near: float, passing: float) -> float:
+        """Return what a band takes, by the shares of pairs that are near in it and that its sketches let pass."""
         neighbours = sum(math.comb(len(band.bits), ones) for ones in range(band.radius + 1))
-        visits = (VISIT_BUCKET * (1 << len(band.bits)) + VISIT_ROW * self.sizes[0]) * neighbours
-        return self.halved * (SORT_CODE * sum(self.sizes) + visits)
-
-    def _share(self, meeting: np.ndarray) -> float:
-        """Return the share of sampled pairs that meet."""
-        # In a self-join the sample meets itself on the diagonal; those matches say nothing about other pairs.
-        diagonal = SAMPLE if self.halved < 1 else 0
-        return (count_meetings(self.left, self.right, meeting) - diagonal) / (SAMPLE * SAMPLE - diagonal)
+        sort = self.halved * sum(self.sizes) * SORT_CODE
+        visit = self.halved * (1 << len(band.bits)) * neighbours * VISIT_BUCKET
+        if not band.sketch:
+            return sort + visit + self._pairs(near) * COMPARE_CODES
+        return sort + visit + self._pairs(near) * COMPARE_SKETCHES + self._pairs(passing) * PASS_PAIR
 
     def _pairs(self, share: float) -> float:
         """Return how many pairs of all codes a share of them is."""
         return share * self.sizes[0] * self.sizes[1] * self.halved
+
+    def _believed(self, count: int, independent: float) -> float:
+        """Return the share that a count of sampled pairs shows, or that of independent bits where it may be chance."""
+        # In a self-join the sample meets itself on the diagonal; those matches say nothing about other pairs.
+        size = len(self.sampled[0])
+        diagonal = size if self.halved < 1 else 0
+        expected = independent * (size * size - diagonal)
+        found = count - diagonal
+        return found / (size * size - diagonal) if found > expected + 4 * math.sqrt(expected) + 4 else independent
+
+    @cached_property
+    def _wanted(self) -> float:
+        """How many pairs the join is expected to report."""
+        within = np.array([ALL_BITS, self.max_distance, ALL_BITS, CODE_BITS], np.uint64)
+        by_chance = float(share_differing(self.agreement, self.max_distance).sum())
+        return self._pairs(self._believed(count_meetings(*self.sampled, within)[0], by_chance))

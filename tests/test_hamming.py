@@ -101,7 +101,7 @@ def small_machine(monkeypatch):
     monkeypatch.setattr(hamming_search, "BUFFERED_HITS", 3)
     monkeypatch.setattr(hamming_search, "CACHED_CODES", 16)
     monkeypatch.setattr(hamming_plan, "SMALL_JOIN", 0)
-    monkeypatch.setattr(hamming_plan, "SAMPLE", 32)
+    monkeypatch.setattr(hamming_plan, "FEWEST_SAMPLED", 32)
 
 
 @pytest.mark.parametrize("max_distance", [0, 1, 2, 3, 5, 10, 11, 16, 33, 63, 64])

@@ -94,7 +94,7 @@ plan = cut(3, 2, 6, even)
 for chosen in (None, SCAN, plan, with_sketches(plan, 3, even)):
     pairs = Pairs.concatenate(hamming._join_blocks(codes[:30], None, 3, 50, chosen), np.int16).sorted()
     assert triples(pairs) == naive.hamming_self_join(codes[:30], 3) and len(pairs)
-hamming_plan.SMALL_JOIN, hamming_plan.SAMPLE = 0, 4
+hamming_plan.SMALL_JOIN, hamming_plan.FEWEST_SAMPLED = 0, 4
 hamming_search.BUFFERED_HITS = 1  # numpy says if a pair is written past the buffer, which the compiled kernel would not
 for left, right in ((codes[:40], codes[40:]), (codes[60:], codes[:60])):
     pairs = hamming.cross_join(left, right, 64)
