@@ -13,11 +13,10 @@ from numbers import Integral
 import numpy as np
 
 from dedup_core.hamming_bands import CODE_BITS, Plan
-from dedup_core.hamming_blocks import Found, Groups, expand, scan
+from dedup_core.hamming_blocks import Found, Groups, expand, scanned
 from dedup_core.hamming_plan import is_small
 from dedup_core.hamming_search import distinct_pairs
 from dedup_core.pairs import Pairs
-from dedup_core.popcount import SPARE
 from dedup_core.radix_sort import radix_sort
 
 MOST_CODES = 2**32 - 1  # positions within a band are 32 bits
@@ -142,29 +141,20 @@ def _spread(
     left: np.ndarray, right: np.ndarray | None, max_distance: int, block_pairs: int, plan: Plan | None
 ) -> Iterator[Pairs]:
     """Yield pairs of positions, a block at a time."""
-    others = left if right is None else right
-    block = Found.room(min(block_pairs, len(left) * len(others)), np.int64)
-    if plan is None and is_small(len(left), len(others)):
-        steps = _scan(left, others, right is None, max_distance, block)
+    compared = len(left) * len(left if right is None else right)
+    block = Found.room(min(block_pairs, compared), np.int64)
+    if plan is None and is_small(compared):
+        filled = scanned(left, right, max_distance, block)  # any preparation would take longer
     else:
-        steps = _join_distinct(left, right, max_distance, block, plan)
-    for _ in steps:
+        filled = _join_distinct(left, right, max_distance, block, plan)
+    for _ in filled:
         if block.filled[0]:
             yield _take(block)
 
 
-def _scan(left: np.ndarray, right: np.ndarray, triangle: bool, max_distance: int, block: Found) -> Iterator[None]:
-    """Fill the block again and again, with pairs in order; for few codes any preparation would take longer."""
-    padded = np.concatenate([right, np.zeros(SPARE, np.uint64)])
-    cursor = np.zeros(2, np.uint64)
-    while not scan((left, padded), triangle, np.uint64(max_distance), block, cursor):
-        yield
-    yield
-
-
 def _join_distinct(
     left: np.ndarray, right: np.ndarray | None, max_distance: int, block: Found, plan: Plan | None
-) -> Iterator[None]:
+) -> Iterator[Found]:
     """Fill the block again and again: search the distinct codes, expand their pairs over all positions of each."""
     left_codes, left_groups = _distinct(left)
     right_codes, right_groups = (None, left_groups) if right is None else _distinct(right)
@@ -172,8 +162,8 @@ def _join_distinct(
     for found in chain(repeated, distinct_pairs(left_codes, right_codes, max_distance, plan)):
         cursor = np.zeros(3, np.uint64)
         while not expand(found, (left_groups, right_groups), right is None, block, cursor):
-            yield
-    yield
+            yield block
+    yield block
 
 
 def _distinct(codes: np.ndarray) -> tuple[np.ndarray, Groups]:

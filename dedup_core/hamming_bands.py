@@ -62,8 +62,8 @@ class Band:
 
 
 Plan = tuple[Band, ...]
-SCAN: Plan = (Band((), 0),)
-"""One bucket that holds everything: compare all pairs."""
+SCAN: Plan = ()
+"""No band at all: compare all pairs."""
 
 
 def words_within(width: int, radius: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -113,3 +114,21 @@ def scan(
         cursor[1] = 0
     out.filled[0] = count
     return True
+
+
+def scanned(left: np.ndarray, right: np.ndarray | None, max_distance: int, out: Found) -> Iterator[Found]:
+    """Fill ``out`` again and again with the close pairs of positions, by (left, right).
+
+    Args:
+        left: uint64 (n,).
+        right: uint64 (m,); None for a self-join.
+        max_distance: the largest distance wanted.
+        out: the buffer to fill.
+    """
+    sides = left, np.concatenate([left if right is None else right, np.zeros(SPARE, np.uint64)])
+    cursor = np.zeros(2, np.uint64)
+    is_done = False
+    while not is_done:
+        out.filled[0] = 0
+        is_done = scan(sides, right is None, np.uint64(max_distance), out, cursor)
+        yield out

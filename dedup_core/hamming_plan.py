@@ -16,20 +16,22 @@ from dedup_core.hamming_kernels import count_meetings
 # Nanoseconds, fitted to joins of 50,000 to 3 million codes on one core with AVX-512. Only their ratios matter.
 SORT_CODE = 15.0
 VISIT_BUCKET = 11.5
+SCAN_PAIR = 0.09  # compare two codes without any band
+SCAN_WANTED = 8.0  # note a wanted pair there
 COMPARE_CODES = 0.066  # a pair of them
 COMPARE_SKETCHES = 0.037
 PASS_PAIR = 18.0  # look at the codes of a pair that its sketches let pass
 DECIDE_PAIR = 20.0  # for a wanted pair, whether an earlier band had it
 
-SMALL_JOIN = 400_000_000  # pairs, left times right
+SMALL_JOIN = 400_000_000
 MOST_BANDS = 8
 WIDEST_BAND = 24  # bits: the table of bucket starts takes 64 MiB
 FEWEST_SAMPLED, MOST_SAMPLED = 256, 1024
 
 
-def is_small(left: int, right: int) -> bool:
-    """Say whether comparing so many left codes with so many right ones takes less time than planning."""
-    return left * right <= SMALL_JOIN
+def is_small(compared: int) -> bool:
+    """Say whether comparing so many pairs (left times right) one by one takes less time than planning."""
+    return compared <= SMALL_JOIN
 
 
 def choose_plan(left: np.ndarray, right: np.ndarray | None, max_distance: int) -> Plan:
@@ -45,11 +47,11 @@ def choose_plan(left: np.ndarray, right: np.ndarray | None, max_distance: int) -
         clearly more of them than independent bits would give, so that no skew makes a plan dearer than the scan unseen.
     """
     size = len(left), len(left if right is None else right)
-    if is_small(*size):
+    if is_small(size[0] * size[1]):
         return SCAN
     workload = _Workload.of(left, right, max_distance)
     widest = min(WIDEST_BAND, int(math.log2(max(size))) + 1)
-    best, best_cost = SCAN, workload.fitted(SCAN, SCAN)[1]
+    best, best_cost = SCAN, workload.scan_cost()
     for plan in sorted(_plans(max_distance, widest, workload.agreement), key=workload.least_cost):
         if workload.least_cost(plan) >= best_cost:
             break
@@ -99,6 +101,10 @@ class _Workload:
     def least_cost(self, plan: Plan) -> float:
         """Return what a plan takes if bits are independent and sketches tell all pairs apart."""
         return sum(self._cost(band, band.share, 0.0) for band in plan)
+
+    def scan_cost(self) -> float:
+        """Return what comparing all pairs takes: more for a pair than inside bands, less for one that is wanted."""
+        return self._pairs(1.0) * SCAN_PAIR + self._wanted * SCAN_WANTED
 
     def cost_if_independent(self, plan: Plan, sketched: Plan) -> float:
         """Return what a plan takes if bits are independent and each band compares first what suits it best."""

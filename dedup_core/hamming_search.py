@@ -8,11 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from dedup_core.hamming_bands import Band, Plan, words_within
-from dedup_core.hamming_blocks import Found
+from dedup_core.hamming_blocks import Found, scanned
 from dedup_core.hamming_buckets import Buckets, Room
 from dedup_core.hamming_kernels import HIT_PAIRS, Sweep, compare_neighbours, decide
 from dedup_core.hamming_plan import choose_plan
 
+BUFFERED_PAIRS = 1 << 16
 BUFFERED_HITS = 1 << 12  # places with a close pair that are held before their pairs are decided
 CACHED_CODES = 4096  # buckets are swept in groups of about so many codes: two groups stay in the nearest caches
 
@@ -35,10 +36,14 @@ def distinct_pairs(
         for found in distinct_pairs(right, left, max_distance, plan):
             yield found._replace(left=found.right, right=found.left)
         return
+    plan = choose_plan(left, right, max_distance) if plan is None else plan
+    if not plan:
+        yield from scanned(left, right, max_distance, Found.room(BUFFERED_PAIRS, np.uint32))
+        return
     earlier: list[np.ndarray] = []
     left_room = Room.of(len(left))
     right_room = left_room if right is None else Room.of(len(right))
-    for band in choose_plan(left, right, max_distance) if plan is None else plan:
+    for band in plan:
         left_buckets = band.sort(left, left_room)
         right_buckets = left_buckets if right is None else band.sort(right, right_room)
         for sweep in _sweeps(band, len(left), right is None, max_distance, earlier):
