@@ -17,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import faiss
@@ -68,8 +69,9 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def warm_up() -> None:
-    """Compile all kernels, or load the compiled ones, by a join that is large enough for bands."""
-    self_join(planted_codes(50_000)[0], 10)
+    """Compile all kernels, or load the compiled ones, by a join that is large enough for bands and one that is not."""
+    for size in (50_000, 1_000):
+        self_join(planted_codes(size)[0], 10)
 
 
 def as_bytes(codes: np.ndarray) -> np.ndarray:
@@ -147,6 +149,19 @@ LABELS = {
 }
 
 
+def growth(rows: list[Row]) -> str:
+    """Return for each distance how many times as long each size takes as the one before it."""
+    told = []
+    for distance in dict.fromkeys(row.distance for row in rows):
+        of_distance = sorted((row for row in rows if row.distance == distance), key=lambda row: row.codes)
+        for fewer, more in pairwise(of_distance):
+            told.append(
+                f"distance {distance}: {more.codes:,} codes take {more.ours / fewer.ours:.1f} times as long as "
+                f"{fewer.codes:,}"
+            )
+    return "\n".join(told)
+
+
 def draw(rows: list[Row], path: str) -> None:
     """Draw seconds over distance, one panel a size, to an image file."""
     import matplotlib as mpl
@@ -186,6 +201,7 @@ def main() -> None:
             rows.append(measure(size, distance))
             print(line(rows[-1]), flush=True)
     print("\n* how many times as long as ours; timed on a slice of queries and scaled up to all of them")
+    print(growth(rows))
     print(f"peak memory, peers included: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
     draw(rows, options.figure)
 
