@@ -201,7 +201,8 @@ def main() -> None:
             rows.append(measure(size, distance))
             print(line(rows[-1]), flush=True)
     print("\n* how many times as long as ours; timed on a slice of queries and scaled up to all of them")
-    print(growth(rows))
+    if len(options.sizes) > 1:
+        print(growth(rows))
     print(f"peak memory, peers included: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
     draw(rows, options.figure)
 

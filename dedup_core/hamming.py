@@ -20,6 +20,7 @@ from dedup_core.pairs import Pairs
 from dedup_core.radix_sort import radix_sort
 
 MOST_CODES = 2**32 - 1  # positions within a band are 32 bits
+LARGEST_BLOCK = 1 << 24  # pairs, 300 MB
 
 
 def self_join(codes: np.ndarray, max_distance: int) -> Pairs:
@@ -68,7 +69,7 @@ def cross_join(left: np.ndarray, right: np.ndarray, max_distance: int) -> Pairs:
 
 
 def self_join_blocks(codes: np.ndarray, max_distance: int, block_pairs: int = 1 << 20) -> Iterator[Pairs]:
-    """Yield the pairs of `self_join` in blocks, in a fixed order that is not sorted.
+    """Yield the pairs of `self_join` in blocks, in a fixed order, which need not be sorted.
 
     Args:
         codes: uint64 or int64 (n,).
@@ -90,7 +91,7 @@ def self_join_blocks(codes: np.ndarray, max_distance: int, block_pairs: int = 1 
 def cross_join_blocks(
     left: np.ndarray, right: np.ndarray, max_distance: int, block_pairs: int = 1 << 20
 ) -> Iterator[Pairs]:
-    """Yield the pairs of `cross_join` in blocks, in a fixed order that is not sorted.
+    """Yield the pairs of `cross_join` in blocks, in a fixed order, which need not be sorted.
 
     Args:
         left: uint64 or int64 (n,).
@@ -142,7 +143,7 @@ def _spread(
 ) -> Iterator[Pairs]:
     """Yield pairs of positions, a block at a time."""
     compared = len(left) * len(left if right is None else right)
-    block = Found.room(min(block_pairs, compared), np.int64)
+    block = Found.empty(min(block_pairs, compared, LARGEST_BLOCK), np.int64)
     if plan is None and is_small(compared):
         filled = scanned(left, right, max_distance, block)  # any preparation would take longer
     else:

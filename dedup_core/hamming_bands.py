@@ -130,6 +130,8 @@ def _sketches(circle: Plan, max_distance: int, agreement: np.ndarray) -> Iterato
 def _sketched(band: Band, near: np.ndarray, pool: list[int], limit: int, agreement: np.ndarray) -> Band:
     """Return the band with the most telling bits of the pool as its sketch."""
     chosen = sorted(pool, key=agreement.__getitem__)[:SKETCH_BITS]
+    if not chosen:
+        return replace(band, passing=band.share)  # no bit tells anything: the whole code is compared
     differing = _with_bits(np.pad(near, (0, limit - band.radius)), agreement[chosen])
     return replace(band, sketch=tuple(chosen), limit=limit, passing=float(differing.sum()))
 

@@ -30,7 +30,7 @@ class Found(NamedTuple):
     filled: np.ndarray
 
     @classmethod
-    def room(cls, size: int, dtype: type[np.unsignedinteger] | type[np.signedinteger]) -> Found:
+    def empty(cls, size: int, dtype: type[np.unsignedinteger] | type[np.signedinteger]) -> Found:
         """Return an empty buffer for so many pairs."""
         return cls(np.empty(size, dtype), np.empty(size, dtype), np.empty(size, np.int16), np.zeros(1, np.uint64))
 
@@ -117,7 +117,7 @@ def scan(
 
 
 def scanned(left: np.ndarray, right: np.ndarray | None, max_distance: int, out: Found) -> Iterator[Found]:
-    """Fill ``out`` again and again with the close pairs of positions, by (left, right).
+    """Fill ``out`` again and again with the close pairs of positions, by (left, right), and yield it each time.
 
     Args:
         left: uint64 (n,).

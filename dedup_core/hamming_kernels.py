@@ -128,7 +128,7 @@ def _list_passing(left: Buckets, right: Buckets, hits: np.ndarray, triangle: boo
             k = np.uint64(hits[hit, 2]) + lowest_bit(columns)
             columns &= columns - ONE
             # In a self-join the neighbour never stands before the bucket, so this leaves each pair once.
-            end = max(first, min(stop, k)) if triangle else stop
+            end = min(stop, k) if triangle else stop
             rows = rows_within(left.compared, first, right.compared[k], limit) & ((ONE << (end - first)) - ONE)
             while rows:
                 found.left[count], found.right[count] = first + lowest_bit(rows), k

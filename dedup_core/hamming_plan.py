@@ -25,7 +25,7 @@ DECIDE_PAIR = 20.0  # for a wanted pair, whether an earlier band had it
 
 SMALL_JOIN = 400_000_000
 MOST_BANDS = 8
-WIDEST_BAND = 24  # bits: the table of bucket starts takes 64 MiB
+WIDEST_BAND = 24  # bits: the table of bucket starts takes 64 MiB, twice while it is filled
 FEWEST_SAMPLED, MOST_SAMPLED = 256, 1024
 
 
@@ -62,7 +62,8 @@ def choose_plan(left: np.ndarray, right: np.ndarray | None, max_distance: int) -
 
 
 def _plans(max_distance: int, widest: int, agreement: np.ndarray) -> Iterator[Plan]:
-    """Yield plans of every number of bands, with bands of various widths."""
+    """Yield plans of every number of bands, with bands of various widths; first, one bucket that holds everything."""
+    yield (Band((), max_distance),)
     for bands in range(1, min(max_distance + 1, MOST_BANDS) + 1):
         for width in range(max(1, widest - 6), widest + 1):
             plan = cut(max_distance, bands, width, agreement)
@@ -93,14 +94,18 @@ class _Workload:
     def of(cls, left: np.ndarray, right: np.ndarray | None, max_distance: int) -> _Workload:
         other = left if right is None else right
         size = min(max(FEWEST_SAMPLED, math.isqrt(max(len(left), len(other))) // 2), MOST_SAMPLED)
-        a, b = (codes[np.linspace(0, len(codes) - 1, size).astype(np.int64)] for codes in (left, other))
+        # On the right from between the places on the left: the two sides may be copies of each other.
+        places = np.linspace(0, 1, 2 * size + 1)
+        a = left[(places[::2] * (len(left) - 1)).astype(np.int64)]
+        b = a if right is None else right[(places[1::2] * (len(right) - 1)).astype(np.int64)]
         ones = [((codes[:, None] >> np.arange(64, dtype=np.uint64)) & np.uint64(1)).mean(axis=0) for codes in (a, b)]
         agreement = ones[0] * ones[1] + (1 - ones[0]) * (1 - ones[1])
         return cls((a, b), (len(left), len(other)), 0.5 if right is None else 1.0, max_distance, agreement)
 
     def least_cost(self, plan: Plan) -> float:
         """Return what a plan takes if bits are independent and sketches tell all pairs apart."""
-        return sum(self._cost(band, band.share, 0.0) for band in plan)
+        least = min(COMPARE_CODES, COMPARE_SKETCHES)
+        return sum(self._visit_cost(band) + self._pairs(band.share) * least for band in plan)
 
     def scan_cost(self) -> float:
         """Return what comparing all pairs takes: more for a pair than inside bands, less for one that is wanted."""
@@ -124,12 +129,14 @@ class _Workload:
 
     def _cost(self, band: Band, near: float, passing: float) -> float:
         """Return what a band takes, by the shares of pairs that are near in it and that its sketches let pass."""
-        neighbours = sum(math.comb(len(band.bits), ones) for ones in range(band.radius + 1))
-        sort = self.halved * sum(self.sizes) * SORT_CODE
-        visit = self.halved * (1 << len(band.bits)) * neighbours * VISIT_BUCKET
         if not band.sketch:
-            return sort + visit + self._pairs(near) * COMPARE_CODES
-        return sort + visit + self._pairs(near) * COMPARE_SKETCHES + self._pairs(passing) * PASS_PAIR
+            return self._visit_cost(band) + self._pairs(near) * COMPARE_CODES
+        return self._visit_cost(band) + self._pairs(near) * COMPARE_SKETCHES + self._pairs(passing) * PASS_PAIR
+
+    def _visit_cost(self, band: Band) -> float:
+        """Return what it takes to sort the codes and to visit the buckets, whatever is in them."""
+        neighbours = sum(math.comb(len(band.bits), ones) for ones in range(band.radius + 1))
+        return self.halved * (sum(self.sizes) * SORT_CODE + (1 << len(band.bits)) * neighbours * VISIT_BUCKET)
 
     def _pairs(self, share: float) -> float:
         """Return how many pairs of all codes a share of them is."""
@@ -137,12 +144,14 @@ class _Workload:
 
     def _believed(self, count: int, independent: float) -> float:
         """Return the share that a count of sampled pairs shows, or that of independent bits where it may be chance."""
-        # In a self-join the sample meets itself on the diagonal; those matches say nothing about other pairs.
-        size = len(self.sampled[0])
-        diagonal = size if self.halved < 1 else 0
-        expected = independent * (size * size - diagonal)
-        found = count - diagonal
-        return found / (size * size - diagonal) if found > expected + 4 * math.sqrt(expected) + 4 else independent
+        pairs, found = len(self.sampled[0]) * len(self.sampled[1]) - self._drawn_twice, count - self._drawn_twice
+        expected = independent * pairs
+        return found / pairs if found > expected + 4 * math.sqrt(expected) + 4 else independent
+
+    @cached_property
+    def _drawn_twice(self) -> int:
+        """How many codes were drawn on both sides: they meet themselves, which says nothing about other pairs."""
+        return len(np.intersect1d(*self.sampled))
 
     @cached_property
     def _wanted(self) -> float:

@@ -14,14 +14,14 @@ from dedup_core.hamming_kernels import HIT_PAIRS, Sweep, compare_neighbours, dec
 from dedup_core.hamming_plan import choose_plan
 
 BUFFERED_PAIRS = 1 << 16
-BUFFERED_HITS = 1 << 12  # places with a close pair that are held before their pairs are decided
+BUFFERED_HITS = 1 << 12  # places where what is compared first is close, held before their pairs are decided
 CACHED_CODES = 4096  # buckets are swept in groups of about so many codes: two groups stay in the nearest caches
 
 
 def distinct_pairs(
     left: np.ndarray, right: np.ndarray | None, max_distance: int, plan: Plan | None = None
 ) -> Iterator[Found]:
-    """Yield the pairs of distinct codes within a distance, a buffer at a time.
+    """Yield the pairs of distinct codes within a distance, in a buffer that is filled anew for each step.
 
     Args:
         left: uint64 (n,), distinct codes.
@@ -38,22 +38,22 @@ def distinct_pairs(
         return
     plan = choose_plan(left, right, max_distance) if plan is None else plan
     if not plan:
-        yield from scanned(left, right, max_distance, Found.room(BUFFERED_PAIRS, np.uint32))
+        yield from scanned(left, right, max_distance, Found.empty(BUFFERED_PAIRS, np.uint32))
         return
     earlier: list[np.ndarray] = []
+    found = Found.empty(BUFFERED_HITS * HIT_PAIRS, np.uint32)
     left_room = Room.of(len(left))
     right_room = left_room if right is None else Room.of(len(right))
     for band in plan:
         left_buckets = band.sort(left, left_room)
         right_buckets = left_buckets if right is None else band.sort(right, right_room)
         for sweep in _sweeps(band, len(left), right is None, max_distance, earlier):
-            yield from _swept(left_buckets, right_buckets, sweep)
+            yield from _swept(left_buckets, right_buckets, sweep, found)
         earlier.append(band.meeting)
 
 
-def _swept(left: Buckets, right: Buckets, sweep: Sweep) -> Iterator[Found]:
+def _swept(left: Buckets, right: Buckets, sweep: Sweep, found: Found) -> Iterator[Found]:
     """Yield the pairs of one sweep, a buffer at a time."""
-    found = Found.room(BUFFERED_HITS * HIT_PAIRS, np.uint32)
     hits = np.empty((BUFFERED_HITS, 5), np.uint32)
     cursor = np.zeros(4, np.uint64)
     count = BUFFERED_HITS

@@ -35,7 +35,10 @@ class Pairs:
         return len(self.left)
 
     def sorted(self) -> Pairs:
-        """Return the same pairs ordered by (left, right): one order whatever block found them first."""
+        """Return the same pairs ordered by (left, right): one order whatever block found them first.
+
+        Pairs that are in order already are returned themselves.
+        """
         least = min(self.left.min(initial=0), self.right.min(initial=0))
         left_bits, right_bits = (int(column.max(initial=0)).bit_length() for column in (self.left, self.right))
         if least < 0 or left_bits + right_bits > 64:

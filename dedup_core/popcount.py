@@ -15,7 +15,7 @@ ROWS = 32
 """How many rows `rows_within` looks at."""
 STEP = 4
 """How many rows `columns_within` takes at a time."""
-SPARE = 32
+SPARE = max(ROWS, STEP, VECTOR_BYTES // 4)
 """How many more words an array must hold at its end for the vectors that begin at its last ones."""
 
 

@@ -14,7 +14,7 @@ SCRIPT = """
 import numpy as np
 from dedup_core.hamming_blocks import Found, scan
 codes = np.zeros(40, np.uint64)
-print(scan((codes[:2], codes), False, np.uint64(0), Found.room(99, np.int64), np.zeros(2, np.uint64)))
+print(scan((codes[:2], codes), False, np.uint64(0), Found.empty(99, np.int64), np.zeros(2, np.uint64)))
 print(sum(scan.stats.cache_hits.values()), "from the cache")
 """
 
@@ -30,10 +30,11 @@ def run(folder):
     return done.stdout.split("\n")[1]
 
 
-def test_a_kernel_is_compiled_again_when_what_it_calls_changes(copy):
+@pytest.mark.parametrize("changed", ["popcount.py", "hamming_buckets.py", "compiled.py"])
+def test_a_kernel_is_compiled_again_when_a_file_of_kernels_changes(copy, changed):
     assert run(copy) == "0 from the cache"
     assert run(copy) == "1 from the cache"
-    called = copy / "dedup_core/popcount.py"
+    called = copy / "dedup_core" / changed
     called.write_text(called.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
     assert run(copy) == "0 from the cache"
 

@@ -16,12 +16,13 @@ from dedup_core.hamming_plan import choose_plan
 from dedup_core.pairs import Pairs
 
 EVEN = np.full(64, 0.5)  # bits that agree in half of all pairs
+UNEVEN = np.random.default_rng(5).uniform(0.3, 0.95, 64)
 
 
-def plan_of(max_distance, bands, width, sketches="all"):
+def plan_of(max_distance, bands, width, sketches="all", agreement=EVEN):
     """A plan whose bands compare sketches first: all of them, none, or every other one."""
-    whole = cut(max_distance, bands, width, EVEN)
-    sketched = with_sketches(whole, max_distance, EVEN)
+    whole = cut(max_distance, bands, width, agreement)
+    sketched = with_sketches(whole, max_distance, agreement)
     chosen = {"all": lambda k: True, "none": lambda k: False, "some": lambda k: k % 2 == 0}[sketches]
     return tuple(sketched[k] if chosen(k) else whole[k] for k in range(bands))
 
@@ -113,11 +114,16 @@ def test_join_of_few_codes_equals_oracle(codes, max_distance):
 
 @pytest.mark.parametrize(
     ("max_distance", "bands", "width"),
-    [(0, 1, 5), (1, 2, 9), (2, 3, 4), (3, 2, 8), (4, 5, 6), (8, 2, 4), (10, 3, 7), (10, 4, 9), (12, 4, 3), (20, 3, 6)],
+    [
+        *((0, 1, 5), (1, 2, 9), (2, 3, 4), (3, 2, 8), (4, 5, 6)),
+        *((8, 2, 4), (10, 3, 7), (10, 4, 9), (12, 4, 3), (20, 3, 6)),
+        *((10, 4, 16), (14, 4, 16), (16, 5, 13)),  # of these a sketch may differ in less than the codes
+    ],
 )
 @pytest.mark.parametrize("sketches", ["all", "none", "some"])
-def test_every_plan_gives_the_same_pairs(codes, max_distance, bands, width, sketches, small_machine):
-    plan = plan_of(max_distance, bands, width, sketches)
+@pytest.mark.parametrize("agreement", [EVEN, UNEVEN], ids=["even", "uneven"])
+def test_every_plan_gives_the_same_pairs(codes, max_distance, bands, width, sketches, agreement, small_machine):
+    plan = plan_of(max_distance, bands, width, sketches, agreement)
     assert joined(codes, None, max_distance, plan) == naive.hamming_self_join(codes, max_distance)
     left, right = codes[::2], codes[1::2]
     assert joined(left, right, max_distance, plan) == naive.hamming_cross_join(left, right, max_distance)
@@ -214,6 +220,18 @@ def test_planner_scans_codes_that_no_band_divides():
     codes = np.unique(flipped(rng, rng.choice(np.array([0, 2**64 - 1], np.uint64), 21_000), 6))
     assert len(codes) ** 2 > hamming_plan.SMALL_JOIN
     assert choose_plan(codes, None, 10) == SCAN
+
+
+def test_planner_is_not_misled_by_two_sides_that_are_copies_of_each_other():
+    codes = np.unique(random_codes(np.random.default_rng(4), 60_000))
+    copies = choose_plan(codes, codes.copy(), 10)
+    others = choose_plan(codes, np.unique(random_codes(np.random.default_rng(5), 60_000)), 10)
+    assert [band.radius for band in copies] == [band.radius for band in others]
+
+
+def test_blocks_larger_than_memory_are_not_allocated_at_once():
+    codes = random_codes(np.random.default_rng(6), 30_000)
+    assert sum(map(len, self_join_blocks(codes, 3, block_pairs=1 << 40))) == len(self_join(codes, 3))
 
 
 def test_planner_takes_fewer_bands_where_each_would_meet_many_wanted_pairs_again():

@@ -1,17 +1,21 @@
 """Bands: whatever two codes within the distance differ in, they meet in one; and a sketch lets few others through."""
 
+import naive
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dedup_core import hamming
 from dedup_core.hamming_bands import SKETCH_BITS, cut, with_sketches, words_within
 from dedup_core.hamming_buckets import Room
 from dedup_core.hamming_kernels import count_meetings
+from dedup_core.pairs import Pairs
 
 EVEN = np.full(64, 0.5)
 UNEVEN = np.random.default_rng(3).uniform(0.3, 0.99, 64)
 FIXED = np.where(np.arange(64) % 3, 0.5, 1.0)  # every third bit is the same in all codes
+FEW = np.where(np.arange(64) < 4, 0.5, 1.0)  # nearly every bit is
 
 
 def meets(band, differing):
@@ -31,7 +35,7 @@ def test_radii_leave_no_way_past_every_band(max_distance, bands):
     max_distance=st.integers(0, 40),
     bands=st.integers(1, 8),
     widest=st.integers(1, 24),
-    agreement=st.sampled_from([EVEN, UNEVEN, FIXED]),
+    agreement=st.sampled_from([EVEN, UNEVEN, FIXED, FEW]),
 )
 @settings(max_examples=400, deadline=None)
 def test_whatever_close_codes_differ_in_they_meet_in_a_band(data, max_distance, bands, widest, agreement):
@@ -81,9 +85,23 @@ def test_shares_are_those_of_codes_with_independent_bits(agreement):
         assert passing == pytest.approx(band.passing, rel=0.25)
 
 
-def test_codes_without_a_telling_bit_have_no_sketch():
-    plan = with_sketches(cut(3, 2, 10, np.ones(64)), 3, np.ones(64))
-    assert all(band.bits == band.sketch == () for band in plan)
+@pytest.mark.parametrize("agreement", [np.ones(64), FEW], ids=["none", "few"])
+def test_a_band_without_a_telling_bit_after_it_compares_whole_codes(agreement):
+    whole = cut(9, 3, 8, agreement)
+    plan = with_sketches(whole, 9, agreement)
+    assert any(not band.sketch for band in plan)
+    for band, sketched in zip(whole, plan, strict=True):
+        if not sketched.sketch:
+            assert sketched.meeting.tolist() == band.meeting.tolist()
+
+
+def test_codes_with_few_telling_bits_are_paired_once():
+    codes = np.arange(16, dtype=np.uint64)
+    codes = np.concatenate([codes, codes ^ np.uint64(0xFF00)])
+    found = list(hamming._join_blocks(codes, None, 9, 1000, with_sketches(cut(9, 3, 8, FEW), 9, FEW)))
+    found = Pairs.concatenate(found, np.int16).sorted()
+    found = list(zip(found.left.tolist(), found.right.tolist(), found.score.tolist(), strict=True))
+    assert found == naive.hamming_self_join(codes, 9)
 
 
 def test_words_within_are_all_of_at_most_so_many_bits():
