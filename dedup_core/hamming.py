@@ -119,7 +119,8 @@ def _as_codes(values: np.ndarray, name: str) -> np.ndarray:
         raise ValueError(f"{name} must have one dimension, not shape {values.shape}")
     if len(values) > MOST_CODES:
         raise ValueError(f"{name} must be at most {MOST_CODES:,} codes, not {len(values):,}: join them chunk by chunk")
-    return np.ascontiguousarray(values).view(np.uint64)
+    codes = np.ascontiguousarray(values).view(np.uint64)
+    return codes if codes.flags.writeable else codes.copy()  # kernels are compiled anew for what can't be written to
 
 
 def _checked(value: int, name: str, least: int, most: int) -> int:

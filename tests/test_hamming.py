@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dedup_core import hamming, hamming_plan, hamming_search
 from dedup_core.hamming import cross_join, cross_join_blocks, self_join, self_join_blocks
 from dedup_core.hamming_bands import SCAN, cut, with_sketches
+from dedup_core.hamming_blocks import scan
 from dedup_core.hamming_plan import choose_plan
 from dedup_core.pairs import Pairs
 
@@ -261,6 +262,15 @@ def test_signed_codes_are_the_same_bits():
     codes = rng_codes("uniform")
     assert triples(self_join(codes.view(np.int64), 10)) == triples(self_join(codes, 10))
     assert triples(self_join(codes[::2], 10)) == naive.hamming_self_join(codes[::2], 10)
+
+
+def test_codes_that_cannot_be_written_to_compile_nothing_anew():
+    codes = rng_codes("uniform")
+    expected = self_join(codes, 10)
+    compiled = len(scan.signatures)
+    codes.flags.writeable = False
+    assert triples(self_join(codes, 10)) == triples(expected)
+    assert len(scan.signatures) == compiled
 
 
 @pytest.mark.parametrize("size", [0, 1])

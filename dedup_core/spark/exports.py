@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator
 
 from pyspark.sql import Column, Row
 from pyspark.sql import functions as F
@@ -14,10 +15,16 @@ from dedup_core.spark.runs import Run
 from dedup_core.spark.store import read_table
 
 
-def clear_exports(run: Run) -> None:
-    """Delete the JSON files of an earlier run: they would outlive what they tell of."""
+def clear_exports(run: Run, methods: Collection[str] | None = None) -> None:
+    """Delete the JSON files of an earlier run that would outlive what they tell of.
+
+    Args:
+        run: whose output folder holds them.
+        methods: those whose tables are new; all, if None. The files of other methods stay, as their tables do.
+    """
     for name in run.store.entries():
-        if name.endswith(".json") and name.startswith(("duplicates", "to_remove")):
+        export = re.fullmatch(r"(duplicates|to_remove)(_(?P<method>\w+))?\.json", name)
+        if export and (methods is None or export["method"] is None or export["method"] in methods):
             run.store.delete_file(name)
 
 

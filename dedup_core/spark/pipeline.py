@@ -135,8 +135,10 @@ def _close_run(run: Run, settings: JobSettings, work: list[Staging]) -> Run:
                 run.store.delete(name)
         for staging in work:
             staging.publish()
-        if run.replaces_all or isinstance(settings, SearchSettings):
+        if run.replaces_all:
             clear_exports(run)
+        elif isinstance(settings, SearchSettings):
+            clear_exports(run, settings.method)
         if isinstance(settings, SearchSettings) and settings.export_json:
             export_maps(run, settings)
         for staging in work:

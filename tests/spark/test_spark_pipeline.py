@@ -13,6 +13,7 @@ from dedup_core.config import EncodeSettings, FindSettings, PipelineSettings
 from dedup_core.corpus import add_broken_files, installed_photographs, make_corpus
 from dedup_core.encoders import ENCODERS, encode_batch
 from dedup_core.errors import InputError, LimitError, SettingsError
+from dedup_core.spark.exports import clear_exports
 from dedup_core.spark.pipeline import run_encode, run_find, run_pipeline
 from dedup_core.spark.runs import Run
 from dedup_core.spark.store import Store
@@ -125,6 +126,19 @@ def test_the_two_halves_give_the_tables_of_the_whole(spark, finished, images, tm
         of_phash = "" if table == "failures" else "/method=phash"
         assert rows_of(spark, tmp_path, table + of_phash) == rows_of(spark, output, table + of_phash)
     assert (tmp_path / "duplicates.json").read_text() == (output / "duplicates_phash.json").read_text()
+
+
+def test_lists_of_a_method_stay_while_its_tables_do(finished, tmp_path):
+    run, _ = finished
+    names = [f"{form}{suffix}.json" for form in ("duplicates", "to_remove") for suffix in ("", "_phash", "_dhash")]
+    for name in (*names, "duplicates_of_mine.txt", "labels.json"):
+        (tmp_path / name).write_text("{}")
+    there = Run(run.spark, Store(str(tmp_path)), run.settings, silent, run.source)
+    clear_exports(there, ["phash"])
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"duplicates_dhash.json", "to_remove_dhash.json", "duplicates_of_mine.txt", "labels.json"}
+    clear_exports(there)
+    assert {path.name for path in tmp_path.iterdir()} == {"duplicates_of_mine.txt", "labels.json"}
 
 
 def test_a_crashed_run_goes_on_where_it_stopped(spark, images, tmp_path, monkeypatch):
