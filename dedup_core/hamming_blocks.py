@@ -11,7 +11,7 @@ from dedup_core.compiled import compiled
 from dedup_core.popcount import ROWS, SPARE, lowest_bit, popcount, rows_within
 
 ZERO, ONE = np.uint64(0), np.uint64(1)
-VECTOR_ROWS = np.uint64(ROWS)
+VECTOR_ROWS = np.uint64(ROWS)  # compared before the answer is looked at
 
 
 class Found(NamedTuple):

@@ -11,12 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from dedup_core.compiled import compiled
-from dedup_core.hamming_blocks import Found
+from dedup_core.hamming_blocks import ONE, VECTOR_ROWS, ZERO, Found
 from dedup_core.hamming_buckets import Buckets
 from dedup_core.popcount import ROWS, VECTOR_BYTES, columns_within, lowest_bit, popcount, rows_within
 
-ZERO, ONE = np.uint64(0), np.uint64(1)
-BLOCK_ROWS = np.uint64(ROWS)  # compared with a vector of columns before its answer is looked at
 HIT_PAIRS = ROWS * VECTOR_BYTES // 4  # the most pairs in a hit: a vector holds sixteen sketches
 
 
@@ -73,7 +71,7 @@ def compare_neighbours(left: Buckets, right: Buckets, sweep: Sweep, hits: np.nda
             # Loops by "while" from here on: stepping through a range costs a division at the start of each.
             i = top + first_row
             while i < bottom:
-                stop, start = min(i + BLOCK_ROWS, bottom), (i + ONE if same else begin)
+                stop, start = min(i + VECTOR_ROWS, bottom), (i + ONE if same else begin)
                 j = start + first_column
                 while j < end:
                     if count == np.uint64(len(hits)):
@@ -87,7 +85,7 @@ def compare_neighbours(left: Buckets, right: Buckets, sweep: Sweep, hits: np.nda
                     count += np.uint64(near != ZERO)
                     j += lanes
                 first_column = ZERO
-                i += BLOCK_ROWS
+                i += VECTOR_ROWS
             first_row = ZERO
         first_mask = ZERO
     cursor[0] = len(left.starts) - 1

@@ -54,9 +54,9 @@ def rows_within(rows: Any, first: Any, word: Any, limit: Any) -> int:
     """Say which of ``ROWS`` rows lie within a Hamming distance of a word.
 
     Args:
-        rows: uint64 (n + SPARE,), the rows and spare words.
+        rows: uint64 or uint32 (n + SPARE,), the rows and spare words.
         first: uint64, the first row, below n.
-        word: uint64.
+        word: of the same dtype.
         limit: uint64, the distance.
 
     Returns:

@@ -5,12 +5,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from test_hamming import joined
 
-from dedup_core import hamming
 from dedup_core.hamming_bands import SKETCH_BITS, cut, with_sketches, words_within
 from dedup_core.hamming_buckets import Room
 from dedup_core.hamming_kernels import count_meetings
-from dedup_core.pairs import Pairs
 
 EVEN = np.full(64, 0.5)
 UNEVEN = np.random.default_rng(3).uniform(0.3, 0.99, 64)
@@ -98,10 +97,8 @@ def test_a_band_without_a_telling_bit_after_it_compares_whole_codes(agreement):
 def test_codes_with_few_telling_bits_are_paired_once():
     codes = np.arange(16, dtype=np.uint64)
     codes = np.concatenate([codes, codes ^ np.uint64(0xFF00)])
-    found = list(hamming._join_blocks(codes, None, 9, 1000, with_sketches(cut(9, 3, 8, FEW), 9, FEW)))
-    found = Pairs.concatenate(found, np.int16).sorted()
-    found = list(zip(found.left.tolist(), found.right.tolist(), found.score.tolist(), strict=True))
-    assert found == naive.hamming_self_join(codes, 9)
+    plan = with_sketches(cut(9, 3, 8, FEW), 9, FEW)
+    assert joined(codes, None, 9, plan) == naive.hamming_self_join(codes, 9)
 
 
 def test_words_within_are_all_of_at_most_so_many_bits():
