@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
 from functools import cached_property, partial
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from dedup_core import arguments
 from dedup_core.encoders import Decoding, Encoder
 from dedup_core.encoding_method import AS_STORED, StrPath
-from dedup_core.finding_method import FindingMethod, Images
+from dedup_core.finding_method import MAX_PAIRS, FindingMethod, Images
 from dedup_core.pairs import Pairs
 from dedup_core.picture import Picture
 from dedup_core.workers import n_cores
@@ -35,6 +36,7 @@ class CNN(FindingMethod[np.ndarray]):
 
     name = "cnn"
     smaller_is_closer = False
+    _same_score = np.float64(1.0)
 
     def __init__(
         self,
@@ -60,7 +62,7 @@ class CNN(FindingMethod[np.ndarray]):
         from dedup_core.cnn import Embedder
 
         embedder = Embedder(self._weights, self._model, self._batch_size)
-        fingerprint = f"cnn-{embedder.digest[:12]}-v1"
+        fingerprint = f"cnn-{embedder.digest[:12]}-v2"
         return Encoder(self.name, partial(Picture.rgb, size=embedder.size), embedder.embed, "embedding", fingerprint)
 
     def find_duplicates(  # noqa: PLR0913 - imagededup's signature, and what goes beyond it by keyword
@@ -74,6 +76,7 @@ class CNN(FindingMethod[np.ndarray]):
         recursive: bool = False,
         num_enc_workers: int | None = None,
         against: Mapping[str, np.ndarray] | None = None,
+        max_pairs: int = MAX_PAIRS,
     ) -> dict[str, list[Any]]:
         """Return every image with its duplicates, as ``PHash.find_duplicates`` does, by cosine similarity.
 
@@ -86,16 +89,18 @@ class CNN(FindingMethod[np.ndarray]):
             recursive: whether to look at the images in the folders inside the folder too.
             num_enc_workers: as for ``encode_images``.
             against: arrays by name of images that are there already.
+            max_pairs: how many pairs of images the map may list.
 
         Returns:
             Each image's duplicates, the most similar first, ties by name.
 
         Raises:
             TypeError, ValueError: as ``PHash.find_duplicates``, naming the argument.
+            LimitError: if there are more pairs than max_pairs. They are counted before the map is made.
         """
         threshold = arguments.real_number(min_similarity_threshold, "min_similarity_threshold", -1.0, 1.0)
         images = Images(image_dir, encoding_map, recursive, num_enc_workers)
-        return self._find(images, threshold, scores, outfile, against)
+        return self._find(images, threshold, scores, outfile, against, max_pairs)
 
     def find_duplicates_to_remove(
         self,
@@ -125,14 +130,21 @@ class CNN(FindingMethod[np.ndarray]):
                 )
         return np.stack(rows) if rows else np.empty((0, 1), np.float32)
 
-    def _join(self, values: np.ndarray, others: np.ndarray | None, threshold: float) -> Pairs:
+    def _first_equal(self, values: np.ndarray) -> np.ndarray:
+        first, seen = np.arange(len(values)), dict[bytes, int]()
+        for position in np.flatnonzero(values.any(axis=1)).tolist():  # a zero vector is not like its copies
+            digest = hashlib.sha256(values[position], usedforsecurity=False).digest()
+            first[position] = seen.setdefault(digest, position)
+        return first
+
+    def _blocks(self, values: np.ndarray, others: np.ndarray | None, threshold: float) -> Iterator[Pairs]:
         from dedup_core import cosine  # loads numba, which who only encodes need not wait for
 
         if others is None:
-            return cosine.self_join(values, threshold, n_cores())
+            return cosine.self_join_blocks(values, threshold, n_cores())
         if not len(values) or not len(others):
-            return Pairs.empty(np.float64)
-        return cosine.cross_join(values, others, threshold, n_cores())
+            return iter(())
+        return cosine.cross_join_blocks(values, others, threshold, n_cores())
 
 
 def _vector(array: object, described: str) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from dedup_core import hashing
 from dedup_core.errors import SettingsError, nearest
-from dedup_core.picture import MAX_PIXELS, Failure, Orientation, Picture, decode
+from dedup_core.picture import MAX_PIXELS, Failure, Orientation, Picture, decode, not_encoded
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Encoded:
 
 
 def _hash(name: str, size: tuple[int, int], function: Callable[[np.ndarray], np.ndarray]) -> Encoder:
-    return Encoder(name, lambda picture: picture.gray(size), function, "hash", f"{name}-64-v1")
+    return Encoder(name, lambda picture: picture.gray(size), function, "hash", f"{name}-64-v2")
 
 
 class _Encoders(dict[str, Encoder]):
@@ -135,5 +135,10 @@ def _look(content: bytes | Failure, encoders: Sequence[Encoder], decoding: Decod
     picture = content if isinstance(content, Failure) else decode(content, decoding.max_pixels, decoding.orientation)
     if isinstance(picture, Failure):
         return picture
-    pixels = {encoder.name: encoder.pixels(picture) for encoder in encoders}
+    pixels: dict[str, np.ndarray] = {}
+    for encoder in encoders:
+        try:
+            pixels[encoder.name] = encoder.pixels(picture)
+        except Exception as error:  # noqa: BLE001, PERF203 - whatever a picture does, it may not end a run
+            return not_encoded(error, f"the resize for {encoder.name}")
     return Encoded(picture.width, picture.height, picture.format, pixels)

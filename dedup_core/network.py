@@ -79,7 +79,7 @@ def load_network(
     network = Network(_read(location), ending, model is not None, batch_size, precision, "")
     suffix = "" if precision == "float32" else f"-{precision}"
     digest = _embedder(network, None, location).digest
-    return Network(network.content, ending, network.is_model, batch_size, precision, f"cnn-{digest[:12]}-v1{suffix}")
+    return Network(network.content, ending, network.is_model, batch_size, precision, f"cnn-{digest[:12]}-v2{suffix}")
 
 
 def _embedder(network: Network, threads: int | None, name: str | None = None) -> Embedder:

@@ -6,44 +6,34 @@ other, so that one bad file never ends a run over millions.
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import stat
-import threading
-import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
+
+from dedup_core import ancillary, deep_images, foreign
+from dedup_core.opening import declared_size, formats_not_read, open_image, undisturbed
+from dedup_core.upright import upright
 
 Reason = Literal[
     "empty", "truncated", "corrupt", "not_an_image", "unsupported", "too_many_pixels", "too_large", "vanished",
-    "unreadable", "not_encoded",
+    "unreadable", "not_encoded", "no_path", "ambiguous_path",
 ]  # fmt: skip
 REASONS: tuple[str, ...] = get_args(Reason)
 Orientation = Literal["stored", "exif"]
 
 MAX_PIXELS = 200_000_000
-"""Declared pixels above which a file is refused as a decompression bomb; 600 MB once decoded."""
+"""Declared pixels above which a file is refused as a decompression bomb; 800 MB once decoded."""
 
-SAFE_FORMATS = (
-    "JPEG", "PNG", "BMP", "MPO", "PPM", "TIFF", "GIF", "WEBP", "AVIF", "JPEG2000", "DIB", "ICO", "TGA", "PCX", "SGI",
-    "HEIF",
-)  # fmt: skip
-"""What is decoded: raster formats that Pillow reads in process. HEIF counts once pillow-heif has registered it.
+MAX_SIDE = 500_000
+"""Declared width or height above which a file is refused, however few pixels it has.
 
-Formats that start another program (EPS), need a guess at the layout (raw data) or are stubs stay shut."""
-
-_FOREIGN_SIGNATURES: dict[bytes, str] = {
-    b"%PDF": "PDF", b"<svg": "SVG", b"8BPS": "PSD", b"II\x1a\x00\x00\x00HEAP": "CRW (camera raw)",
-    b"FUJIFILM": "RAF (camera raw)", b"ftyphei": "HEIC (install pillow-heif to read it)",
-    b"ftypmif1": "HEIF (install pillow-heif to read it)", b"ftypcrx": "CR3 (camera raw)",
-}  # fmt: skip
-_OPENING = threading.Lock()
-_DEEP_MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
+A resize holds 48 bytes a pixel of the side, and some a picture of 256 pixels by the side in between: for a column of
+50 million pixels, which is a PNG of 48 KB, that is 2.4 and 50 GB."""
 
 
 @dataclass(frozen=True)
@@ -95,23 +85,41 @@ def read(path: str, max_bytes: int) -> bytes | Failure:
             return Failure("unreadable", "not a regular file")
         with open(path, "rb") as file:
             content = file.read(max_bytes + 1)
+            size = max(os.fstat(file.fileno()).st_size, len(content))
     except FileNotFoundError:
         return Failure("vanished", "the file was listed, but is gone")
-    except PermissionError:
-        return Failure("unreadable", "no permission to read the file")
-    except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
-        return Failure("unreadable", f"the file can't be read: {error}")
+    except (OSError, ValueError, MemoryError) as error:  # ValueError: a path with a NUL in it
+        return _unreadable(error)
     if len(content) > max_bytes:
-        return Failure("too_large", f"{os.path.getsize(path):,} bytes, over the limit of {max_bytes:,}")
+        return Failure("too_large", f"{size:,} bytes, over the limit of {max_bytes:,}")
     return content
+
+
+def _unreadable(error: Exception) -> Failure:
+    if isinstance(error, MemoryError):
+        return Failure("too_large", "not enough memory to read the file")
+    if isinstance(error, PermissionError):
+        return Failure("unreadable", "no permission to read the file")
+    return Failure("unreadable", f"the file can't be read: {error}")
+
+
+def not_encoded(error: Exception, what: str) -> Failure:
+    """Return what an error on the way from a picture to ``what`` is to whoever asked for it: a value."""
+    if isinstance(error, MemoryError):
+        return Failure("too_large", f"not enough memory for {what}")
+    return Failure("not_encoded", f"the picture was read, but {what} failed: {type(error).__name__}: {error}")
 
 
 def decode(data: bytes, max_pixels: int = MAX_PIXELS, orientation: Orientation = "stored") -> Picture | Failure:
     """Decode an image file's content.
 
+    Metadata has no say: of all of it only the orientation is read, and a file that can be decoded without what is
+    ancillary in it is decoded so.
+
     Args:
         data: the whole file.
-        max_pixels: a file that declares more pixels is refused before any is decoded.
+        max_pixels: a file that declares more pixels is refused before any is decoded, as is one with a side of more
+            than ``MAX_SIDE``.
         orientation: "stored" leaves the pixels as they are in the file, as imagededup does; "exif" turns them as
             the camera says.
 
@@ -124,25 +132,60 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS, orientation: Orientation =
 def _decode(data: bytes, max_pixels: int, orientation: Orientation, side: int | None = None) -> Picture | Failure:
     if not data:
         return Failure("empty", "the file has no content")
+    with undisturbed(max_pixels):
+        first = _attempt(data, max_pixels, orientation, side)
+        if isinstance(first, Picture) or first.reason in ("too_many_pixels", "too_large"):
+            return first
+        plain = ancillary.without(data)
+        again = first if plain is None else _attempt(plain, max_pixels, orientation, side)
+        return again if isinstance(again, Picture) else first
+
+
+def _attempt(data: bytes, max_pixels: int, orientation: Orientation, side: int | None) -> Picture | Failure:
     try:
-        with _open(data) as image:
-            width, height = image.size
-            if width * height > max_pixels:
-                return Failure(
-                    "too_many_pixels", f"declares {width} x {height} pixels, over the limit of {max_pixels:,}"
-                )
-            if side is not None:
-                _ask_for_less(image, side)
-            image.load()
-            upright = ImageOps.exif_transpose(image) if orientation == "exif" else image
-            return Picture(_to_rgb(upright), width, height, str(image.format))
-    except UnidentifiedImageError:
-        return _unidentified(data)
+        opened = open_image(data)
+    except Image.DecompressionBombError:
+        size = declared_size(data)
+        refused = _refused(*size, max_pixels) if size else None
+        return refused or Failure("too_many_pixels", f"declares more pixels than the limit of {max_pixels:,}")
     except MemoryError:
-        return Failure("too_large", "not enough memory to decode the image")
-    except Exception as error:  # noqa: BLE001 - decoders of foreign bytes raise whatever they meet
-        reason: Reason = "truncated" if "truncated" in str(error).lower() else "corrupt"
-        return Failure(reason, f"{type(error).__name__}: {error}")
+        return Failure("too_large", "not enough memory to open the image")
+    if not isinstance(opened, Image.Image):
+        return Failure(*foreign.unopened(data, opened, formats_not_read(data)))
+    form = str(opened.format)
+    try:
+        with opened as image:
+            return _load(image, max_pixels, orientation, side)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - decoders of foreign bytes raise whatever they meet, or panic
+        if isinstance(error, MemoryError) or "out of memory" in str(error):
+            return Failure("too_large", "not enough memory to decode the image")
+        return Failure(*foreign.undecoded(data, form, error))
+
+
+def _load(image: Image.Image, max_pixels: int, orientation: Orientation, side: int | None) -> Picture | Failure:
+    width, height = image.size
+    refused = _refused(width, height, max_pixels)
+    if refused:
+        return refused
+    if side is not None:
+        _ask_for_less(image, side)
+    image.load()
+    turned = upright(image) if orientation == "exif" else image
+    return Picture(_to_rgb(turned), width, height, str(image.format))
+
+
+def _refused(width: int, height: int, max_pixels: int) -> Failure | None:
+    """Return why pictures of such a shape are not decoded, from what they declare."""
+    declared = f"declares {width} x {height} pixels"
+    if min(width, height) < 1:
+        return Failure("corrupt", declared)
+    if width * height > max_pixels:
+        return Failure("too_many_pixels", f"{declared}, over the limit of {max_pixels:,}")
+    if max(width, height) > MAX_SIDE:
+        return Failure("too_many_pixels", f"{declared}, a side over the limit of {MAX_SIDE:,}")
+    return None
 
 
 def from_array(pixels: np.ndarray) -> Picture:
@@ -152,7 +195,7 @@ def from_array(pixels: np.ndarray) -> Picture:
         pixels: uint8 (height, width) or (height, width, 1, 3 or 4).
 
     Raises:
-        ValueError: if the shape or the dtype is another.
+        ValueError: if the shape or the dtype is another, or a side is longer than ``MAX_SIDE``.
     """
     shape_is_known = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (1, 3, 4))
     if not shape_is_known or pixels.dtype != np.uint8 or pixels.size == 0:
@@ -160,6 +203,8 @@ def from_array(pixels: np.ndarray) -> Picture:
             "image_array must be uint8 of shape (height, width) or (height, width, 1, 3 or 4), "
             f"got {pixels.dtype} {pixels.shape}"
         )
+    if max(pixels.shape[:2]) > MAX_SIDE:
+        raise ValueError(f"image_array must have no side over {MAX_SIDE:,}, got {pixels.shape}")
     image = Image.fromarray(pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)
     return Picture(_to_rgb(image), image.width, image.height, "array")
 
@@ -178,9 +223,12 @@ def thumbnail(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> np.ndarra
     picture = _decode(data, max_pixels, "exif", side=size)
     if isinstance(picture, Failure):
         return picture
-    small = picture.image.copy()
-    small.thumbnail((size, size))
-    return np.asarray(small)
+    try:
+        small = picture.image
+        small.thumbnail((size, size))
+        return np.asarray(small)
+    except Exception as error:  # noqa: BLE001 - whatever a picture does, it is the picture's failure
+        return not_encoded(error, "its thumbnail")
 
 
 def _ask_for_less(image: Image.Image, side: int) -> None:
@@ -192,58 +240,9 @@ def _ask_for_less(image: Image.Image, side: int) -> None:
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB":
         return image
-    if image.mode in _DEEP_MODES:
-        return _deep_to_gray(np.asarray(image)).convert("RGB")
+    if image.mode in deep_images.MODES:
+        return deep_images.stretched(image).convert("RGB")
     try:
-        return image.convert("RGBA").convert("RGB")
+        return (image if image.mode == "RGBA" else image.convert("RGBA")).convert("RGB")
     except ValueError:  # Pillow has no way from this mode to RGBA (YCbCr, LAB, HSV)
         return image.convert("RGB")
-
-
-def _deep_to_gray(values: np.ndarray) -> Image.Image:
-    """Stretch 16-bit, 32-bit and float pixels over 0 to 255.
-
-    Pillow's own conversion clips at 255, which turns every 16-bit scan into the same white image.
-    """
-    finite = np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
-    low, high = finite.min(), finite.max()
-    scale = 255.0 / (high - low) if high > low else 0.0
-    return Image.fromarray(((finite - low) * scale).round().astype(np.uint8))
-
-
-def _readable_formats() -> list[str]:
-    Image.init()
-    return [name for name in SAFE_FORMATS if name in Image.OPEN]
-
-
-def _unidentified(data: bytes) -> Failure:
-    """Tell an image that broke off early from a format that we don't read, and from what is no image at all."""
-    head = data[:1024]
-    for signature, name in _FOREIGN_SIGNATURES.items():
-        if signature in head:
-            return Failure("unsupported", f"the format {name} is not read")
-    for name in _readable_formats():
-        if _accepts(Image.OPEN[name][1], head[:16]):
-            return Failure("truncated", f"begins like {name}, but breaks off before the pixels or is damaged")
-    for name, (_, accept) in Image.OPEN.items():
-        if name not in SAFE_FORMATS and _accepts(accept, head[:16]):
-            return Failure("unsupported", f"the format {name} is not read")
-    return Failure("not_an_image", "the content is no image in any known format")
-
-
-def _accepts(accept: Callable[[bytes], bool | str] | None, head: bytes) -> bool:
-    try:
-        return accept is not None and accept(head) is True
-    except Exception:  # noqa: BLE001 - a plug-in's look at foreign bytes may fail in any way
-        return False
-
-
-def _open(data: bytes) -> Image.Image:
-    """Open without Pillow's own pixel limit, which can't be set for one call: ours is applied right after."""
-    with _OPENING, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            return Image.open(io.BytesIO(data), formats=_readable_formats())
-        finally:
-            Image.MAX_IMAGE_PIXELS = before

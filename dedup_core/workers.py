@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.context import SpawnContext, SpawnProcess
 from types import ModuleType
 from typing import Any, TypeVar
@@ -39,6 +39,9 @@ def map_in_threads(function: Callable[[Item], Result], items: Iterable[Item], n_
 def map_in_processes(function: Callable[[Item], Result], items: Iterable[Item], n_workers: int) -> Iterator[Result]:
     """Yield ``function(item)`` for each item, in order, computed by so many fresh processes.
 
+    Where no process may be started, so many threads do the work: in a daemonic process of ``multiprocessing``, or
+    on a system without semaphores or shared memory, or with no process left.
+
     Args:
         function: something that can be pickled.
         items: what it is called with, one at a time.
@@ -47,12 +50,11 @@ def map_in_processes(function: Callable[[Item], Result], items: Iterable[Item], 
     Raises:
         BrokenProcessPool: if a process dies.
     """
-    context = _Context()
-    pool = ProcessPoolExecutor(n_workers, context, initializer=_die_of_interrupts)
+    pool = _ProcessesOrThreads(n_workers)
     try:
         yield from _in_order(pool, function, items, 2 * n_workers)
     except BaseException:  # an interrupt must not wait for what is under way
-        context.terminate()
+        pool.terminate()
         raise
     finally:
         pool.shutdown()
@@ -111,6 +113,41 @@ class _Worker(SpawnProcess):
                 sys.modules["__main__"] = main
 
 
+class _ProcessesOrThreads(Executor):
+    """Fresh processes; threads of this one from when on none can be started."""
+
+    def __init__(self, n_workers: int) -> None:
+        self._n_workers, self._context = n_workers, _Context()
+        self._processes: Executor | None = None
+        self._threads: Executor | None = None
+        with suppress(*_CAN_NOT_START):
+            self._processes = ProcessPoolExecutor(n_workers, self._context, initializer=_die_of_interrupts)
+
+    def submit(self, function: Callable[..., Result], /, *given: Any, **named: Any) -> Future[Result]:
+        """Have the function called, by a process if one can be had."""
+        if self._processes is not None and self._threads is None:
+            with suppress(*_CAN_NOT_START):
+                return self._processes.submit(function, *given, **named)
+        self._threads = self._threads or ThreadPoolExecutor(self._n_workers)
+        return self._threads.submit(function, *given, **named)
+
+    def terminate(self) -> None:
+        """End what is under way in processes, and begin nothing more in threads."""
+        self._context.terminate()
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Wait for what is under way."""
+        for pool in (self._processes, self._threads):
+            if pool is not None:
+                pool.shutdown(wait, cancel_futures=cancel_futures)
+
+
+_CAN_NOT_START = (OSError, ImportError, NotImplementedError, AssertionError)
+"""What says that processes can't be started. A daemonic process that may have no children says so by an assertion."""
+
+
 class _Context(SpawnContext):
     """Starts such processes, and can end them all."""
 
@@ -126,4 +163,5 @@ class _Context(SpawnContext):
     def terminate(self) -> None:
         """End every process that was started."""
         for worker in self._workers:
-            worker.terminate()
+            if worker.pid is not None:  # else it could not be started
+                worker.terminate()

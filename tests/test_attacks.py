@@ -10,7 +10,7 @@ from dedup_core.errors import SettingsError
 from dedup_core.picture import Failure, Picture, decode
 
 UNCHANGED = {"png"}  # keeps every pixel, and changes the file alone
-DRAWS_LOTS = {"crop_2", "crop_10", "crop_25", "noise"}
+DRAWS_LOTS = ("crop_2", "crop_10", "crop_25", "noise")
 
 every_attack = pytest.mark.parametrize("name", ATTACKS)
 

@@ -3,12 +3,15 @@
 import json
 import re
 
+import naive
 import numpy as np
 import pytest
 from album import BROKEN, GOOD, make_album
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dedup_core import cosine, finding_method
+from dedup_core.errors import LimitError
 from dedup_core.methods import CNN, PHash, encode_images_with
 
 VECTORS = {
@@ -89,6 +92,48 @@ class TestFinding:
         assert {name: sorted([*others, name]) for name, others in found.items()} == {
             name: sorted(others) for name, others in crossed.items()
         }
+
+
+ROWS = st.lists(st.tuples(*[st.integers(-1, 1)] * 3).map(lambda row: tuple(map(float, row))), max_size=10)
+AT = st.sampled_from([-1.0, -0.5, 0.0, 1e-9, 0.5, 0.9, 1.0])
+
+
+class TestCopies:
+    @settings(max_examples=100, deadline=None)
+    @given(ROWS, AT, st.sampled_from([0, 2, 5_000_000]))
+    def test_removals_and_map_are_those_of_all_rows_joined_one_by_one(self, rows, threshold, held):
+        names = [f"{position}.jpg" for position in range(len(rows))]
+        vectors = np.array(rows, np.float32).reshape(-1, 3)
+        vectors[1::2] *= -1.0  # brings in zeros with a sign
+        pairs = cosine.self_join(vectors, threshold)
+        ends = [(names[a], names[b]) for a, b in zip(pairs.left.tolist(), pairs.right.tolist(), strict=True)]
+        finder, given_to_both = CNN(verbose=False), dict(zip(names, vectors[:, None], strict=True))
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(finding_method, "_FEWEST_HELD", held)
+            patched.setattr(finding_method, "_HELD_A_VALUE", 0)
+            removed = finder.find_duplicates_to_remove(encoding_map=given_to_both, min_similarity_threshold=threshold)
+        assert removed == sorted(naive.greedy_removals(names, ends))
+        found = finder.find_duplicates(
+            encoding_map=given_to_both, min_similarity_threshold=threshold, scores=True, max_pairs=len(pairs)
+        )
+        listed = {(one, other, score) for one, others in found.items() for other, score in others}
+        both_ways = [(ends, pairs.score.tolist()), ([(b, a) for a, b in ends], pairs.score.tolist())]
+        assert listed == {(*end, score) for way in both_ways for end, score in zip(*way, strict=True)}
+        if len(pairs):
+            with pytest.raises(LimitError, match="or more pairs of images lie within the threshold"):
+                finder.find_duplicates(
+                    encoding_map=given_to_both, min_similarity_threshold=threshold, max_pairs=len(pairs) - 1
+                )
+
+    def test_copies_of_a_vector_are_compared_once(self):
+        one = np.random.default_rng(0).random((1, 256), dtype=np.float32)
+        vectors = {f"{number:05}.jpg": one.copy() for number in range(20_000)}
+        finder = CNN(verbose=False)
+        assert finder.find_duplicates_to_remove(encoding_map=vectors) == sorted(vectors)[1:]
+        with pytest.raises(LimitError, match=r"^199,990,000 or more pairs of images"):
+            finder.find_duplicates(encoding_map=vectors)
+        with pytest.raises(LimitError, match=r"^400,000,000 or more pairs of images"):
+            finder.find_duplicates(encoding_map=vectors, against=vectors)
 
 
 class TestErrors:

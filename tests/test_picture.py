@@ -3,18 +3,26 @@
 import io
 import os
 import struct
+import subprocess
+import sys
+import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
+from by_hand import chunk, ico_around, png, png_of_zeros, with_chunks
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageCms, features
+from PIL import Image, ImageCms, ImageFile, features
 
 from dedup_core import picture as picture_module
-from dedup_core.picture import REASONS, Failure, Picture, decode, from_array, read, thumbnail
+from dedup_core.encoders import ENCODERS, Encoder, encode_batch
+from dedup_core.opening import load_plugins
+from dedup_core.picture import MAX_SIDE, REASONS, Failure, Picture, decode, from_array, read, thumbnail
 
+ROOT = Path(__file__).parents[1]
 SIZE = (64, 48)
 MAGIC = {
     "JPEG": b"\xff\xd8\xff\xe0\x00\x10JFIF\x00", "PNG": b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "GIF": b"GIF89a",
@@ -109,22 +117,6 @@ def reason(result):
     return result.reason
 
 
-def png(width, height, pixels=b"\0" * 10):
-    """A PNG that declares any size, whatever it holds."""
-
-    def chunk(kind, content):
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    parts = chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(pixels)), chunk(b"IEND", b"")
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
-
-
-def ico_around(content):
-    """An icon that declares 16 x 16 pixels and holds an image file of any size."""
-    return b"\0\0\1\0\1\0" + struct.pack("<BBBBHHII", 16, 16, 0, 0, 1, 32, len(content), 22) + content
-
-
 # What can be read
 
 
@@ -185,6 +177,103 @@ def test_a_deep_image_of_one_value_has_no_contrast(dtype):
     assert np.ptp(np.asarray(picture.image)) == 0
 
 
+def deep_file(values):
+    return saved(Image.fromarray(values), "TIFF")
+
+
+OUTLIERS = {
+    "a dead pixel": (np.uint16, 100, [(5, 7, 65_535)]),
+    "a black pixel": (np.uint16, 100, [(5, 7, 0)]),
+    "one of each": (np.uint16, 100, [(5, 7, 0), (20, 30, 65_535)]),
+    "32 bits": (np.int32, 1_000, [(0, 0, -(2**31)), (1, 1, 2**31 - 1)]),
+    "floats": (np.float32, 0.001, [(5, 7, 1e30), (6, 8, -1e30), (40, 60, 3.0)]),
+    "no numbers": (np.float32, 0.01, [(5, 7, np.nan), (6, 8, np.inf), (7, 9, -np.inf), (9, 9, 1e9)]),
+}
+
+
+@pytest.mark.parametrize("outliers", OUTLIERS)
+def test_outliers_do_not_decide_about_all_other_pixels(outliers):
+    dtype, factor, odd = OUTLIERS[outliers]
+    values = deep_gray(dtype, factor) + dtype(2_000)
+    clean = decode(deep_file(values.copy()))
+    for y, x, value in odd:
+        values[y, x] = value
+    spoilt = decode(deep_file(values))
+    assert_shows_the_scene(spoilt)
+    differing = np.any(np.asarray(spoilt.image) != np.asarray(clean.image), axis=2)
+    far = np.abs(np.asarray(spoilt.image).astype(int) - np.asarray(clean.image)).max(axis=2) > 3
+    assert differing[tuple(np.transpose([place[:2] for place in odd]))].any()
+    assert far.sum() <= len(odd)
+
+
+@pytest.mark.parametrize("side", [3, 5, 10, 30])
+def test_one_outlier_does_not_decide_in_small_images_either(side):
+    values = np.arange(side * side, dtype=np.uint16).reshape(side, side) * 10
+    values[0, 0] = 65_535
+    gray = np.asarray(decode(deep_file(values)).image)[..., 0]
+    assert len(np.unique(gray)) > side
+
+
+def test_what_is_no_number_becomes_the_low_end():
+    values = deep_gray(np.float32, 1)
+    values[:4, :4], values[4:8, :4], values[8:12, :4] = np.nan, np.inf, -np.inf
+    gray = np.asarray(decode(deep_file(values)).image)[..., 0]
+    assert gray[:12, :4].max() == 0
+
+
+def test_an_image_without_any_number_is_black():
+    for value in (np.nan, np.inf):
+        assert np.asarray(decode(deep_file(np.full((4, 4), value, np.float32))).image).max() == 0
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32, np.float32])
+@pytest.mark.parametrize("n_set", [1, 2, 3, 30])
+def test_a_mask_keeps_its_few_set_pixels(dtype, n_set):
+    values = np.zeros(SIZE[::-1], dtype)
+    values.ravel()[:: values.size // n_set][:n_set] = 1
+    gray = np.asarray(decode(deep_file(values)).image)[..., 0]
+    assert np.array_equal(gray == 255, values == 1)
+    assert set(np.unique(gray)) == {0, 255}
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=60)
+def test_a_stretch_keeps_the_order_of_pixels_and_is_repeatable(width, height, seed):
+    values = np.random.default_rng(seed).integers(0, 65_536, (height, width)).astype(np.uint16)
+    gray = np.asarray(decode(deep_file(values)).image)[..., 0]
+    assert np.all(np.diff(gray.ravel()[np.argsort(values.ravel(), kind="stable")].astype(int)) >= 0)
+    assert np.array_equal(gray, np.asarray(decode(deep_file(values)).image)[..., 0])
+
+
+@pytest.mark.parametrize("form", ["TIFF", "PNG"])
+def test_outliers_at_equal_distances_do_not_decide_about_a_large_image(form):
+    across = np.arange(2048, dtype=np.uint16) * 20
+    values = np.broadcast_to(across, (1600, 2048)).copy()
+    values[::50, ::50] = 65_535
+    gray = np.asarray(decode(saved(Image.fromarray(values), form)).image)[..., 0]
+    assert np.abs(gray[1] - np.arange(2048) / 2047 * 255).max() < 3
+
+
+@given(
+    st.sampled_from([np.uint16, np.int32, np.float32]),
+    st.integers(1, 60),
+    st.integers(1, 60),
+    st.integers(0, 2**32 - 1),
+)
+@settings(deadline=None, max_examples=100)
+def test_the_stretch_is_that_of_the_sorted_values(dtype, width, height, seed):
+    random = np.random.default_rng(seed)
+    values = random.integers(0, random.choice([2, 300, 65_536]), (height, width)).astype(dtype)
+    if dtype != "u2":
+        values -= np.dtype(dtype).type(random.integers(0, 40_000))
+    ordered = np.sort(values.ravel().astype(np.float64))
+    ends = (int(np.ceil(0.001 * (ordered.size - 1))), int(np.floor(0.999 * (ordered.size - 1))))
+    low, high = ordered[list(ends)] if ordered[ends[1]] > ordered[ends[0]] else (ordered[0], ordered[-1])
+    expected = (values.clip(low, high) - np.float64(low)) * (255 / (high - low) if high > low else 0)
+    gray = np.asarray(decode(deep_file(values)).image)[..., 0]
+    assert np.array_equal(gray, expected.round())
+
+
 # Orientation
 
 STORED_AS = {
@@ -227,8 +316,8 @@ def test_no_content_is_empty():
 
 @pytest.mark.parametrize(
     "content",
-    [b"A note with the wrong ending.\n", b"\0" * 1000, b"<html><body>404</body></html>", b"PK\x03\x04 a zip file"],
-    ids=["text", "zeros", "html", "zip"],
+    [b"A note with the wrong ending.\n", b"<html><body>404</body></html>", b"\x91\x92\x93\0 of no known kind"],
+    ids=["text", "html", "unknown"],
 )
 def test_other_content_is_not_an_image(content):
     assert reason(decode(content)) == "not_an_image"
@@ -241,8 +330,7 @@ def test_other_content_is_not_an_image(content):
         (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
         (b'<?xml version="1.0"?>\n<!-- drawn by hand -->\n<svg width="9"/>', "SVG"),
         (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "PDF"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "pillow-heif"),
-        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "pillow-heif"),
+        (b"PK\x03\x04 a zip file", "ZIP"),
         (b"8BPS\0\1" + b"\0" * 40, "PSD"),
         (b"\xd7\xcd\xc6\x9a\0\0" + b"\0" * 40, "WMF"),
     ],
@@ -325,6 +413,74 @@ def test_an_icon_is_measured_by_what_it_holds():
     assert reason(decode(ico_around(saved(SCENE, "PNG")), max_pixels=1_000)) == "too_many_pixels"
 
 
+def test_an_icon_that_holds_a_huge_picture_is_refused_before_that_is_decoded(monkeypatch):
+    monkeypatch.setattr(Image.core, "new", lambda *_: pytest.fail("memory was taken for its pixels"))
+    failure = decode(ico_around(png(30_000, 30_000)))
+    assert reason(failure) == "too_many_pixels"
+    assert "200,000,000" in failure.message
+
+
+def test_a_webp_is_measured_before_it_is_opened():
+    content = bytearray(b"RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0" + b"\xff\xff\xff" * 2 + saved(SCENE, "WEBP")[12:])
+    struct.pack_into("<I", content, 4, len(content) - 8)
+    assert reason(decode(bytes(content))) in {"too_many_pixels", "truncated", "corrupt"}
+
+
+LINES = [(MAX_SIDE + 1, 1), (1, MAX_SIDE + 1), (50_000_000, 1), (1, 50_000_000), (MAX_SIDE + 1, 3)]
+
+
+@pytest.mark.parametrize(("width", "height"), LINES)
+def test_a_line_longer_than_any_picture_is_refused(width, height):
+    content = png_of_zeros(width, height)
+    expected = f"declares {width} x {height} pixels, a side over the limit of 500,000"
+    assert decode(content) == thumbnail(content, 64) == Failure("too_many_pixels", expected)
+
+
+@pytest.mark.parametrize(("width", "height"), [(MAX_SIDE + 1, 1), (1, MAX_SIDE + 1)])
+@pytest.mark.parametrize("form", ["BMP", "PPM", "TIFF"])
+def test_the_limit_of_a_side_holds_for_every_format(form, width, height):
+    assert reason(decode(saved(Image.new("L", (width, height)), form))) == "too_many_pixels"
+
+
+LONG = {
+    "PNG": MAX_SIDE, "BMP": 100_000, "PPM": 100_000, "TIFF": MAX_SIDE, "JPEG": 65_500, "GIF": 65_535, "TGA": 65_535,
+    "PCX": 32_000, "SGI": 65_535, "WEBP": 16_383,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", LONG)
+@pytest.mark.parametrize("is_wide", [True, False], ids=["wide", "tall"])
+def test_a_long_line_of_every_format_is_seen_by_every_hash(form, is_wide):
+    size = (LONG[form], 1) if is_wide else (1, LONG[form])
+    content = saved(Image.new("RGB", size, (10, 200, 30)), form)
+    (encoded,) = encode_batch([content], list(ENCODERS.values()))
+    assert (encoded.width, encoded.height) == size
+    assert set(encoded.features) == set(ENCODERS)
+    assert thumbnail(content, 64).shape == ((1, 64, 3) if is_wide else (64, 1, 3))
+
+
+def test_the_longest_lines_take_little_memory():
+    script = f"""
+import resource
+from by_hand import png_of_zeros
+from dedup_core.encoders import ENCODERS, encode_batch
+lines = [png_of_zeros({MAX_SIDE}, 1), png_of_zeros(1, {MAX_SIDE}), png_of_zeros(50_000_000, 1)]
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+encode_batch(lines, list(ENCODERS.values()))
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(["tests", "."])}
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=environment, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 700
+
+
+def test_an_array_with_too_long_a_side_is_refused():
+    with pytest.raises(ValueError, match=r"^image_array must have no side over 500,000, got \(1, 500001\)$"):
+        from_array(np.zeros((1, MAX_SIDE + 1), np.uint8))
+
+
 def test_pillows_own_limit_neither_decides_nor_changes(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     assert_shows_the_scene(decode(saved(SCENE, "PNG")))
@@ -333,12 +489,195 @@ def test_pillows_own_limit_neither_decides_nor_changes(monkeypatch):
     assert Image.MAX_IMAGE_PIXELS == 100
 
 
-def test_threads_that_decode_at_once_leave_pillows_limit_alone():
-    before = Image.MAX_IMAGE_PIXELS
+@pytest.mark.parametrize("form", ["PNG", "TIFF", "GIF", "WEBP"])
+def test_pillows_own_limit_refuses_no_format(form, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert_shows_the_scene(decode(saved(SCENE, form)))
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
+def test_threads_that_decode_at_once_leave_pillows_limit_and_the_warnings_alone():
+    before, filters = Image.MAX_IMAGE_PIXELS, list(warnings.filters)
     with ThreadPoolExecutor(8) as pool:
-        pictures = list(pool.map(decode, [saved(SCENE, "PNG")] * 200))
+        pictures = list(pool.map(decode, [saved(SCENE, "PNG"), saved(SCENE, "TIFF")] * 100))
     assert before == Image.MAX_IMAGE_PIXELS
+    assert warnings.filters == filters
     assert {picture.width for picture in pictures} == {SIZE[0]}
+
+
+def test_a_process_that_turns_warnings_into_errors_gets_the_same_pictures(monkeypatch):
+    animation_of_no_frames = with_chunks(saved(SCENE, "PNG"), chunk(b"acTL", bytes(8)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="APNG"):
+            Image.open(io.BytesIO(animation_of_no_frames))
+        assert_shows_the_scene(decode(animation_of_no_frames))
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2_000)
+        assert_shows_the_scene(decode(saved(SCENE, "TIFF")))
+
+
+def test_a_process_that_tolerates_truncated_files_gets_the_same_failures(monkeypatch):
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    content = saved(SCENE, "JPEG")
+    assert reason(decode(content[: len(content) * 3 // 4])) == "truncated"
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is True
+
+
+# Whatever happens on the way
+
+
+class Panic(BaseException):
+    """What a plugin that is written in Rust raises."""
+
+
+ACCIDENTS = [
+    MemoryError(), ValueError("odd"), RecursionError("deep"), struct.error("short"), zlib.error("bad"),
+    SystemError("null"), OverflowError("large"), AssertionError(), KeyError(7), EOFError("end"), Panic("index"),
+    OSError("out of memory error when reading image file"), UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("accident", ACCIDENTS, ids=lambda accident: type(accident).__name__)
+@pytest.mark.parametrize("when", ["opened", "decoded"])
+def test_nothing_that_a_format_raises_ends_a_run(accident, when, monkeypatch):
+    def fails(*_):
+        raise accident
+
+    load_plugins()
+    if when == "opened":
+        monkeypatch.setitem(Image.OPEN, "PPM", (fails, lambda head: head.startswith(b"P6")))
+    else:
+        monkeypatch.setattr(Image.OPEN["PPM"][0], "load", fails)
+    is_memory = isinstance(accident, MemoryError) or "memory" in str(accident)
+    expected = {"too_large"} if is_memory else {"truncated", "corrupt", "unsupported"}
+    if not (when == "opened" and isinstance(accident, OSError)):
+        assert reason(decode(saved(SCENE, "PPM"))) in expected
+    assert isinstance(decode(saved(SCENE, "PPM")), Failure)
+    assert isinstance(thumbnail(saved(SCENE, "PPM"), 32), Failure)
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, SystemExit])
+def test_an_interrupt_is_no_failure_of_an_image(interrupt, monkeypatch):
+    def fails(*_):
+        raise interrupt
+
+    load_plugins()
+    monkeypatch.setattr(Image.OPEN["PPM"][0], "load", fails)
+    limit = Image.MAX_IMAGE_PIXELS
+    with pytest.raises(interrupt):
+        decode(saved(SCENE, "PPM"))
+    assert limit == Image.MAX_IMAGE_PIXELS
+
+
+@pytest.mark.parametrize("accident", ACCIDENTS[:8], ids=lambda accident: type(accident).__name__)
+def test_what_an_encoders_view_raises_is_that_images_failure(accident):
+    def view(picture):
+        if picture.width == 7:
+            raise accident
+        return picture.gray((8, 8))
+
+    odd = Encoder("odd", view, lambda stack: stack.sum((1, 2)).astype(np.uint64), "hash", "odd-1")
+    contents = [saved(SCENE.resize(size), "PNG") for size in ((9, 9), (7, 9), (8, 9))]
+    first, failure, last = encode_batch(contents, [ENCODERS["phash"], odd])
+    assert reason(failure) == ("too_large" if isinstance(accident, MemoryError) else "not_encoded")
+    assert "odd" in failure.message
+    assert first.features.keys() == last.features.keys() == {"phash", "odd"}
+
+
+def test_a_plugin_that_reports_no_pixels_gives_no_picture(monkeypatch):
+    load_plugins()
+    monkeypatch.setitem(Image.OPEN, "PPM", (lambda *_: Image.new("RGB", (0, 9)), lambda head: head.startswith(b"P6")))
+    assert reason(decode(saved(SCENE, "PPM"))) == "corrupt"
+
+
+def test_a_png_without_pixels_gives_no_picture():
+    for size in ((0, 9), (9, 0), (0, 0)):
+        assert reason(decode(png(*size))) in {"truncated", "corrupt"}
+
+
+# Plugins
+
+
+@pytest.fixture
+def heic():
+    """A HEIC picture of the scene."""
+    plugin = pytest.importorskip("pillow_heif", reason="pillow-heif is not installed")
+    file = io.BytesIO()
+    plugin.from_pillow(SCENE.resize((640, 480), Image.Resampling.BICUBIC)).save(file, quality=90)
+    return file.getvalue()
+
+
+def test_an_installed_plugin_reads_its_format(heic):
+    picture = decode(heic)
+    assert (picture.format, picture.width, picture.height) == ("HEIF", 640, 480)
+    assert np.abs(coarse(picture.image) - coarse(SCENE)).mean() < 12
+    assert thumbnail(heic, 64).shape == (48, 64, 3)
+
+
+def test_a_heic_picture_that_breaks_off_is_damaged(heic):
+    assert reason(decode(heic[: len(heic) // 2])) in {"truncated", "corrupt"}
+
+
+def test_a_heic_picture_is_turned_once(heic):
+    pillow_heif = pytest.importorskip("pillow_heif")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = io.BytesIO()
+    lying = SCENE.transpose(STORED_AS[6]).resize((480, 640), Image.Resampling.BICUBIC)
+    heif = pillow_heif.from_pillow(lying)
+    heif.save(file, quality=95, exif=exif.tobytes())
+    for orientation in ("stored", "exif"):
+        picture = decode(file.getvalue(), orientation=orientation)
+        assert picture.image.size == (640, 480)
+        assert np.abs(coarse(picture.image) - coarse(SCENE)).mean() < 12
+
+
+def test_a_fresh_process_reads_what_plugins_read(heic, tmp_path):
+    (tmp_path / "a.heic").write_bytes(heic)
+    script = "import sys; from dedup_core.picture import decode; print(decode(open(sys.argv[1], 'rb').read()).format)"
+    command = [sys.executable, "-c", script, str(tmp_path / "a.heic")]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "HEIF\n"
+
+
+@pytest.mark.parametrize("error", [ImportError, OSError, RuntimeError, AttributeError])
+def test_a_plugin_that_fails_to_load_is_as_if_not_installed(error, tmp_path):
+    for name in ("pillow_heif", "pillow_jxl", "pillow_avif"):
+        (tmp_path / f"{name}.py").write_text(f"raise {error.__name__}('broken')")
+    script = "from dedup_core.picture import decode; print(decode(b'\\0\\0\\0\\x18ftypheic\\0\\0\\0\\0mif1heic'))"
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}."}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert "reason='unsupported'" in done.stdout
+    assert "pip install pillow-heif" in done.stdout
+
+
+def test_a_plugin_that_the_caller_registered_stays(monkeypatch):
+    load_plugins()
+    mine = (lambda *_: None, lambda head: False)
+    monkeypatch.setitem(Image.OPEN, "HEIF", mine)
+    load_plugins.cache_clear()
+    load_plugins()
+    assert Image.OPEN["HEIF"] is mine
+
+
+def jxl_header(width, height):
+    """The begin of a JPEG XL codestream with both sides written out."""
+    fields = [(0, 1), (3, 2), (height - 1, 30), (0, 3), (3, 2), (width - 1, 30)]
+    bits = "".join(f"{value:0{n}b}"[::-1] for value, n in fields)
+    return b"\xff\x0a" + int(bits[::-1], 2).to_bytes(9, "little") + bytes(40)
+
+
+@pytest.mark.parametrize("is_boxed", [False, True])
+def test_jpeg_xl_is_measured_before_its_plugin_decodes_it(is_boxed, monkeypatch):
+    load_plugins()
+    accept = lambda head: head.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL "))  # noqa: E731
+    monkeypatch.setitem(Image.OPEN, "JXL", (lambda *_: pytest.fail("it was decoded"), accept))
+    stream = jxl_header(30_000, 20_000)
+    box = struct.pack(">I", 12 + len(stream)) + b"jxlp\0\0\0\0" + stream
+    content = b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14ftypjxl \0\0\0\0jxl " + box if is_boxed else stream
+    failure = decode(content)
+    assert failure == Failure("too_many_pixels", "declares 30000 x 20000 pixels, over the limit of 200,000,000")
 
 
 # Reading files
