@@ -17,6 +17,17 @@ extras="${DEDUP_EXTRAS:-spark,report,demo}"
 
 fail() { printf 'error: %s\n' "$1" >&2; exit "${2:-1}"; }
 
+# Java decodes its arguments and the names of files by the locale. Most containers have none, and C is not UTF-8.
+use_utf8() {
+    local known candidate
+    if [[ "$(locale charmap 2>/dev/null)" == UTF-8 ]]; then return; fi
+    known="$(locale -a 2>/dev/null)" || true
+    for candidate in C.UTF-8 C.utf8 en_US.UTF-8 en_US.utf8 $(grep -iE '\.utf-?8$' <<<"$known"); do
+        if grep -qxF "$candidate" <<<"$known"; then export LC_ALL="$candidate"; return; fi
+    done
+    export LC_ALL=C.UTF-8
+}
+
 python_version_fits() { "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null; }
 
 find_python() {
@@ -79,6 +90,7 @@ runs_locally() {
 
 is_verbose() { local argument; for argument in "$@"; do [[ "$argument" == --verbose ]] && return 0; done; return 1; }
 
+use_utf8
 prepare_python
 if [[ "${1:-}" == --pack ]]; then
     [[ -n "${2:-}" ]] || fail "--pack needs the name of the archive to write, such as dedup-env.tar.gz" 2

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
 import click
 
 from dedup_core.config import JobSettings
+from dedup_core.config_file import shortened
 from dedup_core.config_layers import SettingsType, option, resolve
-from dedup_core.errors import DedupError
+from dedup_core.errors import DedupError, SettingsError
 
 
 def run_job(kind: type[SettingsType], job: Callable[[SettingsType], None], arguments: Sequence[str]) -> NoReturn:
@@ -49,8 +50,9 @@ def _fail(message: str, exit_code: int, verbose: bool) -> NoReturn:
 
 
 def _command(kind: type[SettingsType], job: Callable[[SettingsType], None], verbose: list[bool]) -> click.Command:
-    def callback(config: str | None, **given: Any) -> None:
+    def callback(**given: Any) -> None:
         options = {name: _joined(value) for name, value in given.items() if value not in (None, ())}
+        config = options.pop("config", None)
         settings = resolve(kind, options, config)
         verbose[0] = settings.verbose
         try:
@@ -58,10 +60,39 @@ def _command(kind: type[SettingsType], job: Callable[[SettingsType], None], verb
         except KeyboardInterrupt as interrupt:
             raise _InterruptedJobError from interrupt
 
-    config = click.Option(["--config"], metavar="FILE", help="YAML file with settings; options win over it.")
+    text = "YAML file with settings; options win over it."
+    config = click.Option(["--config"], metavar="FILE", help=text, multiple=True)
     options: list[click.Parameter] = [config, *(_option(kind, name) for name in kind.model_fields)]
     wide = {"max_content_width": 110}
-    return click.Command(name=None, callback=callback, params=options, help=job.__doc__, context_settings=wide)
+    several = [name for name, field in kind.model_fields.items() if _takes_several(field.annotation)]
+    return _Command(several, callback=callback, params=options, help=job.__doc__, context_settings=wide)
+
+
+class _Command(click.Command):
+    """A command that takes no option twice but those that take several names: click would use the last in silence."""
+
+    def __init__(self, several: Collection[str], **described: Any) -> None:
+        super().__init__(name=None, **described)
+        self._several = several
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments, and refuse what is given twice."""
+        rest = super().parse_args(ctx, list(args))
+        _, _, order = self.make_parser(ctx).parse_args(list(args))
+        for parameter in dict.fromkeys(order):
+            times = order.count(parameter)
+            if times > 1 and parameter.name not in self._several:
+                spellings = {*parameter.opts, *parameter.secondary_opts}
+                values = ctx.params[str(parameter.name)]
+                given = values if isinstance(values, tuple) else [text for text in args if text in spellings]
+                raise SettingsError(_given_again(parameter.opts[0], times, given))
+        return rest
+
+
+def _given_again(name: str, times: int, given: Sequence[str]) -> str:
+    plain = (value if value.strip() == value != "" and value.isprintable() else repr(value) for value in given)
+    often = "twice" if times == 2 else f"{times} times"
+    return f"{name} is given {often} ({', '.join(map(shortened, plain))}): give it once"
 
 
 def _option(kind: type[JobSettings], name: str) -> click.Option:
@@ -70,8 +101,13 @@ def _option(kind: type[JobSettings], name: str) -> click.Option:
     if field.annotation is bool:
         flag = option(name) if name == "verbose" else f"{option(name)}/{option('no_' + name)}"
         return click.Option([flag], default=None, is_flag=True, help=text)
-    takes_several = get_origin(field.annotation) is tuple
-    return click.Option([option(name)], metavar=_metavar(field.annotation), help=text, multiple=takes_several)
+    # Each takes several values here, so that one that must be given once can show what was given.
+    return click.Option([option(name)], metavar=_metavar(field.annotation), help=text, multiple=True)
+
+
+def _takes_several(annotation: Any) -> bool:
+    """Return whether a setting is a tuple, or may be one."""
+    return get_origin(annotation) is tuple or any(map(_takes_several, get_args(annotation)))
 
 
 def _joined(value: Any) -> Any:

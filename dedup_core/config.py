@@ -30,7 +30,7 @@ def _no_boolean(value: object) -> object:
 
 
 Number = BeforeValidator(_no_boolean)
-Count = Annotated[int, Number]
+Count = Annotated[int, Number, Field(le=2**63 - 1)]
 Real = Annotated[float, Number]
 Location = Annotated[str, Field(min_length=1)]
 
@@ -130,6 +130,9 @@ class SearchSettings(MethodSettings, frozen=True):
     )
     margin: Real = Field(
         0.1, ge=0.0, le=2.0, description="Clustered search: by how much less like it may be, a cell is searched too."
+    )
+    list_pairs: bool = Field(
+        True, description="List every pair, in pairs and duplicates; without, groups and removals alone."
     )
     export_json: bool = Field(True, description="Write duplicates.json and to_remove.json, in imagededup's form.")
     scores: bool = Field(False, description="Give the score of each duplicate in duplicates.json.")

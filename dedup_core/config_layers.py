@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from dedup_core.config import JobSettings
+from dedup_core.config_file import read_settings_file, shortened
 from dedup_core.errors import SettingsError, nearest
 
 SettingsType = TypeVar("SettingsType", bound=JobSettings)
+
+_MOST_TOLD = 4  # problems in one message
 
 
 def resolve(kind: type[SettingsType], options: Mapping[str, Any], config_file: str | None = None) -> SettingsType:
@@ -27,13 +28,16 @@ def resolve(kind: type[SettingsType], options: Mapping[str, Any], config_file: s
     Raises:
         SettingsError: names the setting, where it comes from, what is wrong with it and what would be right.
     """
-    from_file = _read(config_file) if config_file else {}
+    from_file = {} if config_file is None else _read(config_file)
     merged = {name: value for name, value in from_file.items() if name in kind.model_fields} | dict(options)
     try:
         return kind(**merged)
     except ValidationError as error:
         origins = {name: f"{name} in {config_file}" for name in from_file} | {name: option(name) for name in options}
-        raise SettingsError("; ".join(_explain(problem, origins) for problem in error.errors())) from error
+        told = [_explain(problem, origins) for problem in error.errors()[:_MOST_TOLD]]
+        if rest := error.error_count() - len(told):
+            told.append(f"and {rest:,} more")
+        raise SettingsError("; ".join(told)) from error
 
 
 def option(name: str) -> str:
@@ -53,19 +57,11 @@ def _subclasses(kind: type[JobSettings]) -> Iterable[type[JobSettings]]:
 
 
 def _read(config_file: str) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(Path(config_file).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(
-            f"can't read the configuration file {config_file}: {' '.join(str(error).split())}"
-        ) from error
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise SettingsError(f"the configuration file {config_file} must hold 'name: value' lines")
+    content = read_settings_file(config_file)
     for name in content:
         if name not in known_settings():
-            raise SettingsError(f"unknown setting {name!r} in {config_file}: {nearest(str(name), known_settings())}")
+            near = nearest(shortened(str(name)), known_settings())
+            raise SettingsError(f"unknown setting {shortened(repr(name))} in {config_file}: {near}")
     return content
 
 
@@ -75,4 +71,4 @@ def _explain(problem: Mapping[str, Any], origins: Mapping[str, str]) -> str:
     if problem["type"] == "missing":
         return f"{where} is required"
     message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    return f"{where}: {message} (got {problem['input']!r})"
+    return f"{where}: {shortened(message)} (got {shortened(repr(problem['input']))})"

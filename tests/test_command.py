@@ -4,7 +4,7 @@ import click
 import pytest
 
 from dedup_core.command import run_job
-from dedup_core.config import FindSettings, PipelineSettings
+from dedup_core.config import BenchmarkSettings, FindSettings, PipelineSettings, ReportSettings
 from dedup_core.config_layers import option
 from dedup_core.errors import DedupError, InputError, LimitError, SettingsError
 
@@ -85,6 +85,51 @@ def test_a_job_does_not_start_on_wrong_settings(run):
     started = []
     run("--output", "t", "--max-pairs", "many", job=started.append)
     assert started == []
+
+
+# What is given twice
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--output", "b"], "--output is given twice (t, b): give it once"),
+        (["--output=b"], "--output is given twice (t, b): give it once"),
+        (["--output", "t"], "--output is given twice (t, t): give it once"),
+        (["--output=b", "--output", "c"], "--output is given 3 times (t, b, c): give it once"),
+        (["--input", "--output", "--input="], "--input is given twice (--output, ''): give it once"),
+        (["--max-pairs", "1", "--recursive", "--max-pairs=1"], "--max-pairs is given twice (1, 1): give it once"),
+        (["--config", "a.yaml", "--config=b.yaml"], "--config is given twice (a.yaml, b.yaml): give it once"),
+        (["--reuse", "--no-reuse"], "--reuse is given twice (--reuse, --no-reuse): give it once"),
+        (["--no-reuse", "--no-reuse"], "--reuse is given twice (--no-reuse, --no-reuse): give it once"),
+        (["--verbose", "--verbose"], "--verbose is given twice (--verbose, --verbose): give it once"),
+        (["--input", "x" * 9_999, "--input", "y\n"], f"--input is given twice ({'x' * 200} ..., 'y\\n'): give it once"),
+    ],
+    ids=lambda value: " ".join(value)[:40],
+)  # fmt: skip
+def test_an_option_that_takes_one_value_is_given_once(run, arguments, line):
+    code, _, complained = run("--output", "t", *arguments, job=find, kind=PipelineSettings)
+    assert (code, complained.splitlines()[-1]) == (2, f"error: {line}")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "arguments", "value"),
+    [
+        (FindSettings, "method", ["--method", "dhash", "--method=ahash,phash"], ("dhash", "ahash", "phash")),
+        (ReportSettings, "report_method", ["--report-method=dhash", "--report-method", "cnn"], ("dhash", "cnn")),
+        (BenchmarkSettings, "edits", ["--edits", "gray", "--edits", "crop_2"], ("gray", "crop_2")),
+    ],
+)
+def test_an_option_that_takes_several_names_may_be_repeated(run, kind, name, arguments, value):
+    seen = []
+    code, _, _ = run("--output", "t", *arguments, job=seen.append, kind=kind)
+    assert (code, getattr(seen[0], name)) == (0, value)
+
+
+def test_help_is_shown_whatever_else_is_given(run):
+    code, said, _ = run("--output", "a", "--output", "b", "--help", job=find)
+    assert code == 0
+    assert "Find what is alike." in said
 
 
 # Tracebacks

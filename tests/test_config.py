@@ -1,6 +1,9 @@
 """Settings: default under file under option, and every mistake answered in one line that says what to do."""
 
 import inspect
+import json
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -221,14 +224,139 @@ def test_a_folder_in_place_of_a_file_is_named(tmp_path):
     assert complaint(NEEDED, str(tmp_path)).startswith(f"can't read the configuration file {tmp_path}: [Errno 21]")
 
 
-def test_a_file_in_another_encoding_is_refused(tmp_path):
-    (tmp_path / "my.yaml").write_bytes("output: Küche".encode("latin-1"))
-    assert complaint(NEEDED, str(tmp_path / "my.yaml")).startswith("can't read the configuration file ")
+# A file by somebody who means harm, or whose editor does
+
+LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{name}: &{name} [{', '.join([f'*{above}'] * 9)}]\n" for above, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
 
 
-def outcome(values):
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("scores: true\nmax_pairs: 3\nscores: false", "'scores' stands there twice"),
+        ("method: [{a: 1, b: 2, a: 3}]", "'a' stands there twice"),
+        ("edits: {all: 1, 'all': 2}", "'all' stands there twice"),
+        ("max_pairs: 2024-13-45", "'2024-13-45' can't be read: month must be in 1..12"),
+        ("max_pairs: 2001-12-14t21:59:43.10-99:99", "'2001-12-14t21:59:43.10-99:99' can't be read: "),
+        ("method: " + "[" * 50_000, "is nested too deep"),
+        ("method: " + "{a: " * 5_000, "is nested too deep"),
+        ("- " * 5_000, "is nested too deep"),
+        ("? " * 5_000, "is nested too deep"),
+        ("max_pairs: " + "9" * 5_000, "is too long for a number"),
+        ("max_pairs: 0x" + "f" * 50_000, "is too long for a number"),
+        ("max_pairs: " + "1:" * 20_000 + "1", "is too long for a number"),
+        ("max_failed_share: 0." + "1" * 5_000, "is too long for a number"),
+        ("max_pairs: 0b_", "'0b_' can't be read: "),
+        ("output: a\0b", "character 10 is '\\x00', which no YAML file may hold"),
+        ("output: a\x1bb", "character 10 is '\\x1b', which"),
+        ('output: "a\\0b"', "'a\\x00b' holds a character that no text may hold"),
+        ('output: "a\\udcffb"', "'a\\udcffb' holds a character that no text may hold"),
+        ('output: "a\\uD83Db"', "'a\\ud83db' holds a character that no text may hold"),
+        ('"a\\0": 1', "holds a character that no text may hold"),
+        ('output: "\\U00110000"', ""),
+        (LAUGHS, "found *a: an alias is not taken, write the value out"),
+        ("method: &m [*m]", "found *m: an alias is not taken, write the value out"),
+        ("<<: {scores: true}", "unknown setting '<<'"),
+        ("output: !!python/object:os.system {}", "found !!python/object:os.system: a tag is not taken"),
+        ("!!python/object/apply:os.system [ls]", "a tag is not taken"),
+        ("max_pairs: !!int x", "found !!int: a tag is not taken"),
+        ("scores: !!bool maybe", "found !!bool: a tag is not taken"),
+        ("output: !!timestamp never", "found !!timestamp: a tag is not taken"),
+        ("output: ! x", "found !: a tag is not taken"),
+        ("? [a, b]\n: 1", "found unhashable key"),
+        ("? {a: b}\n: 1", "found unhashable key"),
+        ("%YAML 1." + "9" * 5_000 + "\n---\na: 1", ""),
+        ("scores: true\n---\nscores: false", "expected a single document"),
+        ("scores: true\n\tmax_pairs: 3", "found character '\\t' that cannot start any token"),
+        ("#" * 2_000_000, "is larger than the 65,536 bytes that settings may take"),
+    ],
+    ids=lambda value: value[:24].encode("unicode_escape").decode(),
+)  # fmt: skip
+def test_a_file_that_holds_what_no_setting_is_is_refused_in_one_short_line(settings_file, text, what):
+    path = settings_file(text)
+    message = complaint(NEEDED, path)
+    assert path in message
+    assert what in message
+    assert len(message) < 1_000
+
+
+def test_a_line_that_is_no_setting_is_named_by_its_number(settings_file):
+    path = settings_file("scores: true\nmax_pairs: 3\nscores: false")
+    assert complaint(NEEDED, path) == (
+        f"can't read the configuration file {path}: 'scores' stands there twice, in line 3"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("output: " + "x" * 30_000 + "\nmax_pairs: " + "y" * 30_000, "(got 'yyyy"),
+        ("method: " + "z" * 30_000, "unknown method 'zzzz"),
+        ("method: [" + "{}, " * 10_000 + "]", "; and 9,996 more"),
+        ("m" * 900 + ": 1", "unknown setting 'mmmm"),
+        ('"m\\nx": 1', "unknown setting 'm\\nx'"),
+        ("input_format: " + "[" * 8 + "x" + "]" * 8, "(got [[[[[[[['x'"),
+        ("checkpoint_seconds: 1.0e+999", "must be a finite number"),
+    ],
+    ids=lambda value: value[:24].encode("unicode_escape").decode(),
+)  # fmt: skip
+def test_a_wrong_value_is_told_in_a_short_line_however_long_it_is(settings_file, text, what):
+    told = outcome(NEEDED, settings_file(text))
+    assert what in told
+    assert len(told.splitlines()) == 1
+    assert len(told) < 1_500
+
+
+def test_a_long_option_is_told_in_a_short_line():
+    assert len(complaint(NEEDED | {"max_pairs": "9" * 30_000, "method": "z" * 30_000})) < 1_000
+
+
+def test_text_beyond_the_first_plane_is_read_as_json_writes_it(settings_file):
+    assert resolve(PipelineSettings, NEEDED, settings_file(json.dumps({"cnn_model": "😀"}))).cnn_model == "😀"
+
+
+@pytest.mark.parametrize("content", [b"\xef\xbb\xbfscores: true\r\n", b"scores: true\r\n"])
+def test_a_file_of_windows_is_read(tmp_path, content):
+    (tmp_path / "my.yaml").write_bytes(content)
+    assert resolve(PipelineSettings, NEEDED, str(tmp_path / "my.yaml")).scores is True
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "latin-1"])
+def test_a_file_in_another_encoding_is_refused_with_what_to_do(tmp_path, encoding):
+    (tmp_path / "my.yaml").write_bytes("output: Küche".encode(encoding))
+    message = complaint(NEEDED, str(tmp_path / "my.yaml"))
+    assert message.startswith(f"can't read the configuration file {tmp_path}/my.yaml: ")
+    assert message.endswith("save it as UTF-8")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_and_a_device_are_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (str(tmp_path / "pipe"), "/dev/zero", "/dev/stdin"):
+        if not os.path.isfile(path):
+            assert complaint(NEEDED, path) == f"can't read the configuration file {path}: it is no regular file"
+
+
+def test_a_file_of_many_lines_is_refused_quickly(settings_file):
+    started = time.monotonic()
+    texts = ["x: 1\n" * 12_000, "x" * 60_000, "- " + "x, " * 20_000, "'" + "\n" * 60_000, "{" * 10 + "a: " * 20_000]
+    for text in texts:
+        complaint(NEEDED, settings_file(text))
+    assert time.monotonic() - started < 30
+
+
+@given(st.text(st.sampled_from("a:-?[]{}&*!|>%@'\"\\ \n\t0.x_1,#<\u2028\x85\ufeff"), max_size=40))
+@settings(deadline=None)
+def test_any_text_is_read_or_refused_in_one_line(tmp_path_factory, text):
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert len(outcome(NEEDED, str(path)).splitlines()) == 1
+
+
+def outcome(values, config_file=None):
     try:
-        return repr(resolve(PipelineSettings, values))
+        return repr(resolve(PipelineSettings, values, config_file))
     except SettingsError as error:
         return str(error)
 
