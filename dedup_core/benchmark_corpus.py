@@ -111,8 +111,22 @@ def _check_room(folder: Path, overwrite: bool) -> None:
         return
     if not overwrite:
         raise SettingsError(f"{images} already holds files: choose another folder, or replace them by --overwrite")
-    if not (folder / AS_LABELS).exists():
-        raise SettingsError(f"{images} holds files that no benchmark has made: choose another folder")
+    there = {path.relative_to(images).as_posix() for path in images.rglob("*") if not path.is_dir()}
+    foreign = sorted(there - _made(folder))
+    if foreign:
+        raise SettingsError(
+            f"{images} holds files that no benchmark has made, such as {foreign[0]}: move them away, or choose another "
+            "folder"
+        )
+
+
+def _made(folder: Path) -> set[str]:
+    """Return the images that an earlier benchmark made, as its labels say; none if there are no such labels."""
+    try:
+        with (folder / AS_LABELS).open(encoding="utf-8", newline="") as file:
+            return {row["path"] for row in csv.DictReader(file)}
+    except (OSError, UnicodeDecodeError, KeyError, csv.Error):
+        return set()
 
 
 def _make(photographs: Sequence[Path], attacks: Sequence[str], aside: Path, seed: int) -> dict[str, list[str]]:

@@ -14,7 +14,8 @@ from tqdm import tqdm
 from dedup_core import arguments
 from dedup_core.encoders import Decoding, Encoded, Encoder, encode_batch
 from dedup_core.encodings import Encodings, Feature, ImageInfo
-from dedup_core.folder import MAX_FILE_BYTES, ImageFile, encode_files, list_images
+from dedup_core.files import ImageFile, list_images
+from dedup_core.folder import MAX_FILE_BYTES, encode_files
 from dedup_core.picture import Failure, from_array, read
 
 StrPath = str | os.PathLike[str]
@@ -103,7 +104,8 @@ class EncodingMethod(ABC, Generic[Feature]):
 
         Returns:
             Each image's feature by its path relative to the folder. What can't be encoded has no entry: it
-            stands, with a reason, in ``failures`` of the result and of this object.
+            stands, with a reason, in ``failures`` of the result and of this object. A file that has several names,
+            by links, is one image; ``other_names`` of the result has the others.
 
         Raises:
             TypeError: if an argument has the wrong type.
@@ -127,8 +129,8 @@ class EncodingMethod(ABC, Generic[Feature]):
 
         folder = arguments.path(table, "table")
         names, values = self._names_and_values(encodings, "encodings")
-        images = encodings.images if isinstance(encodings, Encodings) else {}
-        rows = MethodFeatures(self.name, self.fingerprint, names, values, images)
+        known = (encodings.images, encodings.other_names) if isinstance(encodings, Encodings) else ()
+        rows = MethodFeatures(self.name, self.fingerprint, names, values, *known)
         rows.save(folder, arguments.flag(overwrite, "overwrite"))
 
     def load_encodings(self, table: StrPath) -> Encodings[Feature]:
@@ -148,6 +150,7 @@ class EncodingMethod(ABC, Generic[Feature]):
         features = map(self._to_feature, rows.values)
         encodings = Encodings(zip(rows.names, features, strict=True), self.fingerprint)
         encodings.images = dict(rows.images)
+        encodings.other_names = {name: tuple(others) for name, others in rows.other_names.items()}
         return encodings
 
     @abstractmethod
@@ -195,7 +198,7 @@ def encode_images_with(
     """
     decoding = _shared_decoding(methods)
     folder = arguments.folder(image_dir, "image_dir")
-    files = list_images(folder, arguments.flag(recursive, "recursive"))
+    files = list_images(str(folder), arguments.flag(recursive, "recursive"))
     workers = None if num_enc_workers is None else arguments.whole_number(num_enc_workers, "num_enc_workers", 0)
     results = encode_files(files, [method.encoder for method in methods], decoding, workers)
     silent = not any(method.verbose for method in methods)
@@ -229,8 +232,10 @@ def _encodings(
         if isinstance(result, Encoded):
             encodings[file.name] = method._to_feature(result.features[method.name])
             encodings.images[file.name] = ImageInfo(
-                file.size, file.modified_at, result.width, result.height, result.format
+                file.size, file.modified_at, result.width, result.height, result.format, file.identity
             )
+            if file.other_names:
+                encodings.other_names[file.name] = file.other_names
     return encodings
 
 

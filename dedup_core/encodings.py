@@ -21,6 +21,7 @@ class ImageInfo:
         width: width in pixels as stored in the file.
         height: height in pixels as stored in the file.
         format: what the content is ("JPEG").
+        identity: changes whenever the file's content does.
     """
 
     size: int | None = None
@@ -28,6 +29,7 @@ class ImageInfo:
     width: int | None = None
     height: int | None = None
     format: str | None = None
+    identity: str | None = None
 
 
 class Encodings(dict[str, Feature]):
@@ -37,6 +39,7 @@ class Encodings(dict[str, Feature]):
         fingerprint: identifies the method and its settings. Features of different fingerprints can't be compared.
         images: what is known of each image.
         failures: the images that have no features, and why.
+        other_names: further names of the same files, such as links to them, by the name that has the features.
     """
 
     def __init__(self, features: Iterable[tuple[str, Feature]], fingerprint: str) -> None:
@@ -44,3 +47,4 @@ class Encodings(dict[str, Feature]):
         self.fingerprint = fingerprint
         self.images: dict[str, ImageInfo] = {}
         self.failures: dict[str, Failure] = {}
+        self.other_names: dict[str, tuple[str, ...]] = {}

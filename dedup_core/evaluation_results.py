@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -28,6 +28,11 @@ _SWEEP = pa.schema(
     + [("removed_share", pa.float64())]
 )
 _SIZES = pa.schema([("method", pa.string()), ("group_size", pa.int64()), ("groups", pa.int64())])
+
+
+_FIGURE_KINDS = ("png", "svg")
+
+SAMPLES = "samples.parquet"
 
 
 @dataclass(frozen=True)
@@ -112,6 +117,13 @@ def write_results(results: Sequence[MethodEvaluation], target_precision: float, 
         _write_figure(open_output, name, figure)
 
 
+def result_names(methods: Iterable[str]) -> list[str]:
+    """Return the names of all files that results may have."""
+    figures = [f"{kind}_{method}" for kind in ("scores", "group_sizes", "removed", "sweep") for method in methods]
+    drawn = [f"{name}.{kind}" for name in ("precision_recall", *figures) for kind in _FIGURE_KINDS]
+    return ["metrics.json", "thresholds.json", "sweep.parquet", "group_sizes.parquet", *drawn]
+
+
 def summary_lines(result: MethodEvaluation, target_precision: float) -> Iterator[str]:
     """Yield what a person wants to know first."""
     yield ""
@@ -193,7 +205,7 @@ def _figures(results: Sequence[MethodEvaluation]) -> Iterator[tuple[str, Figure]
 
 
 def _write_figure(open_output: Open, name: str, figure: Figure) -> None:
-    for kind in ("png", "svg"):
+    for kind in _FIGURE_KINDS:
         content = io.BytesIO()  # matplotlib seeks, which a stream to an object store can't
         figure.savefig(content, format=kind, dpi=150)
         with open_output(f"{name}.{kind}") as file:

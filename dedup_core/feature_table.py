@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,16 +13,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dedup_core.encodings import ImageInfo
+from dedup_core.ledger import MARKER, TABLES, Ledger
+from dedup_core.names import storable
 
 _RUN_ID = "one-machine"
 _EMBEDDING = pa.list_(pa.float32())
 _SCHEMA = pa.schema(
     [
-        ("path", pa.string()), ("size", pa.int64()), ("modified_at", pa.timestamp("us", "UTC")), ("width", pa.int32()),
+        ("path", pa.string()), ("size", pa.int64()), ("modified_at", pa.timestamp("us", "UTC")),
+        ("identity", pa.string()), ("other_names", pa.list_(pa.string())), ("width", pa.int32()),
         ("height", pa.int32()), ("format", pa.string()), ("fingerprint", pa.string()), ("hash", pa.int64()),
         ("embedding", _EMBEDDING), ("run_id", pa.string()),
     ]
 )  # fmt: skip
+_NEEDED = {"path", "fingerprint", "hash", "embedding"}
+_EXAMPLES = 3
+_FEATURES = TABLES[0]
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class MethodFeatures:
         names: the images.
         values: uint64 (n,) hashes or float32 (n, d) embeddings, one an image.
         images: what is known of each image.
+        other_names: further names of the same files, by the image's.
     """
 
     method: str
@@ -43,6 +49,7 @@ class MethodFeatures:
     names: Sequence[str]
     values: np.ndarray
     images: Mapping[str, ImageInfo] = field(default_factory=dict)
+    other_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def save(self, table: Path, overwrite: bool = False) -> None:
         """Write the rows into the table, aside first, so that a reader never finds half of them.
@@ -52,17 +59,20 @@ class MethodFeatures:
             overwrite: whether to replace rows of the same method.
 
         Raises:
-            FileExistsError: if the table has rows of the method and ``overwrite`` is False.
+            FileExistsError: if the table has rows of the method and ``overwrite`` is False, or if their folder holds
+                files that are no features.
         """
         target = _folder(table, self.method)
         if target.exists() and not overwrite:
             raise FileExistsError(f"{target} is there already: overwrite=True replaces it")
-        aside = table / f"_{self.method}-{secrets.token_hex(4)}"  # readers pass over names that begin with '_'
-        aside.mkdir(parents=True)
-        pq.write_table(self._rows(), aside / "part-0.parquet")
-        if target.exists():
-            shutil.rmtree(target)
-        aside.rename(target)
+        before = _feature_files(target)
+        target.mkdir(parents=True, exist_ok=True)
+        aside = target / f"_{secrets.token_hex(4)}"  # readers pass over names that begin with '_'
+        pq.write_table(self._rows(), aside)
+        for file in before:
+            file.unlink()
+        new = aside.rename(target / f"part-{aside.name[1:]}.parquet")
+        _note_in_ledger(table, before, new)
 
     @classmethod
     def load(cls, table: Path, method: str, fingerprint: str) -> MethodFeatures:
@@ -75,22 +85,30 @@ class MethodFeatures:
 
         Raises:
             FileNotFoundError: if the table has no rows of the method.
-            ValueError: if they have another fingerprint.
+            ValueError: if they have another fingerprint, miss a path or a feature, or name an image twice.
         """
         source = _folder(table, method)
         if not source.is_dir():
             raise FileNotFoundError(f"there are no {method} features in {table}: it has no folder {source.name}")
-        rows = pq.read_table(source, partitioning=None).select(_SCHEMA.names).cast(_SCHEMA)
+        rows = _conformed(pq.read_table(source, partitioning=None), source)
+        values = "embedding" if rows["hash"].null_count == len(rows) and len(rows) else "hash"
+        for column in ("path", "fingerprint", values):
+            if missing := rows[column].null_count:
+                raise ValueError(f"{source} has {missing:,} rows without a {column}: encode these images again")
         for found in rows["fingerprint"].unique().to_pylist():
             if found != fingerprint:
                 raise ValueError(f"{source} holds features of {found!r}, which can't be compared with {fingerprint!r}")
         names = rows["path"].to_pylist()
-        return cls(method, fingerprint, names, _values(rows), dict(zip(names, _infos(rows), strict=True)))
+        _refuse_repeated(names, source)
+        others = {name: given for name, given in zip(names, rows["other_names"].to_pylist(), strict=True) if given}
+        infos = dict(zip(names, _infos(rows), strict=True))
+        return cls(method, fingerprint, names, _values(rows, values), infos, others)
 
     def _rows(self) -> pa.Table:
         infos = [self.images.get(name, ImageInfo()) for name in self.names]
         columns: dict[str, object] = {
-            "path": [_readable(name) for name in self.names],
+            "path": [storable(name) for name in self.names],
+            "other_names": [self.other_names.get(name) for name in self.names],
             "fingerprint": [self.fingerprint] * len(infos),
             "hash": pa.nulls(len(infos), pa.int64()),
             "embedding": pa.nulls(len(infos), _EMBEDDING),
@@ -101,16 +119,59 @@ class MethodFeatures:
         return pa.table(columns, schema=_SCHEMA)
 
 
-_INFO_COLUMNS = ("size", "modified_at", "width", "height", "format")
+_INFO_COLUMNS = ("size", "modified_at", "width", "height", "format", "identity")
 
 
 def _folder(table: Path, method: str) -> Path:
     return table / f"method={method}"
 
 
-def _readable(name: str) -> str:
-    """Return a file name as text: bytes of it that are no UTF-8 become escapes, as in the Spark jobs."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+def _feature_files(folder: Path) -> list[Path]:
+    """Return the files of one method's features, hidden ones that Spark writes beside them too.
+
+    Raises:
+        FileExistsError: if there is anything else.
+    """
+    found = sorted(folder.iterdir()) if folder.exists() else []
+    strange = [path for path in found if not path.name.startswith((".", "_")) and not _holds_features(path)]
+    if strange:
+        raise FileExistsError(
+            f"{strange[0]} holds no features and would be replaced: move it away, or choose another table"
+        )
+    return [path for path in found if path.is_file()]
+
+
+def _holds_features(path: Path) -> bool:
+    try:
+        return path.is_file() and set(pq.read_schema(path).names) >= _NEEDED
+    except (OSError, pa.ArrowException):
+        return False
+
+
+def _note_in_ledger(table: Path, before: Sequence[Path], new: Path) -> None:
+    """Let the runs that write the output folder around the table know that these features are ours."""
+    marker = table.parent / MARKER
+    if table.name == _FEATURES and marker.exists():
+        ledger = Ledger.from_json(marker.read_text(encoding="utf-8"), str(table.parent))
+        gone, made = ([path.relative_to(table.parent).as_posix() for path in paths] for paths in (before, [new]))
+        marker.write_text(ledger.without_files(gone).with_files(made).to_json(), encoding="utf-8")
+
+
+def _conformed(rows: pa.Table, source: Path) -> pa.Table:
+    if missing := sorted(_NEEDED - set(rows.column_names)):
+        raise ValueError(f"{source} is no features table: it has no column {', '.join(missing)}")
+    columns = [
+        rows[name].cast(kind) if name in rows.column_names else pa.nulls(len(rows), kind)
+        for name, kind in zip(_SCHEMA.names, _SCHEMA.types, strict=True)
+    ]
+    return pa.Table.from_arrays(columns, schema=_SCHEMA)
+
+
+def _refuse_repeated(names: Sequence[str], source: Path) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        examples = ", ".join(map(repr, sorted(repeated)[:_EXAMPLES]))
+        raise ValueError(f"{source} names {len(repeated):,} images more than once, such as {examples}")
 
 
 def _infos(rows: pa.Table) -> list[ImageInfo]:
@@ -124,7 +185,7 @@ def _lists(vectors: np.ndarray) -> pa.Array:
     return pa.ListArray.from_arrays(ends, np.ascontiguousarray(vectors).ravel())
 
 
-def _values(rows: pa.Table) -> np.ndarray:
-    if not rows["hash"].null_count:
+def _values(rows: pa.Table, column: str) -> np.ndarray:
+    if column == "hash":
         return rows["hash"].to_numpy().astype(np.int64).view(np.uint64)
     return rows["embedding"].combine_chunks().flatten().to_numpy().reshape(len(rows), -1)

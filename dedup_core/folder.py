@@ -1,18 +1,17 @@
-"""A folder's images: listed, then encoded with every method over one decode each, on all cores."""
+"""A folder's images, encoded with every method over one decode each, on all cores."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
 from dedup_core.encoders import ENCODERS, Decoding, Encoded, Encoder, encode_batch
 from dedup_core.errors import DedupError
+from dedup_core.files import ImageFile
 from dedup_core.picture import Failure, read
 from dedup_core.workers import map_in_processes, map_in_threads, n_cores
 
@@ -24,35 +23,6 @@ _BYTES_A_FILE = 16 * 1024  # an image costs about as much as so many bytes of JP
 _FEW_BYTES = 48 * 2**20  # about two seconds of work for one core, and so long do processes take to start
 
 Result = Encoded | Failure
-
-
-@dataclass(frozen=True)
-class ImageFile:
-    """A file that may be an image.
-
-    Attributes:
-        name: its path relative to the folder, with '/' between the parts: its key in every map.
-        path: where to read it.
-        size: its bytes.
-        modified_at: when it was changed, in microseconds since 1970.
-    """
-
-    name: str
-    path: str
-    size: int | None
-    modified_at: int | None
-
-
-def list_images(folder: Path, recursive: bool = False) -> list[ImageFile]:
-    """Return the files in a folder, sorted by name.
-
-    Names that begin with a dot are passed over, and links to folders, which may lead round in a circle.
-
-    Args:
-        folder: an existing folder.
-        recursive: whether to list the folders inside it too.
-    """
-    return sorted(_walk(str(folder), "", recursive), key=lambda file: file.name)
 
 
 def encode_files(
@@ -86,26 +56,6 @@ def encode_files(
         yield from zip(chunk, _finished(encoded, encoders), strict=True)
 
 
-def _walk(folder: str, prefix: str, recursive: bool) -> Iterator[ImageFile]:
-    with os.scandir(folder) as entries:
-        visible = [entry for entry in entries if not entry.name.startswith(".")]
-    for entry in visible:
-        name = prefix + entry.name
-        if entry.is_dir():
-            if recursive and not entry.is_symlink():
-                yield from _walk(entry.path, f"{name}/", recursive)
-        elif entry.is_file() or entry.is_symlink():  # no pipes, which would be read for ever
-            yield _image_file(name, entry)
-
-
-def _image_file(name: str, entry: os.DirEntry[str]) -> ImageFile:
-    try:
-        status = entry.stat()
-    except OSError:  # gone again, or a link to nothing: reading it will say so
-        return ImageFile(name, entry.path, None, None)
-    return ImageFile(name, entry.path, status.st_size, round(status.st_mtime * 1e6))
-
-
 def _is_much(files: Sequence[ImageFile]) -> bool:
     return sum((file.size or 0) + _BYTES_A_FILE for file in files) > _FEW_BYTES
 
@@ -128,7 +78,7 @@ def _sendable(encoder: Encoder) -> str | Encoder:
 
 def _encode_sent(files: Sequence[ImageFile], sent: Sequence[str | Encoder], decoding: Decoding) -> list[Result]:
     encoders = [ENCODERS[each] if isinstance(each, str) else each for each in sent]
-    return encode_batch((read(file.path, MAX_FILE_BYTES) for file in files), encoders, decoding)
+    return encode_batch((file.failure or read(file.path, MAX_FILE_BYTES) for file in files), encoders, decoding)
 
 
 def _finished(results: list[Result], encoders: Sequence[Encoder]) -> list[Result]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,8 @@ import numpy as np
 from dedup_core import arguments
 from dedup_core.encoders import ENCODERS, Encoder
 from dedup_core.encoding_method import StrPath
-from dedup_core.finding_method import FindingMethod, Images
+from dedup_core.finding_method import MAX_PAIRS, FindingMethod, Images
+from dedup_core.hamming_few import MOST_COMPARED, few_pairs
 from dedup_core.hashing import to_hex
 from dedup_core.pairs import Pairs
 
@@ -22,6 +23,7 @@ class _Hash(FindingMethod[str]):
     """A perceptual hash of 64 bits, as 16 hexadecimal characters; the fewer bits differ, the closer two images."""
 
     smaller_is_closer = True
+    _same_score = np.int16(0)
 
     @property
     def encoder(self) -> Encoder:
@@ -39,6 +41,7 @@ class _Hash(FindingMethod[str]):
         recursive: bool = False,
         num_enc_workers: int | None = None,
         against: Mapping[str, str] | None = None,
+        max_pairs: int = MAX_PAIRS,
     ) -> dict[str, list[Any]]:
         """Return every image with its duplicates.
 
@@ -52,6 +55,8 @@ class _Hash(FindingMethod[str]):
             num_enc_workers: as for ``encode_images``.
             against: hashes by name of images that are there already: each image is compared with these, and
                 not with the others of its own folder.
+            max_pairs: how many pairs of images the map may list. Copies of one picture pair up by the square of their
+                number: 15,000 of them are 112 million pairs.
 
         Returns:
             Each image's duplicates, the closest first, ties by name. Every image that could be encoded is a
@@ -61,10 +66,11 @@ class _Hash(FindingMethod[str]):
             TypeError: if an argument has the wrong type.
             ValueError: unless exactly one of image_dir and encoding_map is given, or if an argument is out of
                 range, a folder does not exist, or a hash is malformed.
+            LimitError: if there are more pairs than max_pairs. They are counted before the map is made.
         """
         threshold = arguments.whole_number(max_distance_threshold, "max_distance_threshold", 0, 64)
         images = Images(image_dir, encoding_map, recursive, num_enc_workers)
-        return self._find(images, threshold, scores, outfile, against)
+        return self._find(images, threshold, scores, outfile, against, max_pairs)
 
     def find_duplicates_to_remove(
         self,
@@ -81,7 +87,8 @@ class _Hash(FindingMethod[str]):
         In the order of their names, each image that has not been dropped itself stays and its duplicates are
         dropped. Where 2.jpg is a duplicate of 1.jpg and of 3.jpg, that gives ``["2.jpg"]``.
 
-        The arguments and the errors are those of ``find_duplicates``.
+        Equal hashes are compared once, and no pairs are listed: 200,000 copies of a picture take memory for as many
+        images. The arguments and the errors are those of ``find_duplicates``, but for ``max_pairs``.
         """
         threshold = arguments.whole_number(max_distance_threshold, "max_distance_threshold", 0, 64)
         images = Images(image_dir, encoding_map, recursive, num_enc_workers)
@@ -103,11 +110,19 @@ class _Hash(FindingMethod[str]):
         hashes = (_checked(text, f"{argument}[{name!r}]") for name, text in features.items())
         return np.frombuffer(bytes.fromhex("".join(hashes)), ">u8").astype(np.uint64)
 
-    def _join(self, values: np.ndarray, others: np.ndarray | None, threshold: float) -> Pairs:
-        from dedup_core import hamming  # loads numba, which who only encodes need not wait for
+    def _first_equal(self, values: np.ndarray) -> np.ndarray:
+        _, first, number = np.unique(values, return_index=True, return_inverse=True)
+        return first[number]
 
+    def _blocks(self, values: np.ndarray, others: np.ndarray | None, threshold: float) -> Iterator[Pairs]:
         distance = int(threshold)
-        return hamming.self_join(values, distance) if others is None else hamming.cross_join(values, others, distance)
+        if len(values) * len(values if others is None else others) <= MOST_COMPARED:
+            return iter([few_pairs(values, others, distance)])
+        from dedup_core import hamming  # loads numba, which few codes need not wait for
+
+        if others is None:
+            return hamming.self_join_blocks(values, distance)
+        return hamming.cross_join_blocks(values, others, distance)
 
 
 class PHash(_Hash):

@@ -48,13 +48,13 @@ class Pairs:
 
     def _sorted_as_words(self, right_bits: np.uint64) -> Pairs:
         """Sort pairs whose two positions fit one word: in linear time, where an index would take many times as long."""
-        from dedup_core.radix_sort import radix_sort  # takes numba, which loads when it is first used
-
         words = self.left.astype(np.uint64)
         words <<= right_bits
         words |= self.right.astype(np.uint64)
         if (words[:-1] <= words[1:]).all():
             return self
+        from dedup_core.radix_sort import radix_sort  # takes numba, which loads when it is first used
+
         words, score = radix_sort(words, self.score)
         right = words & ((np.uint64(1) << right_bits) - np.uint64(1))
         words >>= right_bits

@@ -32,6 +32,7 @@ from dedup_core.charts import (
     score_histogram,
     sweep_figure,
 )
+from dedup_core.names import on_disk
 from dedup_core.picture import Failure, read, thumbnail
 
 __all__ = ["plot_duplicates", "precision_recall", "recall_heat_map", "score_histogram", "sweep_figure"]
@@ -143,7 +144,7 @@ def _draw(folder: Path, cells: Sequence[_Cell], count: str) -> Figure:
         row, column = divmod(index, n_columns)
         left, bottom = _MARGIN + column * pitch, height - _HEADING - row * row_height - _IMAGE
         axes = figure.add_axes((left / width, bottom / height, _IMAGE / width, _IMAGE / height))
-        _draw_cell(axes, _load(folder / cell.name), cell)
+        _draw_cell(axes, _load(folder, cell.name), cell)
     _frame(figure.axes[0])
     return figure
 
@@ -177,9 +178,10 @@ def _frame(axes: Axes) -> None:
     axes.title.set_color(BLUE)
 
 
-def _load(path: Path) -> np.ndarray | Failure:
+def _load(folder: Path, name: str) -> np.ndarray | Failure:
     """Return uint8 (height, width, 3), decoded small, or why there is none."""
-    data = read(str(path), _MAX_BYTES)
+    plain, unescaped = str(folder / name), os.path.join(folder, os.fsdecode(on_disk(name)))
+    data = read(plain if os.path.lexists(plain) else unescaped, _MAX_BYTES)
     return data if isinstance(data, Failure) else thumbnail(data, _THUMBNAIL_PIXELS)
 
 

@@ -162,3 +162,24 @@ def cosine_similarities(left: np.ndarray, right: np.ndarray) -> np.ndarray:
         lengths = np.sqrt((side.astype(np.float64) ** 2).sum(axis=1, keepdims=True))
         units.append(np.divide(side, lengths, out=np.zeros(side.shape), where=lengths > 0))
     return (units[0][:, None, :] * units[1][None, :, :]).sum(axis=2)
+
+
+# Estimates.
+
+
+def hamming_partners(sample, codes, images, max_distance):
+    """For each sampled code, at each distance up to the largest: how many other codes, and how many images of them."""
+    found = np.zeros((2, len(sample), max_distance + 1))
+    for row, one in enumerate(sample.tolist()):
+        for other, count in zip(codes.tolist(), images.tolist(), strict=True):
+            distance = bin(one ^ other).count("1")
+            if other != one and distance <= max_distance:
+                found[:, row, distance] += 1, count
+    return found
+
+
+def cosine_partners(sample, vectors, thresholds):
+    """(sampled row, other row, how many thresholds it reaches) of every pair that reaches the first, in order."""
+    similarities = cosine_similarities(sample, vectors)
+    reached = (similarities[:, :, None] >= np.asarray(thresholds)).sum(axis=2)
+    return [(int(i), int(j), int(reached[i, j])) for i, j in zip(*np.nonzero(reached), strict=True)]

@@ -76,7 +76,7 @@ def test_a_benchmark_is_replaced_only_if_asked_and_nothing_else_ever_is(made, ph
     mine = tmp_path / "images" / "mine.jpg"
     mine.parent.mkdir()
     mine.touch()
-    with pytest.raises(SettingsError, match="holds files that no benchmark has made"):
+    with pytest.raises(SettingsError, match=r"holds files that no benchmark has made, such as mine\.jpg"):
         make_benchmark(photographs, tmp_path, EDITS, overwrite=True)
     assert mine.exists()
 

@@ -3,6 +3,7 @@
 import os
 import pickle
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from album import BROKEN, GOOD, make_album, scene
@@ -18,7 +20,10 @@ from dedup_core import folder as folders
 from dedup_core.encodings import ImageInfo
 from dedup_core.errors import DedupError
 from dedup_core.feature_table import MethodFeatures
+from dedup_core.files import list_images
+from dedup_core.ledger import MARKER, Ledger
 from dedup_core.methods import DHash, PHash, encode_images_with
+from dedup_core.picture import Failure
 
 SCRIPT = """
 from dedup_core.methods import PHash
@@ -55,10 +60,10 @@ class TestProcesses:
 
     @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal to a process group")
     def test_ctrl_c_ends_all_processes_soon(self, tmp_path):
-        big = tmp_path / "0.png"
-        scene("street").resize((4000, 3000)).save(big, compress_level=1)
-        for position in range(1, 500):
-            (tmp_path / f"{position}.png").hardlink_to(big)
+        big = tmp_path / "0.jpg"
+        scene("street").resize((4000, 3000)).save(big)
+        for position in range(1, 200):
+            shutil.copyfile(big, tmp_path / f"{position}.jpg")
         running = subprocess.Popen(
             [sys.executable, "-c", SCRIPT.format(folder=str(tmp_path))],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, env=_environment(),
@@ -77,7 +82,7 @@ class TestProcesses:
             PHash(verbose=False).encode_images(album, num_enc_workers=1)
 
     def test_processes_are_started_only_where_they_pay(self, album):
-        files = folders.list_images(album)
+        files = list_images(str(album))
         assert not folders._is_much(files)
         assert folders._is_much(files * 1000)
 
@@ -89,15 +94,38 @@ class TestListing:
         (tmp_path / "circle").symlink_to(tmp_path, target_is_directory=True)
         os.mkfifo(tmp_path / "pipe.jpg")
         assert list(phash.encode_images(tmp_path, recursive=True)) == ["ünï çødé 😀.png"]
-        assert {name: failure.reason for name, failure in phash.failures.items()} == {"gone.jpg": "vanished"}
+        reasons = {name: failure.reason for name, failure in phash.failures.items()}
+        assert reasons == {"gone.jpg": "vanished", "pipe.jpg": "unreadable"}
+
+    def test_a_folder_that_can_not_be_listed_is_a_failure(self, album, phash, monkeypatch):
+        scandir = os.scandir
+
+        def refuse(path):
+            if str(path).endswith("inner"):
+                raise PermissionError(13, "Permission denied")
+            return scandir(path)
+
+        monkeypatch.setattr(os, "scandir", refuse)
+        assert list(phash.encode_images(album, recursive=True)) == GOOD
+        assert phash.failures["inner"] == Failure("unreadable", "the folder can't be listed: no permission")
+
+    def test_a_file_of_several_names_is_one_image(self, album, tmp_path, phash):
+        folder = shutil.copytree(album, tmp_path / "album")
+        (folder / "0.png").symlink_to("beach.png")
+        (folder / "z.png").hardlink_to(folder / "beach.png")
+        encodings = phash.encode_images(folder)
+        assert list(encodings) == GOOD
+        assert encodings.other_names == {"beach.png": ("z.png", "0.png")}
+        assert phash.find_duplicates_to_remove(folder) == ["0.png", "beach-small.jpg", "beach.png", "z.png"]
 
 
 class TestEncodings:
     def test_know_their_images_and_survive_pickling(self, album, phash):
         encodings = pickle.loads(pickle.dumps(phash.encode_images(album)))
         status = (album / "beach.png").stat()
-        changed = round(status.st_mtime * 1e6)
-        assert encodings.images["beach.png"] == ImageInfo(status.st_size, changed, 160, 120, "PNG")
+        known = encodings.images["beach.png"]
+        assert known == ImageInfo(status.st_size, status.st_mtime_ns // 1000, 160, 120, "PNG", known.identity)
+        assert known.identity
         assert encodings.fingerprint == phash.fingerprint
         assert set(encodings.failures) == set(BROKEN)
 
@@ -126,8 +154,8 @@ class TestParquet:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["method=dhash", "method=phash"]
         columns = pq.read_table(tmp_path, partitioning="hive").column_names
         assert columns == [
-            "path", "size", "modified_at", "width", "height", "format", "fingerprint", "hash", "embedding", "run_id",
-            "method",
+            "path", "size", "modified_at", "identity", "other_names", "width", "height", "format", "fingerprint",
+            "hash", "embedding", "run_id", "method",
         ]  # fmt: skip
 
     def test_embeddings(self, tmp_path):
@@ -145,14 +173,56 @@ class TestParquet:
         phash.save_encodings({"b.jpg": "1" * 16}, tmp_path, overwrite=True)
         assert phash.load_encodings(tmp_path) == {"b.jpg": "1" * 16}
         assert [path.name for path in tmp_path.iterdir()] == ["method=phash"]
+        assert len(list((tmp_path / "method=phash").iterdir())) == 1
+
+    @pytest.mark.parametrize("name", ["notes.txt", "mine.parquet", "photos/keep.png"])
+    def test_what_is_no_features_is_not_replaced(self, tmp_path, phash, name):
+        phash.save_encodings({"a.jpg": "0" * 16}, tmp_path)
+        mine = tmp_path / "method=phash" / name
+        mine.parent.mkdir(exist_ok=True)
+        mine.write_text("mine")
+        first = re.escape(str(tmp_path / "method=phash" / Path(name).parts[0]))
+        with pytest.raises(FileExistsError, match=f"^{first} holds no features and would be replaced: move it away"):
+            phash.save_encodings({"b.jpg": "1" * 16}, tmp_path, overwrite=True)
+        assert mine.read_text() == "mine"
+
+    def test_features_saved_into_an_output_folder_are_entered_in_its_marker(self, tmp_path, phash):
+        (tmp_path / MARKER).write_text(Ledger().with_run("1").to_json())
+        for code in "01":
+            phash.save_encodings({"a.jpg": code * 16}, tmp_path / "features", overwrite=True)
+        files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.parquet")}
+        ledger = Ledger.from_json((tmp_path / MARKER).read_text(), "out")
+        assert (ledger.files, ledger.runs, len(files)) == (files, ("1",), 1)
+
+    @pytest.mark.parametrize(
+        ("columns", "message"),
+        [
+            ({"path": ["a", None]}, "has 1 rows without a path: encode these images again"),
+            ({"hash": [None, 1]}, "has 1 rows without a hash: encode these images again"),
+            ({"fingerprint": ["phash-64-v2", None]}, "has 1 rows without a fingerprint"),
+            ({"path": ["a", "a"]}, "names 1 images more than once, such as 'a'"),
+        ],
+    )
+    def test_rows_that_say_nothing_or_say_it_twice_are_refused(self, tmp_path, phash, columns, message):
+        plain = {"path": ["a", "b"], "fingerprint": ["phash-64-v2"] * 2, "hash": [0, 1], "embedding": [None, None]}
+        (tmp_path / "method=phash").mkdir()
+        pq.write_table(pa.table(plain | columns), tmp_path / "method=phash" / "part-0.parquet")
+        with pytest.raises(ValueError, match=message):
+            phash.load_encodings(tmp_path)
+
+    def test_a_table_without_the_columns_is_refused(self, tmp_path, phash):
+        (tmp_path / "method=phash").mkdir()
+        pq.write_table(pa.table({"path": ["a"], "Hash": [1]}), tmp_path / "method=phash" / "part-0.parquet")
+        with pytest.raises(ValueError, match="is no features table: it has no column embedding, fingerprint, hash"):
+            phash.load_encodings(tmp_path)
 
     def test_missing_and_foreign_features_are_refused(self, tmp_path, phash):
         missing = f"there are no phash features in {tmp_path}: it has no folder method=phash"
         with pytest.raises(FileNotFoundError, match=f"^{re.escape(missing)}$"):
             phash.load_encodings(tmp_path)
-        MethodFeatures("phash", "phash-64-v1+exif", ["a.jpg"], np.zeros(1, np.uint64)).save(tmp_path)
-        foreign = f"{tmp_path / 'method=phash'} holds features of 'phash-64-v1+exif', which can't be compared with"
-        with pytest.raises(ValueError, match=f"^{re.escape(foreign)} 'phash-64-v1'$"):
+        MethodFeatures("phash", "phash-64-v2+exif", ["a.jpg"], np.zeros(1, np.uint64)).save(tmp_path)
+        foreign = f"{tmp_path / 'method=phash'} holds features of 'phash-64-v2+exif', which can't be compared with"
+        with pytest.raises(ValueError, match=f"^{re.escape(foreign)} 'phash-64-v2'$"):
             phash.load_encodings(tmp_path)
 
     def test_name_that_is_no_utf8_is_saved_as_text(self, tmp_path, phash):

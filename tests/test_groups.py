@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup_core import hamming
-from dedup_core.groups import components, duplicate_map, removals
+from dedup_core import groups, hamming
+from dedup_core.groups import Distinct, components, duplicate_map, expand, removals, removed_positions
 from dedup_core.hashing import from_hex
 from dedup_core.pairs import Pairs
 
@@ -83,6 +83,13 @@ def test_a_map_without_scores_has_the_same_names(graph):
     assert plain == {name: [other for other, _ in others] for name, others in scored.items()}
 
 
+def test_a_map_is_the_same_however_many_entries_are_listed_at_a_time(monkeypatch):
+    names, triples = list("dbaec"), [(0, 1, 2), (0, 2, 1), (1, 2, 1), (1, 3, 0), (2, 4, 3)]
+    at_once = duplicate_map(names, pairs_of(triples), True, scores=True)
+    monkeypatch.setattr(groups, "_LISTED_AT_A_TIME", 3)
+    assert list(duplicate_map(names, pairs_of(triples), True, scores=True).items()) == list(at_once.items())
+
+
 def test_scores_in_a_map_are_plain_numbers():
     found = duplicate_map(["a", "b"], pairs_of([(0, 1, 3)]), smaller_is_closer=True, scores=True)
     assert json.dumps(found) == '{"a": [["b", 3]], "b": [["a", 3]]}'
@@ -150,3 +157,48 @@ def test_of_many_copies_one_stays():
     copies = range(200)
     edges = ((a, b) for a in copies for b in copies if a < b)
     assert list(removals(edges)) == [(copy, 0) for copy in range(1, 200)]
+
+
+@given(edges_between_nodes())
+@settings(deadline=None)
+def test_removed_positions_are_those_of_the_pass(graph):
+    size, edges = graph
+    links = sorted({(min(edge), max(edge)) for edge in edges if edge[0] != edge[1]})
+    found = removed_positions(pairs_of([(*link, 1) for link in links]), size)
+    assert np.flatnonzero(found).tolist() == sorted(naive.greedy_removals(range(size), links))
+
+
+# Copies
+
+VALUES = st.lists(st.integers(0, 4), max_size=9)
+
+
+def distinct(values):
+    return Distinct.of(np.array([values.index(value) for value in values], np.int64))
+
+
+@given(VALUES)
+@settings(deadline=None)
+def test_copies_are_told_from_what_is_there_first(values):
+    found = distinct(values)
+    assert [values[position] for position in found.first] == list(dict.fromkeys(values))
+    assert [values[found.first[number]] for number in found.number] == values
+    assert found.counts.tolist() == [values.count(value) for value in dict.fromkeys(values)]
+    pairs = found.copies(np.int16(7))
+    expected = [(a, b, 7) for b in range(len(values)) for a in range(b) if values[a] == values[b]]
+    assert found.pairs_of_copies == len(expected)
+    assert sorted(zip(pairs.left.tolist(), pairs.right.tolist(), pairs.score.tolist(), strict=True)) == sorted(expected)
+
+
+@given(VALUES, VALUES)
+@settings(deadline=None)
+def test_pairs_of_values_become_pairs_of_all_positions_that_hold_them(left, right):
+    sides = distinct(left), distinct(right)
+    kinds = [list(dict.fromkeys(side)) for side in (left, right)]
+    chosen = [(a, b, abs(x - y)) for a, x in enumerate(kinds[0]) for b, y in enumerate(kinds[1]) if (x + y) % 2]
+    pairs = expand(pairs_of(chosen), *sides)
+    expected = [(i, j, abs(x - y)) for i, x in enumerate(left) for j, y in enumerate(right) if (x + y) % 2]
+    assert sorted(zip(pairs.left.tolist(), pairs.right.tolist(), pairs.score.tolist(), strict=True)) == expected
+    assert (sides[0].counts[[a for a, *_ in chosen]] * sides[1].counts[[b for _, b, _ in chosen]]).sum() == len(
+        expected
+    )

@@ -13,6 +13,7 @@ from dedup_core import hamming, hamming_plan, hamming_search
 from dedup_core.hamming import cross_join, cross_join_blocks, self_join, self_join_blocks
 from dedup_core.hamming_bands import SCAN, cut, with_sketches
 from dedup_core.hamming_blocks import scan
+from dedup_core.hamming_few import few_pairs
 from dedup_core.hamming_plan import choose_plan
 from dedup_core.pairs import Pairs
 
@@ -111,6 +112,8 @@ def test_join_of_few_codes_equals_oracle(codes, max_distance):
     assert triples(self_join(codes, max_distance)) == naive.hamming_self_join(codes, max_distance)
     left, right = codes[: len(codes) // 3], codes[len(codes) // 3 :]
     assert triples(cross_join(left, right, max_distance)) == naive.hamming_cross_join(left, right, max_distance)
+    assert triples(few_pairs(codes, None, max_distance)) == triples(self_join(codes, max_distance))
+    assert triples(few_pairs(left, right, max_distance)) == triples(cross_join(left, right, max_distance))
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ class TestSearchArguments:
 
     def test_other_methods_encodings_are_refused(self, phash, search, tmp_path):
         others = DHash(verbose=False).encode_images(tmp_path)
-        message = "encoding_map holds features of 'dhash-64-v1', which can't be compared with 'phash-64-v1'"
+        message = "encoding_map holds features of 'dhash-64-v2', which can't be compared with 'phash-64-v2'"
         with raises(ValueError, message):
             getattr(phash, search)(encoding_map=others)
 

@@ -2,6 +2,11 @@
 
 import json
 import logging
+import subprocess
+import sys
+import textwrap
+import tracemalloc
+from functools import partial
 
 import naive
 import numpy as np
@@ -11,7 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from dedup_core import finding_method
 from dedup_core.encoders import ENCODERS, Decoding
+from dedup_core.errors import LimitError
 from dedup_core.hashing import to_hex
 from dedup_core.methods import AHash, DHash, PHash, WHash, encode_images_with
 from dedup_core.picture import Failure
@@ -177,6 +184,92 @@ class TestFinding:
             (names[0][i], names[1][j], d) for i, j, d in naive.hamming_cross_join(left, right, threshold)
         }
         assert list(found) == sorted(new_map)
+
+
+class TestCopies:
+    @settings(max_examples=60, deadline=None)
+    @given(CODES, st.integers(0, 64), st.sampled_from([0, 3, 5_000_000]))
+    def test_removals_are_those_of_the_walk_however_few_pairs_are_held(self, codes, threshold, held):
+        encodings, finder = maps(codes), PHash(verbose=False)
+        whole_map = finder.find_duplicates(encoding_map=encodings, max_distance_threshold=threshold)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(finding_method, "_FEWEST_HELD", held)
+            patched.setattr(finding_method, "_HELD_A_VALUE", 0)
+            removed = finder.find_duplicates_to_remove(encoding_map=encodings, max_distance_threshold=threshold)
+        assert removed == sorted(naive.removals_of_map(whole_map))
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak of memory from /proc")
+    @pytest.mark.parametrize("copies", [15_000, 200_000])
+    def test_many_copies_take_memory_for_the_images_not_for_their_pairs(self, copies):
+        script = f"""
+            from dedup_core.methods import PHash
+            names = {{f"{{number:06d}}.jpg": "8ce3d9b83acbc534" for number in range({copies})}}
+            removed = PHash(verbose=False).find_duplicates_to_remove(encoding_map=names)
+            assert removed == sorted(names)[1:]
+            print(*(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
+        """
+        command = [sys.executable, "-c", textwrap.dedent(script)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert int(done.stdout) < 2**19  # KiB
+
+    def test_many_images_that_are_only_alike_are_compared_in_bounded_memory(self, monkeypatch):
+        monkeypatch.setattr(finding_method, "_FEWEST_HELD", 5000)
+        monkeypatch.setattr(finding_method, "_HELD_A_VALUE", 0)
+        codes = np.random.default_rng(0).integers(0, 1 << 12, 3000)
+        encodings = {f"{number:04}.jpg": to_hex(int(code)) for number, code in enumerate(codes)}
+        removed = PHash(verbose=False).find_duplicates_to_remove(encoding_map=encodings, max_distance_threshold=3)
+        names, kept, expected = sorted(encodings), [], []
+        for name, code in zip(names, codes.tolist(), strict=True):
+            is_near = any(bin(code ^ other).count("1") <= 3 for other in kept)
+            (expected.append(name) if is_near else kept.append(code))
+        assert removed == expected
+
+
+class TestMaxPairs:
+    @settings(max_examples=40, deadline=None)
+    @given(CODES, st.integers(0, 64))
+    def test_a_map_of_so_many_pairs_is_made_and_of_one_more_is_not(self, codes, threshold):
+        encodings, finder = maps(codes), PHash(verbose=False)
+        given_to_all = {"encoding_map": encodings, "max_distance_threshold": threshold}
+        found = finder.find_duplicates(**given_to_all)
+        pairs = sum(map(len, found.values())) // 2
+        assert finder.find_duplicates(**given_to_all, max_pairs=pairs) == found
+        if pairs:
+            with pytest.raises(LimitError, match=f"or more pairs .* more than max_pairs={pairs - 1:,}: "):
+                finder.find_duplicates(**given_to_all, max_pairs=pairs - 1)
+
+    @settings(max_examples=30, deadline=None)
+    @given(CODES, CODES, st.integers(0, 64))
+    def test_pairs_with_what_is_there_count_too(self, new, old, threshold):
+        finder = PHash(verbose=False)
+        call = partial(finder.find_duplicates, None, maps(new), threshold, against=maps(old))
+        found = call()
+        pairs = sum(map(len, found.values()))
+        assert call(max_pairs=pairs) == found
+        if pairs:
+            with pytest.raises(LimitError, match=r"max_pairs=\d+: a stricter threshold has fewer$"):
+                call(max_pairs=pairs - 1)
+
+    def test_copies_are_counted_before_any_is_listed(self, tmp_path):
+        names = {f"{number:05}.jpg": "8ce3d9b83acbc534" for number in range(15_000)}
+        message = (
+            r"^112,492,500 or more pairs of images lie within the threshold, more than max_pairs=20,000,000: a "
+            r"stricter threshold has fewer, a larger max_pairs takes more memory, and find_duplicates_to_remove needs "
+            r"no list of pairs$"
+        )
+        tracemalloc.start()
+        with pytest.raises(LimitError, match=message):
+            PHash(verbose=False).find_duplicates(encoding_map=names, outfile=tmp_path / "map.json")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 20 * 2**20
+        assert not (tmp_path / "map.json").exists()
+
+    def test_max_pairs_must_be_a_count(self):
+        with pytest.raises(TypeError, match=r"^max_pairs must be an integer, not 1\.5$"):
+            PHash().find_duplicates(encoding_map={}, max_pairs=1.5)
+        with pytest.raises(ValueError, match=r"^max_pairs must be at least 0, not -1$"):
+            PHash().find_duplicates(encoding_map={}, max_pairs=-1)
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
