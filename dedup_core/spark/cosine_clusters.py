@@ -19,7 +19,7 @@ from dedup_core.errors import SettingsError
 from dedup_core.spark.chunks import BLOBS, Batches, blobs, chunk_pairs, seated
 from dedup_core.spark.cosine_joins import WHOLE_BYTES, Plan, joiner
 from dedup_core.spark.joins import NODE_PAIRS
-from dedup_core.spark.store import Staging
+from dedup_core.spark.staging import Staging
 from dedup_core.spark.vectors import matrix, sample
 
 _SAMPLE_VECTORS = MAX_CELLS

@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 
 from dedup_core import cosine
 from dedup_core.spark.joins import NODE_PAIRS
-from dedup_core.spark.store import Staging
+from dedup_core.spark.staging import Staging
 from dedup_core.spark.vectors import matrix
 
 SURVIVORS = "node_a BIGINT, node_b BIGINT"

@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import numpy as np
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from dedup_core.cosine_estimate import estimate_pairs
+from dedup_core.cosine import self_join_blocks
+from dedup_core.cosine_bounds import SAMPLE, Basis
+from dedup_core.cosine_estimate import partners
+from dedup_core.hamming_estimate import enough, within
+from dedup_core.spark.chunks import Batches
+from dedup_core.spark.estimates import SearchEstimate, estimate_of, gathered, similarities
 from dedup_core.spark.joins import count_images
-from dedup_core.spark.vectors import sample
+from dedup_core.spark.vectors import matrix, sample
 
-_SAMPLE_VECTORS = 4000
-_STRICTER = (0.25, 0.5, 0.75, 0.9)  # of the way from the threshold to 1: what to fall back on
-
-
-@dataclass(frozen=True)
-class CosineEstimate:
-    """What to expect of a cosine search.
-
-    Attributes:
-        images: how many images have embeddings.
-        nodes: how many distinct embeddings they have.
-        thresholds: float64 (t,), ascending from the one asked for.
-        pairs: float64 (t,), pairs of images that reach each threshold, those with one embedding among them.
-        error: float64 (t,), the standard error of ``pairs``.
-    """
-
-    images: int
-    nodes: int
-    thresholds: np.ndarray
-    pairs: np.ndarray
-    error: np.ndarray
+_SAMPLE_VECTORS = 1000
+_MOST_PARTNERS = 5_000_000  # of all sampled vectors: each is a row that is sent and counted
+_BLOCK_VECTORS = 4096  # compared with the sample at a time
+_PARTNERS = "member INT, node BIGINT, reached INT"
 
 
-def estimate_search(nodes: DataFrame, vectors: DataFrame, count: int, min_similarity: float) -> CosineEstimate:
-    """Estimate the pairs of a search from some 4,000 distinct vectors; copies are counted, not estimated.
+def estimate_search(nodes: DataFrame, vectors: DataFrame, count: int, min_similarity: float) -> SearchEstimate:
+    """Estimate the pairs of a search: some hundred vectors are compared with all, which are read once and not sent.
+
+    Pairs of images with one embedding are counted.
 
     Args:
         nodes: node, images.
@@ -44,12 +35,41 @@ def estimate_search(nodes: DataFrame, vectors: DataFrame, count: int, min_simila
         count: how many nodes there are.
         min_similarity: the least similarity of a pair.
     """
-    all_images, copies = count_images(nodes)
+    images, equal_pairs = count_images(nodes)
+    thresholds = similarities(min_similarity)
     drawn, some = sample(vectors, count, _SAMPLE_VECTORS)
-    several = nodes.where((F.col("images") > F.lit(1)) & F.col("node").isin(drawn.tolist()))
-    images = {row["node"]: row["images"] for row in several.select("node", "images").collect()}
-    counts = np.array([images.get(node, 1) for node in drawn.tolist()], np.int64)
-    stricter = [round(min_similarity + part * (1.0 - min_similarity), 6) for part in _STRICTER]
-    thresholds = np.unique([min_similarity, *stricter])
-    estimate = estimate_pairs(some, count, thresholds, counts)
-    return CosineEstimate(all_images, count, thresholds, estimate.pairs + copies, estimate.standard_error)
+    basis = Basis.fit(some[:SAMPLE], min_similarity)
+    seen = sum(len(block) for block in self_join_blocks(some, min_similarity, basis=basis))
+    size = enough(len(drawn), count, seen, _MOST_PARTNERS)
+    drawn, some = drawn[:size], some[:size]
+    several = nodes.where(F.col("images") > F.lit(1)).select("node", "images")
+    compare = _comparer(drawn, some, np.array(thresholds), basis)
+    found = vectors.select("node", "vector").mapInArrow(compare, _PARTNERS).join(several, on="node", how="left")
+    counts = F.count("*").alias("nodes"), F.sum(F.coalesce("images", F.lit(1)).cast("double")).alias("images")
+    reached = np.zeros((2, size, len(thresholds)))
+    for row in found.groupBy("member", "reached").agg(*counts).collect():
+        reached[:, row["member"], row["reached"] - 1] = row["nodes"], row["images"]
+    copied = several.where(F.col("node").isin(drawn.tolist())).collect()
+    copies = {row["node"]: row["images"] for row in copied}
+    of_each = np.stack([within(counted) for counted in reached])
+    own = np.array([copies.get(node, 1) for node in drawn.tolist()], np.int64)
+    return estimate_of(of_each, own, (images, count, equal_pairs), thresholds)
+
+
+def _comparer(
+    drawn: np.ndarray, some: np.ndarray, thresholds: np.ndarray, basis: Basis
+) -> Callable[[Batches], Batches]:
+    """Yield the partners of each sampled vector among a task's vectors, itself left out."""
+
+    def compare(batches: Batches) -> Batches:
+        for table in gathered(batches, _BLOCK_VECTORS):
+            nodes = table.column("node").to_numpy()
+            vectors = matrix(table.column("vector").combine_chunks(), some.shape[1])
+            for block in partners(some, vectors, thresholds, basis):
+                other = drawn[block.left] != nodes[block.right]
+                member, reached = (values[other].astype(np.int32) for values in (block.left, block.score))
+                yield pa.RecordBatch.from_pydict(
+                    {"member": member, "node": nodes[block.right[other]], "reached": reached}
+                )
+
+    return compare

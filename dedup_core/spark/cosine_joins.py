@@ -20,7 +20,7 @@ from dedup_core.cosine_bounds import SAMPLE, Basis
 from dedup_core.spark.chunks import BLOBS, Batches, blobs, chunk_pairs, seated, sides
 from dedup_core.spark.cosine_decisions import SURVIVORS, decide
 from dedup_core.spark.joins import NODE_PAIRS
-from dedup_core.spark.store import Staging
+from dedup_core.spark.staging import Staging
 from dedup_core.spark.vectors import matrix, sample
 
 BUCKET_VECTORS = 4096  # whole vectors that meet as many others where survivors are decided

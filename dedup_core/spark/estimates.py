@@ -1,23 +1,29 @@
-"""How many pairs a search will find, told before it starts."""
+"""How many pairs a search will find, told before it starts, and counted before they are listed."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 
 import numpy as np
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core.config import SearchSettings
+from dedup_core.encoders import is_hash
 from dedup_core.errors import LimitError
-from dedup_core.hamming_estimate import estimate_pairs
-from dedup_core.spark.cosine_estimates import CosineEstimate
+from dedup_core.hamming_estimate import PairEstimate, estimate_pairs, within
+from dedup_core.spark.chunks import Batches
 from dedup_core.spark.joins import count_images
 from dedup_core.spark.runs import Run
 
-_SAMPLE_CODES = 20_000
+_STRICTER = (0.25, 0.5, 0.75, 0.9)  # of the way from a similarity to 1: what to fall back on
 _BITS = 64
+_DIGITS = 3
 
 
 @dataclass(frozen=True)
@@ -26,82 +32,79 @@ class SearchEstimate:
 
     Attributes:
         images: how many images have features.
-        codes: how many distinct codes they have.
-        pairs: float64 (max_distance + 1,), pairs of images within each distance from 0 up.
-        error: float64 (max_distance + 1,), the standard error of ``pairs``.
+        nodes: how many distinct hashes or embeddings they have.
+        thresholds: the one asked for, and stricter ones.
+        pairs: pairs of images within each threshold, those of one node among them.
+        distinct: pairs of nodes within each threshold.
     """
 
     images: int
-    codes: int
-    pairs: np.ndarray
-    error: np.ndarray
-
-    @property
-    def by_chance(self) -> float:
-        """Pairs within the largest distance that as many random codes would have: no images behind them are alike."""
-        near = sum(math.comb(_BITS, distance) for distance in range(len(self.pairs)))
-        return math.comb(self.codes, 2) * near / 2**_BITS
+    nodes: int
+    thresholds: list[float]
+    pairs: PairEstimate
+    distinct: PairEstimate
 
 
-def estimate_search(nodes: DataFrame, codes: int, max_distance: int) -> SearchEstimate:
-    """Estimate the pairs of a search from some 20,000 distinct codes; pairs of equal codes are counted, not estimated.
+def estimate_of(
+    of_each: np.ndarray, copies: np.ndarray, counted: tuple[int, int, float], thresholds: list[float]
+) -> SearchEstimate:
+    """Return the estimate that follows from the partners of sampled nodes.
 
     Args:
-        nodes: node, images.
-        codes: how many distinct codes there are.
-        max_distance: the largest Hamming distance of a pair.
+        of_each: float64 (2, m, t): how many nodes, and how many images, lie within each threshold of each sampled node.
+        copies: int64 (m,), how many images each sampled node has.
+        counted: how many images there are, how many nodes, and how many pairs of images share a node.
+        thresholds: the t thresholds, the loosest first.
     """
-    images, equal_pairs = count_images(nodes)
-    in_sample = F.pmod(F.xxhash64("node"), F.lit(-(-codes // _SAMPLE_CODES))) == F.lit(0)
-    sample = nodes.where(in_sample).select("node", "images").collect()
-    drawn = np.array([row["node"] for row in sample], np.int64)
-    counts = np.array([row["images"] for row in sample], np.int64)
-    estimate = estimate_pairs(drawn, codes, max_distance, counts)
-    pairs, variance = estimate.pairs.copy(), estimate.standard_error**2
-    pairs[0], variance[0] = equal_pairs, 0.0
-    return SearchEstimate(images, codes, pairs.cumsum(), np.sqrt(variance.cumsum()))
+    images, nodes, equal_pairs = counted
+    # Where no sampled node has a partner, one that has is taken to have as many images as others, like its partner.
+    across = estimate_pairs(copies[:, None] * of_each[1], nodes, (images / nodes) ** 2)
+    pairs = PairEstimate(across.low + equal_pairs, across.high + equal_pairs)
+    return SearchEstimate(images, nodes, thresholds, pairs, estimate_pairs(of_each[0], nodes))
+
+
+def similarities(min_similarity: float) -> list[float]:
+    """Return the least similarity that is asked for, and stricter ones to fall back on, ascending."""
+    stricter = [round(min_similarity + part * (1.0 - min_similarity), 6) for part in _STRICTER]
+    return sorted({min_similarity, *stricter})
+
+
+def gathered(batches: Batches, rows: int) -> Iterator[pa.Table]:
+    """Yield tables of at least so many rows, or the rest, whatever the size of the batches."""
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        waiting.append(batch)
+        count += len(batch)
+        if count >= rows:
+            yield pa.Table.from_batches(waiting)
+            waiting, count = [], 0
+    if waiting:
+        yield pa.Table.from_batches(waiting)
 
 
 def check_estimate(run: Run, settings: SearchSettings, method: str, estimate: SearchEstimate) -> None:
-    """Say how many pairs to expect, and stop before a search that would find too many.
+    """Say how many pairs to expect, and stop before a search that would surely find too many.
 
     Raises:
-        LimitError: if more than ``max_pairs`` are to be expected. What each stricter threshold would give is said
-            before.
+        LimitError: if the lower end of the interval exceeds ``max_pairs``. What each stricter threshold would give is
+            said before.
     """
-    threshold = settings.max_distance_threshold
-    run.say(f"{method}: {estimate.codes:,} distinct hashes of {estimate.images:,} images")
-    run.say(f"  {_rounded(estimate, threshold)} pairs to expect within distance {threshold}")
-    if estimate.by_chance > 1_000:
-        run.say(f"  so many random hashes alone would have {estimate.by_chance:,.0f}: a smaller distance has fewer")
-    if estimate.pairs[-1] <= settings.max_pairs:
+    held = estimate.pairs if settings.list_pairs else estimate.distinct
+    ends = [_outward(low, high) for low, high in zip(held.low, held.high, strict=True)]
+    thresholds, kind = estimate.thresholds, _pairs(settings, method)
+    run.say(f"{method}: {estimate.nodes:,} distinct {_nodes(method)} of {estimate.images:,} images")
+    run.say(f"  {_interval(*ends[0])} {kind} to expect {_within(method, thresholds[0])}")
+    if is_hash(method) and (by_chance := _by_chance(estimate.nodes, int(thresholds[0]))) > 1_000:
+        run.say(f"  so many random hashes alone would have {by_chance:,.0f}: a smaller distance has fewer")
+    if ends[0][0] <= settings.max_pairs:
         return
-    for distance in range(threshold, -1, -1):
-        run.say(f"  within distance {distance:>2}: {_rounded(estimate, distance)} pairs")
-    fitting = np.flatnonzero(estimate.pairs <= settings.max_pairs)
-    advice = f"--max-distance-threshold {fitting[-1]} would fit, or raise" if len(fitting) else "raise"
+    for threshold, (low, high) in zip(thresholds, ends, strict=True):
+        run.say(f"  {_within(method, threshold, 2)}: {_interval(low, high)} {kind}")
+    advice = _advice(settings, method, thresholds, np.array(ends)[:, 1], estimate.distinct.high[0])
     raise LimitError(
-        f"{method}: {_rounded(estimate, threshold)} pairs within distance {threshold} are more than the "
-        f"{settings.max_pairs:,} that max_pairs allows: {advice} --max-pairs"
-    )
-
-
-def check_similar(run: Run, settings: SearchSettings, method: str, estimate: CosineEstimate) -> None:
-    """Say how many pairs a cosine search is to find, and stop before one that would find too many.
-
-    Raises:
-        LimitError: as ``check_estimate``.
-    """
-    run.say(f"{method}: {estimate.nodes:,} distinct embeddings of {estimate.images:,} images")
-    told = [f"{pairs:,.0f} ± {error:,.0f}" for pairs, error in zip(estimate.pairs, estimate.error, strict=True)]
-    run.say(f"  about {told[0]} pairs to expect at a similarity of {estimate.thresholds[0]:g} or more")
-    if estimate.pairs[0] <= settings.max_pairs:
-        return
-    for threshold, pairs in zip(estimate.thresholds, told, strict=True):
-        run.say(f"  at {threshold:g} or more: about {pairs} pairs")
-    raise LimitError(
-        f"{method}: about {told[0]} pairs at a similarity of {estimate.thresholds[0]:g} or more are more than the "
-        f"{settings.max_pairs:,} that max_pairs allows: raise --min-similarity-threshold or --max-pairs"
+        f"{method}: {_interval(*ends[0])} {kind} {_within(method, thresholds[0])} are more than the "
+        f"{settings.max_pairs:,} that max_pairs allows: {advice}"
     )
 
 
@@ -111,29 +114,90 @@ def check_pairs(settings: SearchSettings, method: str, nodes: DataFrame, node_pa
     A sample may miss two nodes of many images that lie close to each other; their number is known only now.
 
     Args:
-        settings: which say how many there may be.
-        method: for the message.
+        settings: which say how many there may be, and whether those of images are listed.
+        method: what the nodes are of.
         nodes: node, images.
-        node_pairs: node_a, node_b.
+        node_pairs: node_a, node_b, score.
+
+    Returns:
+        The pairs of images, whatever is listed.
 
     Raises:
-        LimitError: if there are more than ``max_pairs``.
+        LimitError: if more than ``max_pairs`` were to be listed.
     """
-    images = nodes.select("node", "images")
+    thresholds = _thresholds(settings, method)
+    distinct, pairs = _count_within(nodes, node_pairs, method, thresholds)
+    held = pairs if settings.list_pairs else distinct
+    if held[0] > settings.max_pairs:
+        raise LimitError(
+            f"{method}: the search found {held[0]:,.0f} {_pairs(settings, method)}, more than the "
+            f"{settings.max_pairs:,} that max_pairs allows: {_advice(settings, method, thresholds, held, distinct[0])}"
+        )
+    return int(pairs[0])
+
+
+def _count_within(
+    nodes: DataFrame, node_pairs: DataFrame, method: str, thresholds: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the pairs of nodes, and those of images, within each of the thresholds, float64 (t,)."""
+    images = nodes.select("node", F.col("images").cast("double").alias("images"))
     a = images.select(F.col("node").alias("node_a"), F.col("images").alias("images_a"))
     b = images.select(F.col("node").alias("node_b"), F.col("images").alias("images_b"))
     across = node_pairs.join(a, on="node_a", how="inner").join(b, on="node_b", how="inner")
-    same = images.select(F.expr("images * (images - 1) div 2").alias("pairs"))
-    pairs = across.select((F.col("images_a") * F.col("images_b")).alias("pairs")).unionByName(same)
-    found = pairs.agg(F.sum("pairs").alias("pairs")).collect()[0]["pairs"] or 0
-    if found > settings.max_pairs:
-        raise LimitError(
-            f"{method}: the search found {found:,} pairs, more than the {settings.max_pairs:,} that "
-            "max_pairs allows: choose a stricter threshold, or raise --max-pairs"
-        )
-    return int(found)
+    score, ends = F.col("score"), [F.lit(float(threshold)) for threshold in thresholds]
+    reached = [(score <= end if is_hash(method) else score >= end).cast("int") for end in ends]
+    counts = F.count("*").alias("nodes"), F.sum(F.col("images_a") * F.col("images_b")).alias("images")
+    found = np.zeros((2, len(thresholds)))
+    for row in across.groupBy(reduce(add, reached).alias("reached")).agg(*counts).collect():
+        found[:, row["reached"] - 1] = row["nodes"], row["images"]
+    of_nodes, of_images = within(found)
+    return of_nodes, of_images + count_images(nodes)[1]
 
 
-def _rounded(estimate: SearchEstimate, distance: int) -> str:
-    pairs, error = estimate.pairs[distance], estimate.error[distance]
-    return f"{pairs:,.0f}" if error == 0 else f"about {pairs:,.0f} ± {error:,.0f}"
+def _thresholds(settings: SearchSettings, method: str) -> list[float]:
+    """Return what is asked for, then stricter thresholds."""
+    if is_hash(method):
+        return list(range(settings.max_distance_threshold, -1, -1))
+    return similarities(settings.min_similarity_threshold)
+
+
+def _advice(
+    settings: SearchSettings, method: str, thresholds: Sequence[float], held: np.ndarray, distinct: float
+) -> str:
+    """Say what would do: a stricter threshold, more pairs, or no list of them."""
+    option = "--max-distance-threshold" if is_hash(method) else "--min-similarity-threshold"
+    fitting = [at for at, pairs in zip(thresholds, held, strict=True) if pairs <= settings.max_pairs]
+    ways = [f"{option} {at:g} would fit" for at in fitting[:1]] + ["raise --max-pairs"]
+    if settings.list_pairs and distinct <= settings.max_pairs:
+        ways.append("--no-list-pairs, which gives groups and removals alone")
+    return ", or ".join(ways)
+
+
+def _by_chance(codes: int, max_distance: int) -> float:
+    """Pairs that as many random codes would have: no images behind them are alike."""
+    near = sum(math.comb(_BITS, distance) for distance in range(max_distance + 1))
+    return math.comb(codes, 2) * near / 2**_BITS
+
+
+def _outward(low: float, high: float) -> tuple[float, float]:
+    """Return the ends of an interval as they are told and held against the limit: rounded outward, unless exact."""
+    if low == high:
+        return low, high
+    steps = [10.0 ** max(0, math.floor(math.log10(max(end, 1.0))) + 1 - _DIGITS) for end in (low, high)]
+    return math.floor(low / steps[0]) * steps[0], math.ceil(high / steps[1]) * steps[1]
+
+
+def _interval(low: float, high: float) -> str:
+    return f"{low:,.0f}" if low == high else f"about {low:,.0f} to {high:,.0f}"
+
+
+def _nodes(method: str) -> str:
+    return "hashes" if is_hash(method) else "embeddings"
+
+
+def _pairs(settings: SearchSettings, method: str) -> str:
+    return "pairs" if settings.list_pairs else f"pairs of distinct {_nodes(method)}"
+
+
+def _within(method: str, threshold: float, width: int = 0) -> str:
+    return f"within distance {threshold:>{width}}" if is_hash(method) else f"at a similarity of {threshold:g} or more"

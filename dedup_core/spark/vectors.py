@@ -15,7 +15,7 @@ from pyspark.sql.types import BooleanType, IntegerType, LongType, StructField, S
 from dedup_core.cosine import MAX_DIMENSION
 from dedup_core.errors import DedupError, InputError, SettingsError
 from dedup_core.spark.schemas import FEATURES, conform
-from dedup_core.spark.store import Staging
+from dedup_core.spark.staging import Staging
 
 VECTORS = "node BIGINT, vector BINARY"
 _WORDS = ("word_0", "word_1", "word_2", "word_3")

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from dedup_core.config import FindSettings
 from dedup_core.cosine_bounds import Basis
 from dedup_core.errors import InputError, SettingsError
-from dedup_core.spark import chunks, cosine_clusters, cosine_estimates, cosine_joins, find, joins, vectors
+from dedup_core.spark import chunks, cosine_clusters, cosine_joins, find, joins, vectors
 from dedup_core.spark.cosine_joins import Plan
 from dedup_core.spark.pipeline import run_find
 from dedup_core.spark.runs import Run
@@ -44,7 +44,21 @@ def names_of(rows):
 def features_of(spark, embeddings):
     """Return a features table of {path: vector}."""
     rows = [
-        (path, 1, NOON, 8, 8, "PNG", "cnn", "cnn-v1", None, None if e is None else [float(x) for x in e], "run")
+        (
+            path,
+            1,
+            NOON,
+            None,
+            None,
+            8,
+            8,
+            "PNG",
+            "cnn",
+            "cnn-v1",
+            None,
+            None if e is None else [float(x) for x in e],
+            "run",
+        )
         for path, e in embeddings.items()
     ]
     return spark.createDataFrame(rows, FEATURES)
@@ -194,23 +208,6 @@ def test_from_features_to_pairs_of_paths(spark, staging):
 def test_bad_embeddings_are_named(spark, staging, embeddings, error, message):
     with pytest.raises(error, match=message):
         vectors.with_nodes(features_of(spark, embeddings), staging)
-
-
-def test_the_estimate_of_a_small_search_is_exact(spark):
-    array = clustered(80, 30)[6:26]
-    copies = np.arange(1, 21) % 3 + 1
-    rows = [(number, int(images)) for number, images in enumerate(copies)]
-    nodes = spark.createDataFrame(rows, "node BIGINT, images BIGINT")
-    estimate = cosine_estimates.estimate_search(nodes, vectors_of(spark, array), len(array), 0.6)
-    similarities = naive.cosine_similarities(array, array)
-    of_one = (copies * (copies - 1) // 2).sum()
-    expected = [
-        np.outer(copies, copies)[np.triu(similarities >= threshold, 1)].sum() + of_one
-        for threshold in estimate.thresholds
-    ]
-    assert estimate.pairs.tolist() == expected
-    assert estimate.thresholds.tolist() == [0.6, 0.7, 0.8, 0.9, 0.96]
-    assert (estimate.images, estimate.nodes, estimate.error.any()) == (copies.sum(), 20, False)
 
 
 def test_a_margin_that_costs_more_than_the_exact_search_is_refused(spark, staging, monkeypatch):

@@ -1,0 +1,315 @@
+"""What a search is told to find before it starts, and what it may not list after: exact where little is there."""
+
+from contextlib import contextmanager
+
+import naive
+import numpy as np
+import pytest
+from tables import signed
+
+from dedup_core.config import FindSettings
+from dedup_core.errors import LimitError
+from dedup_core.hamming_estimate import PairEstimate
+from dedup_core.spark import cosine_estimates, estimates, hamming_estimates, joins, vectors
+from dedup_core.spark.estimates import SearchEstimate, check_estimate, check_pairs
+from dedup_core.spark.hamming_estimates import estimate_search
+from dedup_core.spark.runs import Run
+from dedup_core.spark.store import Store
+
+
+@pytest.fixture
+def said():
+    return []
+
+
+@pytest.fixture
+def run(said, tmp_path):
+    return Run(None, Store(str(tmp_path)), None, said.append, "")
+
+
+@contextmanager
+def batches_of_one(spark):
+    """Arrow batches of a single row, as a session may ask for."""
+    name = "spark.sql.execution.arrow.maxRecordsPerBatch"
+    before = spark.conf.get(name)
+    spark.conf.set(name, 1)
+    yield
+    spark.conf.set(name, before)
+
+
+def settings(**given):
+    return FindSettings(output="out", **{"method": "phash", **given})
+
+
+def crowded_codes(seed, images, bases=6):
+    """Codes of so many images, a few bits away from a few bases, some of them equal."""
+    random = np.random.default_rng(seed)
+    base = random.integers(0, 1 << 63, bases, dtype=np.uint64)
+    flips = (np.uint64(1) << random.integers(0, 64, (images, 3), dtype=np.uint64)) * (random.random((images, 3)) < 0.6)
+    codes = base[random.integers(0, bases, images)] ^ np.bitwise_xor.reduce(flips.astype(np.uint64), axis=1)
+    return {f"{number:04d}.jpg": int(code) for number, code in enumerate(codes)}
+
+
+def nodes_of(spark, codes):
+    """The nodes table of {path: code}."""
+    rows = [(path, signed(code)) for path, code in codes.items()]
+    return joins.nodes(spark.createDataFrame(rows, "path STRING, hash BIGINT"))
+
+
+def within_each(found, thresholds):
+    return [sum(distance <= threshold for distance in found.values()) for threshold in thresholds]
+
+
+# Hashes
+
+
+@pytest.mark.parametrize("max_distance", [0, 7])
+def test_the_estimate_of_a_small_search_is_exact(spark, max_distance):
+    codes = crowded_codes(1, 90)
+    nodes = nodes_of(spark, codes)
+    estimate = estimate_search(nodes, len(set(codes.values())), max_distance)
+    assert estimate.thresholds == list(range(max_distance, -1, -1))
+    assert (estimate.images, estimate.nodes) == (90, len(set(codes.values())))
+    expected = within_each(naive.path_pairs(codes, max_distance), estimate.thresholds)
+    assert estimate.pairs.low.tolist() == estimate.pairs.high.tolist() == expected
+    one_each = {code: code for code in codes.values()}
+    assert estimate.distinct.low.tolist() == within_each(naive.path_pairs(one_each, max_distance), estimate.thresholds)
+
+
+def test_a_sampled_estimate_is_the_same_for_any_partitions_and_blocks_and_holds_the_truth(spark, monkeypatch):
+    monkeypatch.setattr(hamming_estimates, "_FEWEST_CODES", 150)
+    codes = crowded_codes(2, 800, bases=40)
+    nodes = nodes_of(spark, codes).cache()
+    count = nodes.count()
+    assert count > 400
+    truth = np.array(within_each(naive.path_pairs(codes, 6), range(6, -1, -1)))
+    first = estimate_search(nodes.coalesce(1), count, 6)
+    monkeypatch.setattr(hamming_estimates, "_BLOCK_CODES", 30)
+    with batches_of_one(spark):
+        again = estimate_search(nodes.repartition(5), count, 6)
+    for one, other in ((first.pairs, again.pairs), (first.distinct, again.distinct)):
+        assert (one.low.tolist(), one.high.tolist()) == (other.low.tolist(), other.high.tolist())
+        assert (one.low < one.high).all()
+    assert ((first.pairs.low <= truth) & (truth <= first.pairs.high)).all()
+
+
+def test_where_everything_is_alike_a_hundred_codes_are_compared_with_all(spark, monkeypatch):
+    monkeypatch.setattr(hamming_estimates, "_MOST_PARTNERS", 1000)
+    compared = []
+    real = estimates.estimate_pairs
+    monkeypatch.setattr(
+        estimates, "estimate_pairs", lambda of_each, *others: compared.append(len(of_each)) or real(of_each, *others)
+    )
+    rows = [(signed(int(code)), 1) for code in np.random.default_rng(3).integers(0, 2**64, 500, dtype=np.uint64)]
+    estimate = estimate_search(spark.createDataFrame(rows, "node BIGINT, images BIGINT"), 500, 64)
+    assert set(compared) == {100}
+    assert estimate.pairs.low[0] < 500 * 499 / 2 < estimate.pairs.high[0]
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [(1, 4000), (4000, 4000), (1_000_000, 4000), (10_000_000, 10_000), (20_000_000, 20_000), (10**9, 20_000)],
+)
+def test_more_codes_are_sampled_of_more(codes, expected):
+    assert hamming_estimates._sample_size(codes) == expected
+
+
+def test_a_sample_is_about_as_large_as_wanted(spark):
+    nodes = spark.range(40_000).selectExpr("id AS node", "1L AS images")
+    drawn, _ = hamming_estimates._draw(nodes, 40_000)
+    assert 3800 < len(drawn) < 4200
+    assert len(set(drawn.tolist())) == len(drawn)
+
+
+# Embeddings
+
+
+def clustered(rows, seed):
+    random = np.random.default_rng(seed)
+    centres = random.standard_normal((rows // 6, 20))
+    return (centres[random.integers(0, rows // 6, rows)] + 0.3 * random.standard_normal((rows, 20))).astype("f4")
+
+
+def tables_of(spark, array, images):
+    """Return nodes and vectors with the row numbers as nodes."""
+    nodes = spark.createDataFrame([(row, int(count)) for row, count in enumerate(images)], "node BIGINT, images BIGINT")
+    return nodes, spark.createDataFrame([(row, v.tobytes()) for row, v in enumerate(array)], vectors.VECTORS)
+
+
+def true_pairs(array, images, thresholds):
+    similarities = naive.cosine_similarities(array, array)
+    of_one = (images * (images - 1) // 2).sum()
+    weights = np.outer(images, images)
+    return [weights[np.triu(similarities >= threshold, 1)].sum() + of_one for threshold in thresholds]
+
+
+def test_the_estimate_of_a_small_cosine_search_is_exact(spark):
+    array, images = clustered(40, 0), np.arange(40) % 3 + 1
+    array[[4, 9]] = 0.0
+    images[[4, 9]] = 1
+    estimate = cosine_estimates.estimate_search(*tables_of(spark, array, images), 40, 0.6)
+    assert estimate.thresholds == [0.6, 0.7, 0.8, 0.9, 0.96]
+    assert (estimate.images, estimate.nodes) == (images.sum(), 40)
+    expected = true_pairs(array, images, estimate.thresholds)
+    assert estimate.pairs.low.tolist() == estimate.pairs.high.tolist() == expected
+    one_each = true_pairs(array, np.ones(40, np.int64), estimate.thresholds)
+    assert estimate.distinct.low.tolist() == estimate.distinct.high.tolist() == one_each
+
+
+def test_a_sampled_cosine_estimate_is_the_same_for_any_partitions_and_holds_the_truth(spark, monkeypatch):
+    monkeypatch.setattr(cosine_estimates, "_SAMPLE_VECTORS", 150)
+    array, images = clustered(600, 1), np.random.default_rng(0).integers(1, 4, 600)
+    nodes, vectors_table = tables_of(spark, array, images)
+    first = cosine_estimates.estimate_search(nodes, vectors_table.coalesce(1), 600, 0.6)
+    monkeypatch.setattr(cosine_estimates, "_BLOCK_VECTORS", 32)
+    with batches_of_one(spark):
+        again = cosine_estimates.estimate_search(nodes, vectors_table.repartition(5), 600, 0.6)
+    assert first.pairs.low.tolist() == again.pairs.low.tolist()
+    assert first.distinct.high.tolist() == again.distinct.high.tolist()
+    truth = np.array(true_pairs(array, images, first.thresholds))
+    assert ((first.pairs.low <= truth) & (truth <= first.pairs.high)).all()
+    assert (first.pairs.low < first.pairs.high).all()
+
+
+# What is refused before the search
+
+
+def expected(low, high, distinct=(0, 0), thresholds=(3, 2, 1, 0)):
+    """An estimate with these ends at the loosest threshold, and a fourth of them at each stricter one."""
+
+    def quartered(end):
+        return np.array([end / 4**step for step in range(len(thresholds))])
+
+    pairs, of_distinct = (PairEstimate(quartered(a), quartered(b)) for a, b in ((low, high), distinct))
+    return SearchEstimate(5000, 4000, list(thresholds), pairs, of_distinct)
+
+
+def test_an_interval_is_told_with_ends_rounded_outward(run, said):
+    check_estimate(run, settings(), "phash", expected(1_184_999, 1_411_001))
+    assert said == [
+        "phash: 4,000 distinct hashes of 5,000 images",
+        "  about 1,180,000 to 1,420,000 pairs to expect within distance 3",
+    ]
+
+
+def test_what_is_certain_is_told_as_one_number(run, said):
+    check_estimate(run, settings(), "phash", expected(1_184_999, 1_184_999))
+    assert said[1] == "  1,184,999 pairs to expect within distance 3"
+
+
+def test_only_what_surely_exceeds_the_limit_is_refused(run, said):
+    check_estimate(run, settings(max_pairs=1000), "phash", expected(1000, 90_000))
+    with pytest.raises(LimitError) as refused:
+        check_estimate(run, settings(max_pairs=1000), "phash", expected(1010, 3000, distinct=(900, 1001)))
+    assert str(refused.value) == (
+        "phash: about 1,010 to 3,000 pairs within distance 3 are more than the 1,000 that max_pairs allows: "
+        "--max-distance-threshold 2 would fit, or raise --max-pairs"
+    )
+    assert said[-4:] == [
+        "  within distance  3: about 1,010 to 3,000 pairs",
+        "  within distance  2: about 252 to 750 pairs",
+        "  within distance  1: about 63 to 188 pairs",
+        "  within distance  0: about 15 to 47 pairs",
+    ]
+
+
+def test_leaving_out_the_list_is_named_where_it_would_do(run):
+    message = (
+        r"4,000 pairs within distance 3 are more than the 10 that max_pairs allows: raise --max-pairs, "
+        r"or --no-list-pairs, which gives groups and removals alone$"
+    )
+    with pytest.raises(LimitError, match=message):
+        check_estimate(run, settings(max_pairs=10), "phash", expected(4000, 4000, distinct=(10, 10)))
+    with pytest.raises(LimitError, match=r"allows: raise --max-pairs$"):
+        check_estimate(run, settings(max_pairs=10), "phash", expected(4000, 4000, distinct=(11, 11)))
+
+
+def test_without_the_list_pairs_of_distinct_hashes_are_held_against_the_limit(run, said):
+    without = settings(max_pairs=1000, list_pairs=False)
+    check_estimate(run, without, "phash", expected(10**9, 10**9, distinct=(800, 1200)))
+    assert said[-1] == "  about 800 to 1,200 pairs of distinct hashes to expect within distance 3"
+    message = (
+        r"^phash: 4,000 pairs of distinct hashes within distance 3 are more than the 1,000 that max_pairs allows: "
+        r"--max-distance-threshold 2 would fit, or raise --max-pairs$"
+    )
+    with pytest.raises(LimitError, match=message):
+        check_estimate(run, without, "phash", expected(10**9, 10**9, distinct=(4000, 4000)))
+
+
+def test_a_cosine_search_is_refused_in_the_same_way(run, said):
+    at = expected(4000, 5000, distinct=(7, 9), thresholds=(0.6, 0.7, 0.9))
+    check_estimate(run, settings(method="cnn"), "cnn", at)
+    assert said == [
+        "cnn: 4,000 distinct embeddings of 5,000 images",
+        "  about 4,000 to 5,000 pairs to expect at a similarity of 0.6 or more",
+    ]
+    message = (
+        r"^cnn: about 4,000 to 5,000 pairs at a similarity of 0\.6 or more are more than the 400 that max_pairs "
+        r"allows: --min-similarity-threshold 0\.9 would fit, or raise --max-pairs, "
+        r"or --no-list-pairs, which gives groups and removals alone$"
+    )
+    with pytest.raises(LimitError, match=message):
+        check_estimate(run, settings(method="cnn", max_pairs=400), "cnn", at)
+    assert said[-3:] == [
+        "  at a similarity of 0.6 or more: about 4,000 to 5,000 pairs",
+        "  at a similarity of 0.7 or more: about 1,000 to 1,250 pairs",
+        "  at a similarity of 0.9 or more: about 250 to 313 pairs",
+    ]
+
+
+def test_pairs_that_chance_alone_would_make_are_told(run, said):
+    most = expected(10**6, 10**6, thresholds=range(10, -1, -1))
+    check_estimate(run, settings(), "phash", SearchEstimate(10**8, 10**8, most.thresholds, most.pairs, most.distinct))
+    assert said[-1] == "  so many random hashes alone would have 49,912,455: a smaller distance has fewer"
+
+
+# What is refused after it
+
+
+def searched(spark, codes, max_distance):
+    nodes = nodes_of(spark, codes).cache()
+    return nodes, joins.node_pairs(nodes, nodes.count(), max_distance, 1000)
+
+
+def test_pairs_of_images_are_counted_before_they_are_listed(spark):
+    codes = crowded_codes(4, 120)
+    found = naive.path_pairs(codes, 5)
+    tables = searched(spark, codes, 5)
+    assert check_pairs(settings(max_distance_threshold=5, max_pairs=len(found)), "phash", *tables) == len(found)
+    fits = max(d for d in range(6) if within_each(found, [d])[0] < len(found))
+    with pytest.raises(LimitError) as refused:
+        check_pairs(settings(max_distance_threshold=5, max_pairs=len(found) - 1), "phash", *tables)
+    assert str(refused.value) == (
+        f"phash: the search found {len(found):,} pairs, more than the {len(found) - 1:,} that max_pairs allows: "
+        f"--max-distance-threshold {fits} would fit, or raise --max-pairs, "
+        "or --no-list-pairs, which gives groups and removals alone"
+    )
+
+
+def test_without_the_list_copies_do_not_count(spark):
+    copies = {f"{number:03}": 7 for number in range(60)} | {"x": 6, "y": 0}
+    tables = searched(spark, copies, 2)
+    one_pair = settings(max_distance_threshold=2, max_pairs=2, list_pairs=False)
+    assert check_pairs(one_pair, "phash", *tables) == len(naive.path_pairs(copies, 2))
+    message = (
+        r"^phash: the search found 2 pairs of distinct hashes, more than the 1 that max_pairs allows: "
+        r"--max-distance-threshold 1 would fit, or raise --max-pairs$"
+    )
+    with pytest.raises(LimitError, match=message):
+        check_pairs(one_pair.model_copy(update={"max_pairs": 1}), "phash", *tables)
+    with pytest.raises(LimitError, match=r"1,831 pairs, .* allows: raise --max-pairs, or --no-list-pairs, "):
+        check_pairs(settings(max_distance_threshold=2, max_pairs=9), "phash", *tables)
+
+
+def test_pairs_of_embeddings_are_counted_at_the_stricter_thresholds_too(spark):
+    nodes = spark.createDataFrame([(1, 3), (2, 2), (3, 1)], "node BIGINT, images BIGINT")
+    pairs = spark.createDataFrame([(1, 2, 0.65), (1, 3, 0.97), (2, 3, 0.6)], joins.NODE_PAIRS)
+    given = {"method": "cnn", "min_similarity_threshold": 0.6}
+    assert check_pairs(settings(**given), "cnn", nodes, pairs) == 6 + 3 + 2 + 3 + 1
+    message = r"found 15 pairs, .* allows: --min-similarity-threshold 0\.7 would fit, or raise --max-pairs, or --no-l"
+    with pytest.raises(LimitError, match=message):
+        check_pairs(settings(**given, max_pairs=7), "cnn", nodes, pairs)
+
+
+def test_a_search_without_a_pair_has_none(spark):
+    assert check_pairs(settings(), "phash", *searched(spark, {"a": 1}, 10)) == 0
