@@ -27,7 +27,7 @@ from dedup_core.encoders import ENCODERS, Encoder, encode_batch
 from dedup_core.network import load_network
 from dedup_core.picture import read
 from dedup_core.spark.encoding_tasks import EncodePlan, encode_contents
-from dedup_core.spark.schemas import CONTENTS
+from dedup_core.spark.schemas import CONTENTS, conform
 from dedup_core.spark.session import session
 
 SPAWN = multiprocessing.get_context("spawn")  # a fork of a process that has loaded TensorFlow hangs
@@ -63,10 +63,10 @@ def pool_round(pool: ProcessPoolExecutor, files: list[str], weights: str | None)
 
 
 def spark_round(spark, files: list[str], weights: str | None) -> Callable[[], None]:
-    methods = ("cnn",) if weights else tuple(ENCODERS)
-    plan = EncodePlan.of(EncodeSettings(input="unused", output="unused", method=methods, cnn_weights=weights))
-    rows = [(path, 0, None, f"file://{path}", None) for path in files]
-    contents = spark.createDataFrame(rows, CONTENTS).repartition(-(-len(files) // 128)).cache()
+    chosen = {"method": ("cnn",), "cnn_weights": weights} if weights else {"method": tuple(ENCODERS)}
+    plan = EncodePlan.of(EncodeSettings(input="unused", output="unused", **chosen))
+    named = spark.createDataFrame([(path, Path(path).as_uri()) for path in files], "path STRING, uri STRING")
+    contents = conform(named, CONTENTS).repartition(-(-len(files) // 128)).cache()
     contents.count()
     return lambda: encode_contents(contents, plan).write.format("noop").mode("overwrite").save()
 
@@ -82,13 +82,13 @@ def timed(action: Callable[[], None]) -> float:
     return time.perf_counter() - started
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photographs", type=Path, help="folder of photographs (default: those of installed packages)")
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cnn-weights", help="encode by MobileNet with these weights instead of the hashes")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     photographs = sorted(given.photographs.iterdir()) if given.photographs else installed_photographs()
     workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     with (

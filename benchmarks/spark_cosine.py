@@ -51,7 +51,8 @@ def search(folder: Path, similarity: float, chunk: int) -> None:
     from dedup_core.spark.cosine_joins import Plan, node_pairs
     from dedup_core.spark.schemas import FEATURES, conform
     from dedup_core.spark.session import session
-    from dedup_core.spark.store import Staging, Store
+    from dedup_core.spark.staging import Staging
+    from dedup_core.spark.store import Store
     from dedup_core.spark.vectors import sample, with_nodes
 
     figures: dict = {}

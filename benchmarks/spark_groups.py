@@ -22,7 +22,8 @@ from scipy.sparse.csgraph import connected_components
 
 from dedup_core.spark import groups
 from dedup_core.spark.session import session
-from dedup_core.spark.store import Staging, Store
+from dedup_core.spark.staging import Staging
+from dedup_core.spark.store import Store
 
 Edges = tuple[np.ndarray, np.ndarray]
 ROWS_A_FILE = 2_000_000

@@ -53,7 +53,7 @@ def write_features(codes: np.ndarray, table: Path) -> None:
             "width": pa.array(np.full(count, 640, np.int32)),
             "height": pa.array(np.full(count, 480, np.int32)),
             "format": pa.array(["JPEG"] * count),
-            "fingerprint": pa.array(["phash-64-v1"] * count),
+            "fingerprint": pa.array(["phash-64-v2"] * count),
             "hash": pa.array(part),
             "embedding": pa.nulls(count, pa.list_(pa.float32())),
             "run_id": pa.array(["made-up"] * count),

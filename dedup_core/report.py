@@ -27,6 +27,8 @@ MAX_PAGE_BYTES = 14_500_000
 _RESERVE_BYTES = 500_000  # for all that is not images and groups: it is bounded, and far smaller
 _LONGEST_TEXT = 300
 _TEMPLATES = Path(__file__).parent / "templates"
+_NO_PAIRS = "No pairs were found."
+_NOT_LISTED = "The pairs were counted and not listed: there is none to show."
 _JOINERS = "\u200c\u200d"  # invisible letters that emoji and some scripts are written with
 
 
@@ -56,6 +58,7 @@ def render(report: ReportData, max_bytes: int = MAX_PAGE_BYTES) -> str:
         judged=judged(report.evaluations),
         sample=_sample(report, island.groups),
         runs=[(run.run_id, _facts(run)) for run in report.runs],
+        no_pairs=_NO_PAIRS if all(result.lists_pairs for result in report.methods) else _NOT_LISTED,
         island=jinja2.utils.markupsafe.Markup(island.text()),
         css=jinja2.utils.markupsafe.Markup(_file("report.css")),
         script=jinja2.utils.markupsafe.Markup(script),

@@ -87,6 +87,7 @@ class MethodResult:
         scores: score level to number of pairs.
         sizes: largest group size of a bin to number of groups; the bins are 2, 3, 4, 5 to 8, 9 to 16 and so on.
         earlier: score level to number of images whose closest duplicate among the paths before theirs has it.
+        lists_pairs: False if the pairs were counted and not listed, so that nothing is known of each.
         is_exact: False if the search may have missed pairs.
         recall: of such a search, measured on a sample, where known.
     """
@@ -102,6 +103,7 @@ class MethodResult:
     scores: Mapping[float, int] = field(default_factory=dict)
     sizes: Mapping[int, int] = field(default_factory=dict)
     earlier: Mapping[float, int] = field(default_factory=dict)
+    lists_pairs: bool = True
     is_exact: bool = True
     recall: float | None = None
 

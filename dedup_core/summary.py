@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from dedup_core.ledger import TABLES
+
 if TYPE_CHECKING:
     from dedup_core.spark.runs import Run
 
 
 def summary(run: Run) -> str:
     """Return what a run did, where the results are, and what to do next."""
-    lines = ["", *_images(run.counts), *_found(run.counts), "", *_places(run)]
+    listed = getattr(run.settings, "list_pairs", True)
+    lines = ["", *_images(run.counts), *_found(run.counts, listed), "", *_places(run)]
     total = sum(run.seconds.values())
     stages = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in run.seconds.items())
     return "\n".join([*lines, "", f"Run {run.run_id}: {total:.1f} s ({stages})"])
@@ -22,25 +25,34 @@ def _images(counts: dict[str, Any]) -> list[str]:
     failed = sum(counts["failed"].values())
     lines = [
         f"Images   {counts['seen']:>10,}  seen",
-        f"         {counts['encoded']:>10,}  encoded" + _of_these(counts["reused"]),
+        f"         {counts['encoded']:>10,}  encoded" + _of_these(counts),
         f"         {failed:>10,}  failed",
     ]
-    return lines + [
+    lines += [
         f"         {'':>10}  - {count:,} {reason.replace('_', ' ')}" for reason, count in counts["failed"].items()
     ]
+    if counts["repeated"]:
+        lines.append(f"         {counts['repeated']:>10,}  were further names of a file, or the same row again")
+    return lines
 
 
-def _of_these(reused: int) -> str:
-    return f", {reused:,} of them by an earlier run" if reused else ""
+def _of_these(counts: dict[str, Any]) -> str:
+    parts = {
+        "by an earlier run": counts["reused"],
+        "by a run that was stopped": counts["resumed"],
+        "of folders that can't be listed now, by an earlier run": counts["kept"],
+    }
+    told = [f"{count:,} {by}" for by, count in parts.items() if count]
+    return f", of them {', '.join(told)}" if told else ""
 
 
-def _found(counts: dict[str, Any]) -> list[str]:
+def _found(counts: dict[str, Any], listed: bool) -> list[str]:
     lines: list[str] = []
     for method, found in counts.get("found", {}).items():
         noun = "group" if found["groups"] == 1 else "groups"
         lines += [
             "",
-            f"{method:<8} {found['pairs']:>10,}  pairs of duplicates",
+            f"{method:<8} {found['pairs']:>10,}  pairs of duplicates{'' if listed else ', counted and not listed'}",
             f"         {found['groups']:>10,}  {noun}, of {found['in_groups']:,} images",
             f"         {found['removals']:>10,}  could be removed (nothing is deleted here)",
         ]
@@ -57,10 +69,8 @@ def _recall(share: float | None, pairs: int) -> str:
 
 def _places(run: Run) -> list[str]:
     store = run.store
-    tables = [
-        name for name in ("features", "failures", "pairs", "duplicates", "groups", "removals") if store.exists(name)
-    ]
-    exports = [name for name in store.entries() if name.endswith(".json")]
+    tables = [name for name in TABLES if store.exists(name)]
+    exports = [name for name in sorted(store.read_ledger().files) if "/" not in name and store.exists(name)]
     lines = [f"Tables   {store.url}/", f"         {', '.join(tables)}"]
     if store.exists("report", "index.html"):
         stale = "" if "report" in run.seconds else " (of an earlier run: jobs/report.py makes it anew)"

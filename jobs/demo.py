@@ -1,6 +1,5 @@
 """The main job on photographs that are already on this machine, so that there is something to see at once."""
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -23,7 +22,7 @@ EDITS = ("recompressed", "webp", "half_size", "thumbnail", "crop_2", "brighter",
 class DemoSettings(JobSettings, frozen=True):
     """Where the demo goes."""
 
-    output: str = Field("dedup-demo", description="Folder for the demo's images and tables; made anew each time.")
+    output: str = Field("dedup-demo", description="Folder for the demo's images and tables, which it makes again.")
 
 
 def demo(settings: DemoSettings) -> None:
@@ -31,9 +30,8 @@ def demo(settings: DemoSettings) -> None:
     folder = Path(settings.output)
     images, tables = folder / "images", folder / "tables"
     if folder.exists() and not (folder / MARKER).exists():
-        raise SettingsError(f"{folder} was not made by the demo, which would replace it: choose another --output")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+        raise SettingsError(f"{folder} was not made by the demo, which would write to it: choose another --output")
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / MARKER).touch()
     photographs = installed_photographs()
     click.echo(f"Making {len(EDITS) + 1} copies of each of {len(photographs)} photographs in {images}/")

@@ -6,19 +6,18 @@ import codecs
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import fs
 from pyspark.sql import DataFrame
 
 from dedup_core.errors import InputError
-from dedup_core.locations import arrow_url
-from dedup_core.spark.local_files import local_path
-from dedup_core.spark.store import Staging
+from dedup_core.names import storable
+from dedup_core.spark.remote_files import opened
+from dedup_core.spark.staging import Staging
 
 MAP = "path STRING, found ARRAY<STRING>"
 
@@ -37,9 +36,10 @@ def stage_map(location: str, staging: Staging, name: str) -> DataFrame:
     Raises:
         InputError: if the file can't be read, or is no object of lists of names or [name, score].
     """
-    with _opened(location) as stream, staging.open_output(name, "part-0.parquet") as file:
+    with closing(_pieces(location)) as pieces, staging.open_output(name, "part-0.parquet") as file:
         entries = (
-            (path, [_name(location, path, entry) for entry in found]) for path, found in _lists(stream, location)
+            (storable(path), [storable(_name(location, path, entry)) for entry in found])
+            for path, found in _lists(pieces, location)
         )
         with pq.ParquetWriter(file, _ARROW_MAP) as writer:
             while batch := list(itertools.islice(entries, _BATCH_IMAGES)):
@@ -49,24 +49,19 @@ def stage_map(location: str, staging: Staging, name: str) -> DataFrame:
     return staging.read(name, MAP)
 
 
-@contextmanager
-def _opened(location: str) -> Iterator[Any]:
+def _pieces(location: str) -> Generator[bytes, None, None]:
+    """Yield the file in pieces. What fails where they are used is no error of the file, and passes by here."""
     try:
-        local = local_path(location)
-        if local is not None:
-            with open(local, "rb") as stream:
-                yield stream
-        else:
-            filesystem, path = fs.FileSystem.from_uri(arrow_url(location))
-            with filesystem.open_input_stream(path) as stream:
-                yield stream
-    except (OSError, pa.ArrowException, UnicodeDecodeError) as error:
+        filesystem, place = opened(location)
+        with filesystem.open_input_stream(place) as stream:
+            yield from iter(lambda: stream.read(_CHUNK_BYTES), b"")
+    except (OSError, pa.ArrowException) as error:
         raise InputError(f"can't read the duplicate map {location}: {error}") from error
 
 
-def _lists(stream: Any, location: str) -> Iterator[tuple[str, list[Any]]]:
+def _lists(pieces: Iterable[bytes], location: str) -> Iterator[tuple[str, list[Any]]]:
     """Yield each key with its list."""
-    text = _Text(iter(lambda: stream.read(_CHUNK_BYTES), b""))
+    text = _Text(pieces)
     try:
         text.expect("{")
         while text.peek() != "}":
@@ -84,6 +79,12 @@ def _lists(stream: Any, location: str) -> Iterator[tuple[str, list[Any]]]:
         raise InputError(
             f"{location} is no JSON object of lists: {error.msg} after {text.passed:,} characters"
         ) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"can't read the duplicate map {location}: it is not UTF-8: save it as UTF-8") from error
+    except RecursionError as error:
+        raise InputError(f"{location} is no JSON object of lists: it is nested too deep") from error
+    except ValueError as error:  # a number of more digits than Python takes
+        raise InputError(f"{location} is no JSON object of lists: {error}") from error
 
 
 class _Text:

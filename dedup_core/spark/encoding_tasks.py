@@ -15,7 +15,7 @@ from dedup_core.config import EncodeSettings
 from dedup_core.encoders import ENCODERS, Decoding, Encoded, Encoder, encode_looks, is_hash, look_at
 from dedup_core.network import Network, load_network
 from dedup_core.picture import Failure
-from dedup_core.spark.local_files import read_uri
+from dedup_core.spark.remote_files import read_uri
 from dedup_core.spark.schemas import ENCODED
 
 BATCH_IMAGES = 64
@@ -23,9 +23,10 @@ BATCH_IMAGES = 64
 
 _ENCODED_ARROW = pa.schema(
     [
-        ("path", pa.string()), ("size", pa.int64()), ("modified_at", pa.timestamp("us", "UTC")), ("width", pa.int32()),
-        ("height", pa.int32()), ("format", pa.string()), ("method", pa.string()), ("fingerprint", pa.string()),
-        ("hash", pa.int64()), ("embedding", pa.list_(pa.float32())), ("reason", pa.string()), ("message", pa.string()),
+        ("path", pa.string()), ("size", pa.int64()), ("modified_at", pa.timestamp("us", "UTC")),
+        ("identity", pa.string()), ("width", pa.int32()), ("height", pa.int32()), ("format", pa.string()),
+        ("method", pa.string()), ("fingerprint", pa.string()), ("hash", pa.int64()),
+        ("embedding", pa.list_(pa.float32())), ("reason", pa.string()), ("message", pa.string()),
     ]
 )  # fmt: skip
 
@@ -128,7 +129,7 @@ def _as_record(
 ) -> pa.RecordBatch:
     encoded: list[dict] = []
     for row, result in zip(rows, results, strict=True):
-        image = {"path": row["path"], "size": row["size"], "modified_at": row["modified_at"]}
+        image = {name: row[name] for name in ("path", "size", "modified_at", "identity")}
         if isinstance(result, Failure):
             encoded.append(image | {"reason": result.reason, "message": result.message})
         else:

@@ -15,12 +15,15 @@ from pyspark.sql import functions as F
 from dedup_core.config import EvaluateSettings
 from dedup_core.config_layers import option
 from dedup_core.errors import InputError, LimitError, SettingsError
-from dedup_core.evaluation_results import MethodEvaluation, summary_lines, write_results
+from dedup_core.evaluation_results import SAMPLES, MethodEvaluation, result_names, summary_lines, write_results
+from dedup_core.ledger import EVALUATION
+from dedup_core.locations import normal
 from dedup_core.spark.found import Found, read_map, read_tables
 from dedup_core.spark.ground_truth import Truth, fitted, read_truth
 from dedup_core.spark.judging import Judgement, judge, judged_pairs
-from dedup_core.spark.runs import Run
-from dedup_core.spark.store import Staging, Store
+from dedup_core.spark.runs import Run, source_of
+from dedup_core.spark.staging import Staging
+from dedup_core.spark.store import Store
 from dedup_core.spark.thresholds import count_group_sizes, count_groups, count_pairs, sample_pairs
 from dedup_core.threshold_groups import GroupCounts
 
@@ -42,7 +45,7 @@ def run_evaluate(spark: SparkSession, settings: EvaluateSettings, say: Callable[
     try:
         results = _evaluated(run, settings, staging)
         with run.stage("publish"):
-            staging.publish()
+            run.publish([staging], gone=[EVALUATION])
     finally:
         staging.clear()
     run.counts["evaluated"] = {result.method: result.counts() for result in results}
@@ -60,9 +63,10 @@ def run_evaluate(spark: SparkSession, settings: EvaluateSettings, say: Callable[
 def _open_run(spark: SparkSession, settings: EvaluateSettings, say: Callable[[str], None]) -> Run:
     store = Store(settings.output)
     found = _found_in(settings, store)
-    source = settings.duplicates if found is None else _source_of(found)
-    run = Run(spark, store, settings, say, str(source))
-    run.check_output()
+    # An evaluation adds to the tables: it is of the same source as they are.
+    source = normal(str(settings.duplicates)) if found is None else source_of(found)
+    run = Run(spark, store, settings, say, source)
+    run.check_output([], [], [f"{EVALUATION}/{name}" for name in (SAMPLES, *result_names(settings.method))])
     if run.replaces_all:
         raise SettingsError(f"{store.url} holds tables made from another input, which no evaluation replaces")
     return run
@@ -78,12 +82,6 @@ def _found_in(settings: EvaluateSettings, output: Store) -> Store | None:
     if not other.exists():
         raise InputError(f"--duplicates: there is nothing at {settings.duplicates}")
     return other
-
-
-def _source_of(store: Store) -> str:
-    """Return what the tables were made from, as their newest record says: an evaluation adds to them."""
-    record = store.newest_record()
-    return str(record["source"]) if record else store.url
 
 
 def _evaluated(run: Run, settings: EvaluateSettings, staging: Staging) -> list[MethodEvaluation]:
@@ -108,7 +106,7 @@ def _evaluated(run: Run, settings: EvaluateSettings, staging: Staging) -> list[M
     with run.stage("write"):
         if samples:
             _write_samples(samples, staging)
-        write_results(results, settings.target_precision, lambda name: staging.open_output("ready", "evaluation", name))
+        write_results(results, settings.target_precision, lambda name: staging.open_output("ready", EVALUATION, name))
     return results
 
 
@@ -161,7 +159,7 @@ def _write_samples(samples: list[DataFrame], staging: Staging) -> None:
     for more in samples[1:]:
         every = every.unionByName(more)
     # Some thousand rows: one file in one order.
-    staging.write("ready/evaluation/samples.parquet", every.coalesce(1).sortWithinPartitions(*_SAMPLES[:4]))
+    staging.write(f"ready/{EVALUATION}/{SAMPLES}", every.coalesce(1).sortWithinPartitions(*_SAMPLES[:4]))
 
 
 def _check_gates(settings: EvaluateSettings, results: list[MethodEvaluation]) -> None:

@@ -6,43 +6,69 @@ import json
 import re
 from collections.abc import Collection, Iterable, Iterator
 
-from pyspark.sql import Column, Row
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from dedup_core.config import SearchSettings
 from dedup_core.encoders import is_hash
 from dedup_core.spark.runs import Run
-from dedup_core.spark.store import read_table
+from dedup_core.spark.staging import read_table
+from dedup_core.spark.store import Store
+
+_EXPORT = re.compile(r"(duplicates|to_remove)(_(?P<method>\w+))?\.json")
 
 
-def clear_exports(run: Run, methods: Collection[str] | None = None) -> None:
-    """Delete the JSON files of an earlier run that would outlive what they tell of.
+def export_names(settings: SearchSettings) -> list[str]:
+    """Return the files that a search with these settings writes."""
+    if not settings.export_json:
+        return []
+    forms = ("duplicates", "to_remove") if settings.list_pairs else ("to_remove",)
+    return [f"{form}{_suffix(settings, method)}.json" for form in forms for method in settings.method]
+
+
+def stale_exports(store: Store, methods: Collection[str] | None = None) -> list[str]:
+    """Return the JSON files of earlier runs that would outlive what they tell of.
 
     Args:
-        run: whose output folder holds them.
+        store: the output folder.
         methods: those whose tables are new; all, if None. The files of other methods stay, as their tables do.
     """
-    for name in run.store.entries():
-        export = re.fullmatch(r"(duplicates|to_remove)(_(?P<method>\w+))?\.json", name)
-        if export and (methods is None or export["method"] is None or export["method"] in methods):
-            run.store.delete_file(name)
+    exports = [_EXPORT.fullmatch(name) for name in store.entries()]
+    return [
+        export[0]
+        for export in exports
+        if export and (methods is None or export["method"] is None or export["method"] in methods)
+    ]
 
 
-def export_maps(run: Run, settings: SearchSettings) -> None:
-    """Write the JSON files, or say why not. Rows stream through the driver; it never holds them all."""
+def export_maps(run: Run, settings: SearchSettings) -> list[str]:
+    """Write the JSON files, or say why not, and return their names. Rows stream through the driver."""
+    written = []
     for method in settings.method:
-        suffix = "" if len(settings.method) == 1 else f"_{method}"
-        duplicates = read_table(run.spark, run.store, "duplicates").where(F.col("method") == method)
-        if (images := duplicates.count()) > settings.max_export_images:
+        largest = "duplicates" if settings.list_pairs else "removals"
+        if (images := _rows_of(run, largest, method).count()) > settings.max_export_images:
             run.say(
-                f"  {images:,} images are too many for duplicates.json (max_export_images): the tables hold the same"
+                f"  {images:,} images are too many for the JSON files (max_export_images): the tables hold the same"
             )
             continue
-        as_json = _with_scores("int" if is_hash(method) else "double") if settings.scores else _names_only()
-        rows = duplicates.orderBy("path").select("path", as_json.alias("found")).toLocalIterator()
-        run.store.write_lines(f"duplicates{suffix}.json", _json_object(rows))
-        removals = read_table(run.spark, run.store, "removals").where(F.col("method") == method).select("path")
-        run.store.write_lines(f"to_remove{suffix}.json", _json_list(removals.orderBy("path").toLocalIterator()))
+        suffix = _suffix(settings, method)
+        if settings.list_pairs:
+            as_json = _with_scores("int" if is_hash(method) else "double") if settings.scores else _names_only()
+            found = _rows_of(run, "duplicates", method).orderBy("path").select("path", as_json.alias("found"))
+            written.append(f"duplicates{suffix}.json")
+            run.store.write_lines(written[-1], _json_object(found.toLocalIterator()))
+        removals = _rows_of(run, "removals", method).select("path").orderBy("path")
+        written.append(f"to_remove{suffix}.json")
+        run.store.write_lines(written[-1], _json_list(removals.toLocalIterator()))
+    return written
+
+
+def _rows_of(run: Run, table: str, method: str) -> DataFrame:
+    return read_table(run.spark, run.store, table).where(F.col("method") == method)
+
+
+def _suffix(settings: SearchSettings, method: str) -> str:
+    return "" if len(settings.method) == 1 else f"_{method}"
 
 
 def _json_object(rows: Iterable[Row]) -> Iterator[str]:

@@ -1,4 +1,9 @@
-"""Images to features: one decode an image, whatever the number of methods, with progress that survives a crash."""
+"""Images to features: one decode an image, whatever the number of methods, with progress that survives a crash.
+
+The features of an image are *new* if this run encodes it, *resumed* if a run of the same work did that was stopped,
+*reused* if published ones are of the same content, and *kept* if its folder can't be listed this time. Resumed and
+reused are only features of an image whose identity is known and has not changed.
+"""
 
 from __future__ import annotations
 
@@ -9,90 +14,193 @@ import operator
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core.config import EncodeSettings
 from dedup_core.errors import DedupError, InputError
+from dedup_core.locations import literal
 from dedup_core.spark.encoding_tasks import BATCH_IMAGES, EncodePlan, encode_contents
-from dedup_core.spark.schemas import ENCODED, FAILURES, FEATURES, LISTING, conform
+from dedup_core.spark.listing import Listing, Source, list_images
+from dedup_core.spark.schemas import ENCODED, FAILURES, FEATURES, LISTING, STAGED, conform
 from dedup_core.spark.session import setting
-from dedup_core.spark.sources import Source
-from dedup_core.spark.store import Staging, literal, read_table
+from dedup_core.spark.staging import Staging, read_table
 
 _BUCKETS = 1024
 _FIRST_CHECKPOINT_IMAGES = 500
 _BATCH_BYTES = 1 << 30
 _HASHES_A_FILE = 1_000_000
 _VECTORS_A_FILE = 30_000
-_PASSING_REASONS = ("vanished", "unreadable")
-_IDENTITY = ["path", "size", "modified_at"]
+_IDENTITY = ["path", "identity"]
 
 Progress = Callable[[int, int, float], None]
 """Called with the images done, the images to do and the seconds spent."""
 
 
 @dataclass(frozen=True)
+class Encoding:
+    """One run's work on features, and where it stands.
+
+    Attributes:
+        staging: where it is done.
+        settings: of the job.
+        plan: what workers do.
+        run_id: of this run.
+        listing: the images that there are.
+        stopped: the ids of runs of the same work that were stopped.
+    """
+
+    staging: Staging
+    settings: EncodeSettings
+    plan: EncodePlan
+    run_id: str
+    listing: Listing
+    stopped: frozenset[str]
+
+    @classmethod
+    def of(cls, source: Source, staging: Staging, settings: EncodeSettings, plan: EncodePlan, run_id: str) -> Encoding:
+        """List the source, and look at what stopped runs have left."""
+        if not settings.reuse:
+            staging.clear()
+        try:
+            listing = list_images(source, staging)
+        except InputError:
+            if not staging.whole_parts("encoded"):
+                staging.clear()
+            raise
+        work = cls(staging, settings, plan, run_id, listing, frozenset())
+        if not staging.whole_parts("encoded"):
+            return work
+        stopped = work.staged.select("run_id").distinct().collect()  # a row a stopped run
+        return replace(work, stopped=frozenset(row["run_id"] for row in stopped))
+
+    @property
+    def staged(self) -> DataFrame:
+        """What this run has encoded so far, and runs of the same work that were stopped: ``schemas.STAGED``."""
+        parts = self.staging.whole_parts("encoded")
+        if not parts:
+            return self.staging.spark.createDataFrame([], STAGED)
+        return self.staging.spark.read.schema(STAGED).parquet(*map(literal, parts))
+
+    @property
+    def new(self) -> DataFrame:
+        """What this run has encoded, and what it failed to encode."""
+        return self.staged.where(F.col("run_id") == F.lit(self.run_id))
+
+    @property
+    def resumed(self) -> DataFrame:
+        """The features that stopped runs have left of images which are still the same. Failures are tried again."""
+        before = self.staged.where((F.col("run_id") != F.lit(self.run_id)) & F.col("method").isNotNull())
+        return before.join(self.listing.images.select(_IDENTITY), on=_IDENTITY, how="left_semi")
+
+    @property
+    def published(self) -> DataFrame | None:
+        """The published features that this run would compute again just the same; None where there can be none."""
+        staging, settings = self.staging, self.settings
+        if settings.overwrite or not settings.reuse or not staging.store.exists("features"):
+            return None
+        same = [self._is_made_alike(name) for name in self.plan.methods]
+        table = read_table(staging.spark, staging.store, "features").where(functools.reduce(operator.or_, same))
+        pixels = F.col("width").cast("bigint") * F.col("height")
+        return table.where((F.col("size") <= settings.max_file_bytes) & (pixels <= settings.max_pixels))
+
+    def complete(self, features: DataFrame) -> DataFrame:
+        """Return path and identity of the images that have features by every method."""
+        methods = features.groupBy(*_IDENTITY).count()
+        return methods.where(F.col("count") == F.lit(len(self.plan.methods))).select(_IDENTITY)
+
+    def _is_made_alike(self, method: str) -> Column:
+        return (F.col("method") == method) & (F.col("fingerprint") == self.plan.fingerprint(method))
+
+
+@dataclass(frozen=True)
 class EncodeCounts:
-    """What came of a run's images."""
+    """What came of a run's rows: seen = encoded - kept + repeated + failed.
+
+    Attributes:
+        seen: rows that came in.
+        repeated: rows that are further names of a file, or say once more what another row says.
+        encoded: images with features.
+        resumed: of these, by a run that was stopped.
+        reused: of these, by an earlier run.
+        kept: of these, images of folders that can't be listed, of which nothing was seen.
+        failed: by reason.
+    """
 
     seen: int
+    repeated: int
     encoded: int
+    resumed: int
     reused: int
+    kept: int
     failed: dict[str, int]
 
 
-def encode_all(
-    source: Source, staging: Staging, settings: EncodeSettings, plan: EncodePlan, progress: Progress
-) -> None:
+def encode_all(source: Source, work: Encoding, progress: Progress) -> None:
     """Encode what has no features yet, and save progress in the staging place as it goes."""
-    staging.clear("listing")
-    try:
-        source.list_into(staging)
-    except InputError:
-        if not staging.whole_parts("encoded"):
-            staging.clear()
-        raise
-    listing = staging.read("listing", LISTING)
-    before = _done_before(staging, settings, plan)
-    todo = listing if before is None else _like(listing, before, "left_anti")
+    staging, settings = work.staging, work.settings
+    todo = conform(work.listing.images, LISTING)
+    for features in (work.published, work.resumed if work.stopped else None):
+        if features is not None:
+            todo = todo.join(work.complete(features), on=_IDENTITY, how="left_anti")
     todo = staging.write("todo", todo.withColumn("bucket", F.pmod(F.xxhash64("path"), F.lit(_BUCKETS))))
-    sizes = {row["bucket"]: row["count"] for row in todo.groupBy("bucket").count().collect()}
-    started, done, total = time.monotonic(), 0, sum(sizes.values())
-    for first, last, images in _checkpoints(sizes, settings.checkpoint_seconds):
-        chosen = todo.where(F.col("bucket").between(first, last)).drop("bucket")
+    by_bucket = todo.groupBy("bucket").agg(F.count("*").alias("images"), F.max("size").alias("largest")).collect()
+    sizes = {row["bucket"]: row["images"] for row in by_bucket}
+    largest = {row["bucket"]: row["largest"] or 1 for row in by_bucket}
+    started, encoded, total = time.monotonic(), 0, sum(sizes.values())
+    for first, last, count in _checkpoints(sizes, settings.checkpoint_seconds):
+        rows = _batch_rows(max(largest.get(bucket, 1) for bucket in range(first, last + 1)))
+        chosen = conform(todo.where(F.col("bucket").between(first, last)), LISTING)
         target = staging.path("encoded", f"{secrets.token_hex(8)}")
-        tasks = -(-images // settings.images_per_task)
-        with setting(staging.spark, "spark.sql.execution.arrow.maxRecordsPerBatch", str(_batch_rows(chosen))):
+        tasks = -(-count // settings.images_per_task)
+        with setting(staging.spark, "spark.sql.execution.arrow.maxRecordsPerBatch", str(rows)):
             contents = source.contents(chosen.repartition(tasks))
-            encode_contents(contents, plan).write.parquet(target)
-        done += images
-        progress(done, total, time.monotonic() - started)
+            made = conform(encode_contents(contents, work.plan), ENCODED)
+            made.withColumn("run_id", F.lit(work.run_id)).write.parquet(target)
+        encoded += count
+        progress(encoded, total, time.monotonic() - started)
 
 
-def finish_tables(staging: Staging, settings: EncodeSettings, plan: EncodePlan, run_id: str) -> EncodeCounts:
+def finish_tables(work: Encoding) -> EncodeCounts:
     """Make the ``features`` and ``failures`` tables ready, and account for every image.
 
     Raises:
-        InputError: if no image could be encoded, or more failed than the settings allow.
         DedupError: if the images don't add up, which would mean that some were lost.
     """
-    listed = staging.read("listing", LISTING).select(_IDENTITY)
-    encoded = _like(_encoded_so_far(staging), listed, "left_semi").withColumn("run_id", F.lit(run_id))
-    features = conform(encoded.where(F.col("method").isNotNull()), FEATURES)
-    failed = encoded.where(F.col("method").isNull()).join(features.select("path"), on="path", how="left_anti")
-    # What failed in passing before a crash was tried again after it: its last failure stands for both.
-    failures = staging.write("ready/failures", conform(failed.dropDuplicates(["path"]), FAILURES))
-    reusable = _reusable(staging, settings, plan)
-    if reusable is not None:
-        kept = _like(reusable, listed, "left_semi").join(features.select("path"), on="path", how="left_anti")
-        kept = kept.join(failures.select("path"), on="path", how="left_anti")
-        features = features.unionByName(conform(kept, FEATURES))
-    files = -(-listed.count() // (_VECTORS_A_FILE if "cnn" in plan.methods else _HASHES_A_FILE))
+    staging, listing = work.staging, work.listing
+    run_id = F.lit(work.run_id)
+    failed = conform(work.new.where(F.col("method").isNull()), FAILURES)
+    refused = conform(listing.refused.withColumn("run_id", run_id), FAILURES)
+    staging.write("ready/failures", failed.unionByName(refused))
+    own = work.new.where(F.col("method").isNotNull()).unionByName(work.resumed)
+    features = conform(own, FEATURES)
+    if (published := work.published) is not None:
+        features = features.unionByName(conform(_earlier(published, listing, own), FEATURES))
+    if listing.other_names is not None:
+        named = F.broadcast(listing.other_names)  # few files have several names
+        features = conform(features.drop("other_names").join(named, on="path", how="left"), FEATURES)
+    files = -(-max(1, listing.seen) // (_VECTORS_A_FILE if work.plan.network else _HASHES_A_FILE))
     features.coalesce(files).write.mode("overwrite").partitionBy("method").parquet(staging.path("ready", "features"))
-    return _account(staging, settings, run_id)
+    return _account(work)
+
+
+def check_share(counts: EncodeCounts, settings: EncodeSettings) -> None:
+    """Refuse to go on with too few images.
+
+    Raises:
+        InputError: if no image could be encoded, or more failed than the settings allow.
+    """
+    failed = sum(counts.failed.values())
+    reasons = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in counts.failed.items())
+    if not counts.encoded:
+        raise InputError(f"none of the {counts.seen:,} files in {settings.input} could be encoded: {reasons}")
+    if failed > settings.max_failed_share * counts.seen:
+        raise InputError(
+            f"{failed:,} of {counts.seen:,} images failed ({reasons}), more than the share of "
+            f"{settings.max_failed_share:g} that max_failed_share allows"
+        )
 
 
 def work_name(settings: EncodeSettings, plan: EncodePlan) -> str:
@@ -103,47 +211,20 @@ def work_name(settings: EncodeSettings, plan: EncodePlan) -> str:
     return f"encode-{hashlib.sha256(json.dumps(stated).encode()).hexdigest()[:12]}"
 
 
-def _like(images: DataFrame, others: DataFrame, how: str) -> DataFrame:
-    """Join on what tells an image's content; unknown equals unknown, as a manifest knows neither size nor time."""
-    renamed = others.select(*(F.col(name).alias(f"other_{name}") for name in _IDENTITY))
-    same = [F.col(name).eqNullSafe(F.col(f"other_{name}")) for name in _IDENTITY]
-    return images.join(renamed, on=functools.reduce(operator.and_, same), how=how)
+def _earlier(published: DataFrame, listing: Listing, own: DataFrame) -> DataFrame:
+    """Return the published features of images that are the same, and of folders that can't be listed."""
+    listed = listing.images.select(_IDENTITY)
+    reused = published.join(listed, on=_IDENTITY, how="left_semi").join(own.select("path"), on="path", how="left_anti")
+    if not listing.unlisted:
+        return reused
+    folders = listing.refused.where("is_folder").select(F.concat("path", F.lit("/")).alias("folder"))
+    is_inside = F.col("path").startswith(F.col("folder"))
+    kept = published.join(F.broadcast(folders), on=is_inside, how="left_semi")
+    return reused.unionByName(kept.join(listing.images.select("path"), on="path", how="left_anti"))
 
 
-def _done_before(staging: Staging, settings: EncodeSettings, plan: EncodePlan) -> DataFrame | None:
-    """Return the images that a crashed run of the same work, or the published tables, already have."""
-    encoded = _encoded_so_far(staging)
-    is_final = F.col("reason").isNull() | ~F.col("reason").isin(*_PASSING_REASONS)
-    crashed = encoded.where(is_final).select(_IDENTITY) if staging.whole_parts("encoded") else None
-    reusable = _reusable(staging, settings, plan)
-    if reusable is None:
-        return crashed
-    methods = reusable.groupBy(*_IDENTITY).count()
-    complete = methods.where(F.col("count") == F.lit(len(settings.method))).select(_IDENTITY)
-    return complete if crashed is None else complete.unionByName(crashed)
-
-
-def _reusable(staging: Staging, settings: EncodeSettings, plan: EncodePlan) -> DataFrame | None:
-    """Return the published features that this run would compute again just the same, if there may be any."""
-    if settings.overwrite or not settings.reuse or not staging.store.exists("features"):
-        return None
-    same = [(F.col("method") == name) & (F.col("fingerprint") == plan.fingerprint(name)) for name in plan.methods]
-    published = read_table(staging.spark, staging.store, "features").where(functools.reduce(operator.or_, same))
-    pixels = F.col("width").cast("bigint") * F.col("height")
-    within_limits = (F.col("size") <= settings.max_file_bytes) & (pixels <= settings.max_pixels)
-    return published.where(F.col("modified_at").isNotNull() & within_limits)
-
-
-def _encoded_so_far(staging: Staging) -> DataFrame:
-    parts = staging.whole_parts("encoded")
-    if not parts:
-        return staging.spark.createDataFrame([], ENCODED)
-    return staging.spark.read.schema(ENCODED).parquet(*map(literal, parts))
-
-
-def _batch_rows(images: DataFrame) -> int:
-    """Return how many images Arrow may carry at once: a batch's bytes must stay below 2 GiB."""
-    largest = images.agg(F.max("size").alias("largest")).collect()[0]["largest"] or 1
+def _batch_rows(largest: int) -> int:
+    """Return how many images Arrow may carry at once, by the bytes of the largest: a batch must stay below 2 GiB."""
     return max(1, min(BATCH_IMAGES, _BATCH_BYTES // max(1, largest)))
 
 
@@ -160,31 +241,30 @@ def _checkpoints(sizes: dict[int, int], seconds: float) -> Iterator[tuple[int, i
             first, images = bucket + 1, 0
 
 
-def _account(staging: Staging, settings: EncodeSettings, run_id: str) -> EncodeCounts:
-    seen = staging.read("listing", LISTING).count()
-    features = staging.read("ready/features", FEATURES)
-    is_reused = (F.coalesce("run_id", F.lit("")) != F.lit(run_id)).cast("int")
-    methods = (
-        features.groupBy("method").agg(F.count("path").alias("encoded"), F.sum(is_reused).alias("reused")).collect()
-    )
-    failures = staging.read("ready/failures", FAILURES).groupBy("reason").count().orderBy(F.desc("count")).collect()
-    failed = {row["reason"]: row["count"] for row in failures}
-    encoded = {row["method"]: row["encoded"] for row in methods}
-    if not encoded:
-        raise InputError(f"none of the {seen:,} files in {settings.input} could be encoded: {_list(failed)}")
-    for method in settings.method:
-        if encoded.get(method, 0) + sum(failed.values()) != seen:
+def _account(work: Encoding) -> EncodeCounts:
+    features, failures = work.staging.read("ready/features", FEATURES), work.staging.read("ready/failures", FAILURES)
+    kinds = features.select("method", "run_id", F.lit(None).alias("reason"))
+    kinds = kinds.unionByName(failures.select(F.lit(None).alias("method"), F.lit(None).alias("run_id"), "reason"))
+    rows = kinds.groupBy("method", "run_id", "reason").count().orderBy(F.desc("count"), "reason").collect()
+    failed = {row["reason"]: row["count"] for row in rows if row["method"] is None}
+    unseen = _unseen(work, features) if work.listing.unlisted else {}
+    counts = []
+    for method in work.plan.methods:
+        made = {row["run_id"]: row["count"] for row in rows if row["method"] == method}
+        kept, encoded = unseen.get(method, 0), sum(made.values())
+        resumed = sum(count for run_id, count in made.items() if run_id in work.stopped)
+        earlier = encoded - made.get(work.run_id, 0) - resumed - kept
+        seen, repeated = work.listing.seen, work.listing.repeated
+        counts.append(EncodeCounts(seen, repeated, encoded, resumed, earlier, kept, failed))
+        if encoded - kept + sum(failed.values()) + repeated != seen:
             raise DedupError(
-                f"{seen:,} images were listed, but {encoded.get(method, 0):,} have {method} features and "
+                f"{seen:,} rows were listed, but {encoded:,} images have {method} features and "
                 f"{sum(failed.values()):,} failed: do all workers see the same files?"
             )
-    if sum(failed.values()) > settings.max_failed_share * seen:
-        raise InputError(
-            f"{sum(failed.values()):,} of {seen:,} images failed ({_list(failed)}), more than the share of "
-            f"{settings.max_failed_share:g} that max_failed_share allows"
-        )
-    return EncodeCounts(seen, encoded[settings.method[0]], min(row["reused"] for row in methods), failed)
+    return min(counts, key=lambda of_method: of_method.reused)
 
 
-def _list(failed: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in failed.items())
+def _unseen(work: Encoding, features: DataFrame) -> dict[str, int]:
+    """Return by method how many features are of images that were not listed."""
+    kept = features.join(work.listing.images.select("path"), on="path", how="left_anti")
+    return {row["method"]: row["count"] for row in kept.groupBy("method").count().collect()}

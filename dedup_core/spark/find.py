@@ -13,12 +13,12 @@ from pyspark.sql import functions as F
 from dedup_core.config import MAX_CELLS, SearchSettings
 from dedup_core.encoders import is_hash
 from dedup_core.errors import SettingsError
-from dedup_core.spark import cosine_estimates, cosine_joins, groups, joins, vectors
+from dedup_core.spark import cosine_estimates, cosine_joins, groups, hamming_estimates, joins, vectors
 from dedup_core.spark.cosine_clusters import Recall, clustered_node_pairs
-from dedup_core.spark.estimates import check_estimate, check_pairs, check_similar, estimate_search
+from dedup_core.spark.estimates import check_estimate, check_pairs
 from dedup_core.spark.runs import Run
 from dedup_core.spark.schemas import GROUPS, conform
-from dedup_core.spark.store import Staging
+from dedup_core.spark.staging import Staging
 
 _NODES_A_TASK = 2_000_000
 
@@ -30,6 +30,7 @@ class Found:
     Attributes:
         features: the features searched, with the node of each image as its hash.
         nodes: node, first_path, images.
+        images: how many images have features.
         count: how many nodes there are.
         node_pairs: node_a, node_b, score.
         same_score: the score of two images that share a node.
@@ -38,6 +39,7 @@ class Found:
 
     features: DataFrame
     nodes: DataFrame
+    images: int
     count: int
     node_pairs: DataFrame
     same_score: float
@@ -80,41 +82,45 @@ def find_method(run: Run, settings: SearchSettings, method: str, features: DataF
     run.say("  writing the tables")
     with run.stage("write"), ThreadPoolExecutor(1) as beside:
         # Small tables leave cores idle: these two are written while the other two are.
-        grouping = beside.submit(_write_groups, staging, method, table)
-        pairs = staging.finish("pairs", method, joins.path_pairs(members, found.node_pairs, found.same_score))
-        if grouping.done():
-            grouping.result()  # an error of theirs ends the run now, not after the longest table
-        staging.finish("duplicates", method, groups.duplicate_table(features, pairs, is_hash(method)))
+        grouping = beside.submit(_write_groups, staging, method, features, table)
+        if settings.list_pairs:
+            pairs = staging.finish("pairs", method, joins.path_pairs(members, found.node_pairs, found.same_score))
+            if grouping.done():
+                grouping.result()  # an error of theirs ends the run now, not after the longest table
+            staging.finish("duplicates", method, groups.duplicate_table(features, pairs, is_hash(method)))
         grouping.result()
-    counts: dict[str, float | None] = {"codes": found.count, "pairs": expected, **_grouped(table)}
+    counts: dict[str, float | None] = {"images": found.images, "codes": found.count, "pairs": expected}
+    counts |= _grouped(table)
     if found.recall is not None:
         counts |= {"recall": found.recall.share, "recall_pairs": found.recall.pairs}
     run.counts.setdefault("found", {})[method] = counts
 
 
-def _write_groups(staging: Staging, method: str, table: DataFrame) -> None:
+def _write_groups(staging: Staging, method: str, features: DataFrame, table: DataFrame) -> None:
     staging.finish("groups", method, conform(table, GROUPS))
-    staging.finish("removals", method, groups.removal_table(table))
+    staging.finish("removals", method, groups.removal_table(table, features))
 
 
 def _search_hashes(run: Run, settings: SearchSettings, method: str, features: DataFrame, steps: Staging) -> Found:
     nodes = steps.write("nodes", joins.nodes(features))
     count, threshold = nodes.count(), settings.max_distance_threshold
-    check_estimate(run, settings, method, estimate_search(nodes, count, threshold))
+    estimate = hamming_estimates.estimate_search(nodes, count, threshold)
+    check_estimate(run, settings, method, estimate)
     pairs = joins.node_pairs(nodes, count, threshold, settings.chunk_codes)
-    return Found(features, nodes, count, steps.write("node_pairs", pairs), same_score=0.0)
+    return Found(features, nodes, estimate.images, count, steps.write("node_pairs", pairs), same_score=0.0)
 
 
 def _search_embeddings(run: Run, settings: SearchSettings, method: str, features: DataFrame, steps: Staging) -> Found:
     noded, distinct = vectors.with_nodes(features, steps)
     nodes = steps.write("nodes", joins.nodes(noded))
     count, threshold = nodes.count(), settings.min_similarity_threshold
-    check_similar(run, settings, method, cosine_estimates.estimate_search(nodes, distinct, count, threshold))
+    estimate = cosine_estimates.estimate_search(nodes, distinct, count, threshold)
+    check_estimate(run, settings, method, estimate)
     if settings.search == "clustered":
         pairs, recall = _search_cells(run, settings, distinct, count, steps)
-        return Found(noded, nodes, count, pairs, same_score=1.0, recall=recall)
+        return Found(noded, nodes, estimate.images, count, pairs, same_score=1.0, recall=recall)
     pairs = cosine_joins.node_pairs(distinct, count, threshold, steps, settings.chunk_vectors)
-    return Found(noded, nodes, count, steps.write("node_pairs", pairs), same_score=1.0)
+    return Found(noded, nodes, estimate.images, count, steps.write("node_pairs", pairs), same_score=1.0)
 
 
 def _search_cells(

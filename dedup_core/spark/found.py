@@ -13,7 +13,9 @@ from dedup_core.encoders import is_hash
 from dedup_core.errors import InputError, SettingsError
 from dedup_core.spark.duplicate_maps import stage_map
 from dedup_core.spark.links import pairs_of_map
-from dedup_core.spark.store import Staging, Store, read_table
+from dedup_core.spark.runs import newest_search, records
+from dedup_core.spark.staging import Staging, read_table
+from dedup_core.spark.store import Store
 from dedup_core.spark.thresholds import threshold_grid, with_threshold
 
 _NAME = "duplicate map"
@@ -69,6 +71,7 @@ def read_tables(spark: SparkSession, store: Store, method: str) -> Found:
         InputError: if there are none, or no images were compared.
     """
     ascending = is_hash(method)
+    _refuse_unlisted(store, method)
     duplicates, pairs = (_of_method(spark, store, table, method) for table in ("duplicates", "pairs"))
     images = duplicates.select("path")
     if not (n_images := images.count()):
@@ -98,14 +101,20 @@ def _of_method(spark: SparkSession, store: Store, table: str, method: str) -> Da
     return rows.where(F.col("method") == method)
 
 
+def _refuse_unlisted(store: Store, method: str) -> None:
+    if not newest_search(method, records(store)).get("settings", {}).get("list_pairs", True):
+        raise SettingsError(
+            f"the {method} pairs in {store.url} were counted and not listed (--no-list-pairs), so there is nothing to "
+            "evaluate: run jobs/find_duplicates.py with --list-pairs"
+        )
+
+
 def _loosest(store: Store, pairs: DataFrame, method: str, ascending: bool) -> float:
     """Return the threshold of the search, as its record says; without a record the loosest score of a pair."""
     scores = pairs.agg(F.min("score").alias("least"), F.max("score").alias("most")).collect()[0]
     found = scores["most"] if ascending else scores["least"]
     name = "max_distance_threshold" if ascending else "min_similarity_threshold"
-    for record in reversed(store.entries("runs")):
-        content = store.read_json("runs", record)
-        if method in content.get("counts", {}).get("found", {}):
-            searched = float(content["settings"][name])
-            return searched if found is None else (max if ascending else min)(searched, found)
+    if search := newest_search(method, records(store)):
+        searched = float(search["settings"][name])
+        return searched if found is None else (max if ascending else min)(searched, found)
     return (0.0 if ascending else 1.0) if found is None else float(found)

@@ -11,17 +11,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dedup_core.config import EvaluateSettings
 from dedup_core.errors import InputError, SettingsError
+from dedup_core.spark.columns import column, column_names, has_column
 from dedup_core.spark.duplicate_maps import stage_map
 from dedup_core.spark.links import EXAMPLES, pairs_of_map, pairs_of_table, refuse, refuse_nulls
-from dedup_core.spark.store import Staging, literal
+from dedup_core.spark.reading import READING_ERRORS, read_parquet, reason_of
+from dedup_core.spark.remote_files import for_spark
+from dedup_core.spark.staging import Staging
+from dedup_core.spark.text_files import read_csv
 
 NAME = "ground truth"
+
+_CSV_ENDINGS = tuple(f"{kind}{packed}" for kind in (".csv", ".tsv") for packed in ("", ".gz", ".bz2"))
 
 
 @dataclass(frozen=True)
@@ -61,17 +66,7 @@ def read_truth(spark: SparkSession, settings: EvaluateSettings, staging: Staging
         # Every path of a pair once.
         images = pairs.select(F.explode(F.array("path_a", "path_b")).alias("path")).distinct()
         return Truth(images, is_complete=False, has_labels=False, table=pairs)
-    if {settings.path_column, settings.label_column} <= set(table.columns):
-        path, label = F.col(settings.path_column).cast("string"), F.col(settings.label_column).cast("string")
-        labels = table.select(path.alias("path"), label.alias("label"))
-        refuse_nulls(NAME, labels, "path")
-        repeated = labels.groupBy("path").agg(F.count("*").alias("times")).where(F.col("times") > F.lit(1))
-        refuse(repeated, "path", f"{NAME} labels images more than once")
-        return Truth(labels.select("path"), is_complete=True, has_labels=True, table=labels)
-    raise SettingsError(
-        f"--ground-truth: {location} needs columns path_a and path_b, or {settings.path_column} and "
-        f"{settings.label_column} (--path-column, --label-column); it has {', '.join(table.columns)}"
-    )
+    return _truth_of_labels(table, settings)
 
 
 def fitted(truth: Truth, images: DataFrame, failures: DataFrame | None, say: Callable[[str], None]) -> Truth:
@@ -106,14 +101,30 @@ def fitted(truth: Truth, images: DataFrame, failures: DataFrame | None, say: Cal
     return _of_images(truth, images)
 
 
+def _truth_of_labels(table: DataFrame, settings: EvaluateSettings) -> Truth:
+    named = [(settings.path_column, "--path-column"), (settings.label_column, "--label-column")]
+    if not any(has_column(table, name) for name, _ in named):
+        raise SettingsError(
+            f"--ground-truth: {settings.ground_truth} needs columns path_a and path_b, or "
+            f"{' and '.join(name for name, _ in named)} ({', '.join(option for _, option in named)}); "
+            f"it has {', '.join(column_names(table))}"
+        )
+    where = f"the {NAME} {settings.ground_truth}"
+    path, label = (column(table, name, option, where).cast("string") for name, option in named)
+    labels = table.select(path.alias("path"), label.alias("label"))
+    refuse_nulls(NAME, labels, "path")
+    repeated = labels.groupBy("path").agg(F.count("*").alias("times")).where(F.col("times") > F.lit(1))
+    refuse(repeated, "path", f"{NAME} labels images more than once")
+    return Truth(labels.select("path"), is_complete=True, has_labels=True, table=labels)
+
+
 def _read_table(spark: SparkSession, location: str) -> DataFrame:
+    if not location.lower().endswith(_CSV_ENDINGS):
+        return read_parquet(spark, location, f"the {NAME} (.json, .csv or Parquet)")
     try:
-        if location.lower().endswith((".csv", ".csv.gz")):
-            return spark.read.csv(literal(location), header=True, multiLine=True, escape='"')
-        return spark.read.parquet(literal(location))
-    except AnalysisException as error:
-        first_line = next(iter(str(error).splitlines()), "")
-        raise InputError(f"can't read the {NAME} {location} (.json, .csv or Parquet): {first_line}") from error
+        return read_csv(spark, for_spark(location))
+    except READING_ERRORS as error:
+        raise InputError(f"can't read the {NAME} {location}: {reason_of(error)}") from error
 
 
 def _difference(paths: DataFrame, where: str) -> str | None:
@@ -124,7 +135,7 @@ def _difference(paths: DataFrame, where: str) -> str | None:
 
 def _of_images(truth: Truth, images: DataFrame) -> Truth:
     table = truth.table
-    for column in ("path",) if truth.has_labels else ("path_a", "path_b"):
-        table = table.join(images.withColumnRenamed("path", column), on=column, how="left_semi")
+    for name in ("path",) if truth.has_labels else ("path_a", "path_b"):
+        table = table.join(images.withColumnRenamed("path", name), on=name, how="left_semi")
     known = truth.images.join(images, on="path", how="left_semi")
     return replace(truth, images=known, table=table.select(truth.table.columns))

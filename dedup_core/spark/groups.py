@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from dedup_core import groups as kernels
 from dedup_core.errors import DedupError
 from dedup_core.spark.schemas import DUPLICATES, GROUPS, REMOVALS, conform, names
-from dedup_core.spark.store import Staging
+from dedup_core.spark.staging import Staging
 
 _EDGES = "node_a BIGINT, node_b BIGINT"
 _LABELS = "node BIGINT, root BIGINT"
@@ -31,14 +31,14 @@ def components(edges: DataFrame, staging: Staging, edges_a_task: int = 5_000_000
     between the rounds cuts the lineage.
 
     Args:
-        edges: columns node_a, node_b.
+        edges: columns node_a, node_b; read several times, and so best from a table.
         staging: where the rounds are written.
         edges_a_task: how many edges one task contracts; memory of a task follows from it.
 
     Raises:
         DedupError: if the components have not settled after 60 rounds.
     """
-    current, state = _staged(edges.select("node_a", "node_b"), staging, "round-0")
+    current, state = edges.select("node_a", "node_b"), (edges.count(), 0)
     for number in range(1, _MAX_ROUNDS + 1):
         tasks = -(-state[0] // edges_a_task)
         if tasks <= 1:
@@ -104,9 +104,18 @@ def group_table(members: DataFrame, removed: DataFrame) -> DataFrame:
     return fate.withColumns({"keep": keep, "kept_path": kept_path}).select(*names(GROUPS), "kept_path")
 
 
-def removal_table(groups: DataFrame) -> DataFrame:
-    """Return the ``removals`` table from the groups."""
-    return conform(groups.where(~F.col("keep")), REMOVALS)
+def removal_table(groups: DataFrame, features: DataFrame) -> DataFrame:
+    """Return the ``removals`` table: an image goes with all names of its file, so that no link is left to nothing.
+
+    Args:
+        groups: as `group_table` returns them.
+        features: path, other_names.
+    """
+    removed = groups.where(~F.col("keep"))
+    named = features.where(F.size("other_names") > F.lit(0)).select("path", "other_names")
+    others = removed.join(named, on="path", how="inner")
+    linked = others.withColumn("path", F.explode("other_names")).drop("other_names")
+    return conform(removed, REMOVALS).unionByName(conform(linked, REMOVALS))
 
 
 def duplicate_table(features: DataFrame, pairs: DataFrame, smaller_is_closer: bool) -> DataFrame:

@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core.errors import InputError
-from dedup_core.spark.store import Staging
+from dedup_core.spark.staging import Staging
 
 EXAMPLES = 3
 
@@ -54,7 +54,8 @@ def pairs_of_table(label: str, rows: DataFrame, staging: Staging) -> DataFrame:
         InputError: if a path is missing, an image is paired with itself, or a row stands there twice.
     """
     refuse_nulls(label, rows, "path_a", "path_b")
-    listed = rows.select(F.col("path_a").alias("path"), F.col("path_b").alias("other"), F.lit(0).alias("position"))
+    path, other = F.col("path_a").cast("string"), F.col("path_b").cast("string")
+    listed = rows.select(path.alias("path"), other.alias("other"), F.lit(0).alias("position"))
     return _staged_pairs(label, listed, staging)[0]
 
 

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import functools
 import glob
+import itertools
 import os
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import quote, unquote_to_bytes
+from typing import Any
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pyarrow import fs
 from pyspark.sql import DataFrame
 
 from dedup_core.errors import InputError
-from dedup_core.locations import arrow_url, has_scheme
-from dedup_core.picture import Failure, read
+from dedup_core.files import ImageFile, is_ours, look, name_in, walk
+from dedup_core.locations import alternatives, fixed_part, is_glob
 from dedup_core.spark.schemas import CONTENTS, conform
-from dedup_core.spark.store import Staging
+from dedup_core.spark.staging import Staging
 
 _LISTING_ROWS = 100_000
-_REMOTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:(?://[^/]*)?)(.*)", re.DOTALL)
-_ARROW_LISTING = pa.schema(
-    [("path", pa.string()), ("size", pa.int64()), ("modified_at", pa.timestamp("us", "UTC")), ("uri", pa.string())]
-)
+_CALENDAR = (-2_208_988_800_000_000, 253_402_300_800_000_000)  # 1900 to 9999 in microseconds: what Spark can write
+FOUND_ARROW = pa.schema(
+    [
+        ("path", pa.string()), ("size", pa.int64()), ("modified_at", pa.timestamp("us", "UTC")),
+        ("identity", pa.string()), ("uri", pa.string()), ("file_id", pa.string()), ("is_link", pa.bool_()),
+        ("is_folder", pa.bool_()), ("reason", pa.string()), ("message", pa.string()),
+    ]
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,122 +39,82 @@ class LocalImages:
     recursive: bool
 
     def list_into(self, staging: Staging) -> None:
-        """Write the listing, some 100,000 rows at a time.
+        """Write what there is, some 100,000 rows at a time.
 
         Raises:
             InputError: if the input is missing or holds no files.
         """
-        rows = self._rows()
-        try:
-            first = next(rows)
-        except StopIteration:
-            raise InputError(f"no files in {self.location} (names that begin with '.' are passed over)") from None
-        with staging.open_output("listing", "part-0.parquet") as file, pq.ParquetWriter(file, _ARROW_LISTING) as writer:
-            for batch in _batches(first, rows):
-                writer.write_table(pa.Table.from_pylist(batch, schema=_ARROW_LISTING))
+        files = self._files()
+        first = next(files, None)
+        if first is None:
+            raise InputError(
+                f"no files in {self.location} (names that begin with '.' are passed over, and what a run of ours wrote)"
+            )
+        rows = map(found_row, itertools.chain([first], files))
+        with staging.open_output("found", "part-0.parquet") as file, pq.ParquetWriter(file, FOUND_ARROW) as writer:
+            while batch := list(itertools.islice(rows, _LISTING_ROWS)):
+                writer.write_table(pa.Table.from_pylist(batch, schema=FOUND_ARROW))
 
     def contents(self, listing: DataFrame) -> DataFrame:
         """Leave the reading to the workers."""
         return conform(listing, CONTENTS)
 
-    def _rows(self) -> Iterator[dict[str, object]]:
+    def _files(self) -> Iterator[ImageFile]:
         if os.path.isdir(self.location):
-            return (_row(path, self.location) for path in self._walk(self.location))
-        if os.path.exists(self.location):
-            return iter([_row(self.location, os.path.dirname(self.location))])
-        if not glob.has_magic(self.location):
+            return self._folder()
+        if os.path.lexists(self.location):
+            return iter([look(self.location, name_in(os.path.dirname(self.location), self.location), is_link=False)])
+        if not is_glob(self.location):
             raise InputError(
                 f"the input does not exist: {self.location} (on another filesystem give its scheme: hdfs://, s3a://)"
             )
-        base = fixed_part(self.location)
-        return (_row(path, base) for path in self._matches())
+        return self._matches(fixed_part(self.location))
 
-    def _matches(self) -> Iterator[str]:
-        for path in sorted(set(glob.iglob(self.location, recursive=True))):
-            if os.path.isfile(path):
-                yield path
-            elif self.recursive and "**" not in self.location:
-                yield from self._walk(path)
-
-    def _walk(self, folder: str) -> Iterator[str]:
+    def _folder(self) -> Iterator[ImageFile]:
         try:
-            with os.scandir(folder) as entries:
-                visible = [entry for entry in entries if not entry.name.startswith(".")]
-        except OSError:
-            yield folder  # the worker that tries to read it will say why that fails
-            return
-        for entry in visible:
-            if entry.is_dir():
-                if self.recursive and not entry.is_symlink():  # a link to a folder may lead round in a circle
-                    yield from self._walk(entry.path)
-            else:
-                yield entry.path
+            os.scandir(self.location).close()
+        except OSError as error:
+            raise InputError(f"the input {self.location} can't be listed: {error.strerror or error}") from error
+        return walk(self.location, self.recursive)
+
+    def _matches(self, base: str) -> Iterator[ImageFile]:
+        inside = alternatives(os.path.relpath(self.location, base or "."))
+        patterns = [os.path.join(glob.escape(base), pattern) for pattern in inside]
+        for path in sorted({path for pattern in patterns for path in glob.iglob(pattern, recursive=True)}):
+            if is_ours(path, base):
+                continue
+            if not os.path.isdir(path):
+                yield look(path, name_in(base, path), os.path.realpath(path) != os.path.abspath(path))
+            elif self.recursive and "**" not in self.location:
+                yield from walk(path, True, base)
 
 
-def read_uri(uri: str, max_bytes: int) -> bytes | Failure:
-    """Read one file in a worker: from a disk, or through Arrow's filesystems."""
-    local = local_path(uri)
-    if local is not None:
-        return read(os.fsdecode(unquote_to_bytes(local)) if uri.startswith("file:") else local, max_bytes)
-    try:
-        root, path = _REMOTE.match(uri).groups()  # type: ignore[union-attr]  # what has a scheme matches
-        filesystem, base = _filesystem(root)
-        with filesystem.open_input_file(place_of(filesystem.type_name, base, path)) as file:
-            if file.size() > max_bytes:
-                return Failure("too_large", f"{file.size():,} bytes, over the limit of {max_bytes:,}")
-            return bytes(file.readall())
-    except FileNotFoundError:
-        return Failure("vanished", "the file was listed, but is gone")
-    except (OSError, pa.ArrowException) as error:
-        return Failure("unreadable", f"the file can't be read: {' '.join(str(error).split())}")
-
-
-def place_of(filesystem: str, base: str, key: str) -> str:
-    """Return where a key lies for a kind of filesystem: below its bucket, or on HDFS, which has none, from the root."""
-    place = "/".join(part for part in (base.strip("/"), key.lstrip("/")) if part)
-    return f"/{place}" if filesystem == "hdfs" else place
-
-
-@functools.lru_cache(maxsize=16)
-def _filesystem(root: str) -> tuple[fs.FileSystem, str]:
-    """Return the filesystem of a URL's scheme and authority; a key after it may hold what a URL may not."""
-    return fs.FileSystem.from_uri(arrow_url(root))
-
-
-def local_path(location: str) -> str | None:
-    """Return the path on a disk that a location names, or None for another filesystem."""
-    if location.startswith("file:"):
-        return "/" + location.removeprefix("file:").lstrip("/")
-    return None if has_scheme(location) else os.path.expanduser(location)
-
-
-def fixed_part(pattern: str) -> str:
-    """Return the folder that a glob starts from: "/a/b" for "/a/b/*/c.jpg"."""
-    fixed = re.split(r"[*?\[{]", pattern, maxsplit=1)[0]
-    return os.path.dirname(fixed) if fixed != pattern else pattern
-
-
-def _row(path: str, base: str) -> dict[str, object]:
-    try:
-        status = os.stat(path)
-        size, modified = status.st_size, round(status.st_mtime * 1e6)
-    except OSError:
-        size, modified = None, None
-    relative = os.path.relpath(path, base or ".")
-    readable = os.fsencode(relative).decode("utf-8", "backslashreplace")
+def found_row(file: ImageFile) -> dict[str, Any]:
+    """Return a file as a row of ``schemas.FOUND``."""
+    reason, message = (None, None) if file.failure is None else (file.failure.reason, file.failure.message)
     return {
-        "path": readable,
-        "size": size,
-        "modified_at": modified,
-        "uri": "file://" + quote(os.fsencode(os.path.abspath(path))),
+        "path": file.name,
+        "size": file.size,
+        "modified_at": moment(file.modified_at),
+        "identity": file.identity,
+        "uri": None if file.failure else file_uri(file.path),
+        "file_id": file.file_id,
+        "is_link": file.is_link,
+        "is_folder": file.failure is not None,
+        "reason": reason,
+        "message": message,
     }
 
 
-def _batches(first: dict[str, object], rows: Iterable[dict[str, object]]) -> Iterator[list[dict[str, object]]]:
-    batch = [first]
-    for row in rows:
-        if len(batch) == _LISTING_ROWS:
-            yield batch
-            batch = []
-        batch.append(row)
-    yield batch
+def file_uri(path: str | bytes) -> str:
+    """Return where a worker reads a local file: its bytes, whatever they are, as a URI."""
+    return "file://" + quote(os.path.abspath(os.fsencode(path)))
+
+
+def moment(microseconds: int | None) -> int | None:
+    """Return a time that a calendar knows, in microseconds since 1970, and None for one that no calendar does.
+
+    Disks hold any number as a time. For people alone: what tells a file's content is its identity.
+    """
+    is_known = microseconds is not None and _CALENDAR[0] <= microseconds < _CALENDAR[1]
+    return microseconds if is_known else None

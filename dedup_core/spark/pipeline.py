@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -17,26 +16,41 @@ from dedup_core.config import (
     ReportSettings,
     SearchSettings,
 )
-from dedup_core.errors import InputError, SettingsError, to_install
-from dedup_core.spark import features as encoding
+from dedup_core.errors import InputError, LimitError, SettingsError, to_install
+from dedup_core.ledger import PLACES, REPORT
+from dedup_core.locations import fixed_part, lies_inside, normal
 from dedup_core.spark.encoding_tasks import EncodePlan
-from dedup_core.spark.exports import clear_exports, export_maps
+from dedup_core.spark.exports import export_maps, export_names, stale_exports
+from dedup_core.spark.features import Encoding, check_share, encode_all, finish_tables, work_name
 from dedup_core.spark.find import check_features, find_method
-from dedup_core.spark.local_files import local_path
-from dedup_core.spark.runs import Run
-from dedup_core.spark.schemas import FEATURES, TABLES, conform
+from dedup_core.spark.given_features import read_features
+from dedup_core.spark.publishing import publish
+from dedup_core.spark.runs import Run, source_of
+from dedup_core.spark.schemas import FEATURES
 from dedup_core.spark.sources import open_source
-from dedup_core.spark.store import Staging, Store, literal, read_table
+from dedup_core.spark.staging import Staging
+from dedup_core.spark.store import Store
 
 Say = Callable[[str], None]
+
+_ENCODED = ("features", "failures")
+_FOUND = ("pairs", "duplicates", "groups", "removals")
+_PAGE = f"{REPORT}/{ReportSettings.model_fields['report_name'].default}"
 
 
 def run_pipeline(spark: SparkSession, settings: PipelineSettings, say: Say) -> Run:
     """Make every table from images."""
-    run = _open_run(spark, settings, say, settings.input)
+    files = [_PAGE] if settings.report else []
+    run = _open_run(spark, settings, say, settings.input, [*_ENCODED, *_FOUND], [*files, *export_names(settings)])
     encoded = _encode(run, settings)
-    found = _find(run, settings, encoded.read("ready/features", FEATURES))
-    _close_run(run, settings, [encoded, found])
+    try:
+        found = _find(run, settings, encoded.read("ready/features", FEATURES))
+    except LimitError as error:
+        # A stricter threshold needs the features, and they cost the most: they are there for the next attempt.
+        run.counts.pop("found", None)
+        _close_encoding(run, encoded)
+        raise LimitError(f"{error}. {_how_to_go_on(run, settings)}") from error
+    _close_search(run, settings, [encoded, found])
     if settings.report:
         _report(run, settings)
     return run
@@ -44,27 +58,56 @@ def run_pipeline(spark: SparkSession, settings: PipelineSettings, say: Say) -> R
 
 def run_encode(spark: SparkSession, settings: EncodeSettings, say: Say) -> Run:
     """Make the ``features`` and ``failures`` tables from images."""
-    run = _open_run(spark, settings, say, settings.input)
-    return _close_run(run, settings, [_encode(run, settings)])
+    run = _open_run(spark, settings, say, settings.input, _ENCODED)
+    return _close_encoding(run, _encode(run, settings))
 
 
 def run_find(spark: SparkSession, settings: FindSettings, say: Say) -> Run:
     """Make the ``pairs``, ``duplicates``, ``groups`` and ``removals`` tables from features.
 
     Raises:
-        InputError: if there is no features table.
-        SettingsError: if it lacks a method.
+        InputError: if there is no features table, or it holds what can't be searched.
+        SettingsError: if it lacks a method, or lies where this run writes.
     """
     store = Store(settings.output)
-    if settings.features is None:
-        table, source = read_table(spark, store, "features"), _source_of(store)
-    elif Store(settings.features).exists():
-        table = conform(spark.read.parquet(literal(Store(settings.features).path())), FEATURES)
-        source = settings.features
-    else:
-        raise InputError(f"--features: there is no table at {settings.features}")
-    run = _open_run(spark, settings, say, source)
-    return _close_run(run, settings, [_find(run, settings, table)])
+    own = store.path("features")
+    location = own if settings.features is None else settings.features
+    is_own = lies_inside(location, own) and lies_inside(own, location)
+    source = source_of(store) if is_own else normal(location)
+    features = read_features(spark, location, settings.method, say)
+    run = _open_run(spark, settings, say, source, _FOUND, export_names(settings))
+    if run.replaces_all and lies_inside(location, own):
+        raise SettingsError(f"--overwrite would replace the features in {own}, which are to be searched")
+    check_features(features, settings.method)
+    return _close_search(run, settings, [_find(run, settings, features)])
+
+
+def _open_run(
+    spark: SparkSession, settings: JobSettings, say: Say, source: str, tables: Sequence[str], files: Sequence[str] = ()
+) -> Run:
+    store = Store(settings.output)
+    run = Run(spark, store, settings, say, normal(source))
+    if isinstance(settings, EncodeSettings):
+        _check_input(store, run.source)
+    methods = getattr(settings, "method", ())
+    run.check_output(tables, methods, files)
+    return run
+
+
+def _check_input(store: Store, source: str) -> None:
+    """Refuse an input that the output would come to lie in, or that lies where runs write.
+
+    Raises:
+        SettingsError: says which.
+    """
+    if lies_inside(store.url, source):
+        raise SettingsError(f"the output folder {store.url} lies inside the input {source}: choose one outside it")
+    for place in PLACES:
+        if lies_inside(fixed_part(source), store.path(place)):
+            raise SettingsError(
+                f"the input {source} lies in {store.url}/{place}, where a run writes its tables: choose another output "
+                "folder"
+            )
 
 
 def _report(run: Run, settings: PipelineSettings) -> None:
@@ -76,31 +119,11 @@ def _report(run: Run, settings: PipelineSettings) -> None:
 
     run.say("Writing the report")
     with run.stage("report"):
-        write_report(run.spark, ReportSettings.model_validate({"output": settings.output}), say=lambda _line: None)
-
-
-def _open_run(spark: SparkSession, settings: JobSettings, say: Say, source: str) -> Run:
-    store = Store(settings.output)
-    local = local_path(source)
-    run = Run(spark, store, settings, say, source if local is None else os.path.abspath(local))
-    if isinstance(settings, EncodeSettings) and _lies_inside(store.url, source):
-        raise SettingsError(f"the output folder {store.url} lies inside the input {run.source}: choose one outside it")
-    run.check_output()
-    return run
-
-
-def _lies_inside(output: str, folder: str) -> bool:
-    inner, outer = (
-        location if (local := local_path(location)) is None else os.path.realpath(local)
-        for location in (output, folder)
-    )
-    return f"{inner.rstrip('/')}/".startswith(f"{outer.rstrip('/')}/")
-
-
-def _source_of(store: Store) -> str:
-    """Return what the tables of a store were made from, as its newest record says."""
-    record = store.newest_record()
-    return str(record["source"]) if record else store.url
+        try:
+            write_report(run.spark, ReportSettings.model_validate({"output": settings.output}), say=lambda _line: None)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the run is finished
+            reason = next(iter(str(error).splitlines()), type(error).__name__)
+            run.say(f"No report: {reason} (the tables are whole; jobs/report.py tries again)")
 
 
 def _encode(run: Run, settings: EncodeSettings) -> Staging:
@@ -109,17 +132,23 @@ def _encode(run: Run, settings: EncodeSettings) -> Staging:
         run.say(f"  {done:,} of {total:,} images, {done / seconds:,.0f} a second{rest}")
 
     plan = EncodePlan.of(settings)
-    staging = Staging(run.spark, run.store, encoding.work_name(settings, plan))
+    staging = Staging(run.spark, run.store, work_name(settings, plan))
     run.say(f"Encoding {settings.input} by {', '.join(settings.method)}")
     with run.stage("encode"):
-        encoding.encode_all(open_source(run.spark, settings), staging, settings, plan, progress)
-        counts = encoding.finish_tables(staging, settings, plan, run.run_id)
-    run.counts |= {"seen": counts.seen, "encoded": counts.encoded, "reused": counts.reused, "failed": counts.failed}
+        work = Encoding.of(open_source(run.spark, settings), staging, settings, plan, run.run_id)
+        encode_all(open_source(run.spark, settings), work, progress)
+        counts = finish_tables(work)
+    run.counts |= vars(counts)
+    try:
+        check_share(counts, settings)
+    except InputError as error:
+        staging.clear("ready", "features")
+        publish(run.store, [staging])
+        raise InputError(f"{error} (which: the table {run.store.url}/failures)") from error
     return staging
 
 
 def _find(run: Run, settings: SearchSettings, features: DataFrame) -> Staging:
-    check_features(features, settings.method)
     staging = Staging(run.spark, run.store, "find")
     staging.clear()  # an earlier run's that crashed
     for method in settings.method:
@@ -127,21 +156,35 @@ def _find(run: Run, settings: SearchSettings, features: DataFrame) -> Staging:
     return staging
 
 
-def _close_run(run: Run, settings: JobSettings, work: list[Staging]) -> Run:
-    """Publish all tables one after the other, then the exports, and the record last."""
+def _how_to_go_on(run: Run, settings: PipelineSettings) -> str:
+    stale = "; pairs and groups there are still an earlier run's" if run.store.exists("groups") else ""
+    return (
+        f"The features are in {run.store.url}/features{stale}: jobs/find_duplicates.py --output {settings.output} with "
+        "such an option searches them"
+    )
+
+
+def _close_encoding(run: Run, work: Staging) -> Run:
+    """Publish features and failures, and the record last."""
     with run.stage("publish"):
-        if run.replaces_all:
-            for name in [*TABLES, "evaluation", "report", "runs"]:
-                run.store.delete(name)
-        for staging in work:
-            staging.publish()
-        if run.replaces_all:
-            clear_exports(run)
-        elif isinstance(settings, SearchSettings):
-            clear_exports(run, settings.method)
-        if isinstance(settings, SearchSettings) and settings.export_json:
-            export_maps(run, settings)
-        for staging in work:
-            staging.clear()
+        run.publish([work], gone=_of_another_input(run))
     run.record()
     return run
+
+
+def _close_search(run: Run, settings: SearchSettings, work: list[Staging]) -> Run:
+    """Publish all tables one after the other, then the exports, and the record last."""
+    exports, gone = export_names(settings), _of_another_input(run) or stale_exports(run.store, settings.method)
+    if not settings.list_pairs:
+        gone += [f"{table}/method={method}" for table in ("pairs", "duplicates") for method in settings.method]
+    with run.stage("publish"):
+        run.publish(work, exports, gone)
+        written = export_maps(run, settings) if settings.export_json else []
+        run.store.write_ledger(run.store.read_ledger().without_files(set(exports).difference(written)))
+    run.record()
+    return run
+
+
+def _of_another_input(run: Run) -> list[str]:
+    """Return what of ours goes because it was made from another input."""
+    return sorted(run.store.read_ledger().files) if run.replaces_all else []

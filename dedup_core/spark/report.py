@@ -12,13 +12,19 @@ from pyspark.sql import functions as F
 from dedup_core.config import ReportSettings
 from dedup_core.encoders import ENCODERS
 from dedup_core.errors import SettingsError
+from dedup_core.ledger import REPORT
 from dedup_core.report import render
 from dedup_core.report_data import ImageFile, MethodResult, ReportData, RunFacts
 from dedup_core.spark import report_sample as sampling
+from dedup_core.spark.publishing import refuse_foreign
+from dedup_core.spark.remote_files import for_spark
 from dedup_core.spark.report_evaluation import evaluations
 from dedup_core.spark.report_images import pictures
-from dedup_core.spark.schemas import FEATURES, conform
-from dedup_core.spark.store import Store, literal, read_table
+from dedup_core.spark.runs import newest_search
+from dedup_core.spark.runs import records as newest_first
+from dedup_core.spark.schemas import FEATURES, TABLES, conform
+from dedup_core.spark.staging import read_table
+from dedup_core.spark.store import Store
 
 _RUNS_SHOWN = 3
 Record = Mapping[str, Any]
@@ -32,9 +38,11 @@ def write_report(spark: SparkSession, settings: ReportSettings, say: Callable[[s
         SettingsError: if they have none of the methods to show.
     """
     store = Store(settings.output)
+    name = f"{REPORT}/{settings.report_name}"
+    refuse_foreign(store, [], [], [name])
     report = gather(spark, store, settings)
     page = render(report)
-    name = f"report/{settings.report_name}"
+    store.write_ledger(store.read_ledger().with_files([name]))
     store.write_lines(name, [page])
     missing = sum(file.thumbnail is None for file in report.files.values())
     say(f"Report   {store.url}/{name} ({len(page.encode()) / 1e6:.1f} MB)")
@@ -49,14 +57,14 @@ def gather(spark: SparkSession, store: Store, settings: ReportSettings) -> Repor
         InputError: if there are no tables.
         SettingsError: if they have none of the methods to show.
     """
-    images = _images(read_table(spark, store, "duplicates"), settings)
+    records = list(newest_first(store))
+    images = _images(spark, store, settings, records)
     tables = _tables(spark, store, list(images))
-    records = _records(store)
     groups = sampling.group_sample(tables, settings.max_groups, settings.max_images_per_group)
     pairs = sampling.pair_sample(tables)
     failures = read_table(spark, store, "failures") if store.exists("failures") else None
     counted = sampling.method_results(tables, images, _thresholds(tables, records))
-    results = tuple(_with_recall(result, records) for result in counted)
+    results = tuple(_with_search(result, records) for result in counted)
     return ReportData(
         source=records[0]["source"] if records else store.url,
         methods=results,
@@ -73,30 +81,40 @@ def _note(missing: int) -> str:
     return f"; {missing:,} images have no picture: if they have moved, name their folder by --images" if missing else ""
 
 
-def _images(duplicates: DataFrame, settings: ReportSettings) -> dict[str, int]:
+def _images(spark: SparkSession, store: Store, settings: ReportSettings, records: Sequence[Record]) -> dict[str, int]:
     """Return method to number of images compared, of the methods to show."""
-    rows = duplicates.groupBy("method").count().collect()
-    present = {row["method"]: row["count"] for row in sorted(rows, key=lambda row: row["method"])}
+    present = _unlisted(records)
+    if not present or store.exists("duplicates"):
+        rows = read_table(spark, store, "duplicates").groupBy("method").count().collect()
+        present |= {row["method"]: row["count"] for row in rows}
     for method in settings.report_method or ():
         if method not in present:
             raise SettingsError(
-                f"--report-method: there are no duplicates by {method}; the tables hold {', '.join(present) or 'none'}"
+                f"--report-method: there are no duplicates by {method}; the tables hold "
+                f"{', '.join(sorted(present)) or 'none'}"
             )
-    return {method: present[method] for method in dict.fromkeys(settings.report_method or present)}
+    return {method: present[method] for method in dict.fromkeys(settings.report_method or sorted(present))}
+
+
+def _unlisted(records: Sequence[Record]) -> dict[str, int]:
+    """Return method to number of images compared, of methods whose newest search listed no pairs."""
+    methods = {method for record in records for method in record.get("counts", {}).get("found", {})}
+    searches = {method: newest_search(method, records) for method in methods}
+    return {
+        method: search["counts"]["found"][method]["images"]
+        for method, search in searches.items()
+        if not _lists_pairs(search)
+    }
 
 
 def _tables(spark: SparkSession, store: Store, methods: Sequence[str]) -> sampling.Tables:
     def shown(table: str) -> DataFrame:
+        if table == "pairs" and not store.exists(table):
+            return spark.createDataFrame([], TABLES[table])
         return read_table(spark, store, table).where(F.col("method").isin(list(methods)))
 
     ascending = {method: method in ENCODERS and ENCODERS[method].feature == "hash" for method in methods}
     return sampling.Tables(shown("pairs"), shown("groups"), shown("removals"), ascending)
-
-
-def _records(store: Store) -> list[Record]:
-    """Return the records of the runs that made the tables, newest first."""
-    names = [name for name in store.entries("runs") if name.endswith(".json")]
-    return [store.read_json("runs", name) for name in reversed(names)]
 
 
 def _worth_showing(records: Sequence[Record]) -> list[Record]:
@@ -105,24 +123,27 @@ def _worth_showing(records: Sequence[Record]) -> list[Record]:
     return [record for record in records if record not in evaluated[1:]][:_RUNS_SHOWN]
 
 
-def _newest_search(method: str, records: Sequence[Record]) -> Record:
-    """Return the record of the newest run that searched by a method; an empty one if there is none."""
-    return next((record for record in records if method in record.get("counts", {}).get("found", {})), {})
-
-
 def _thresholds(tables: sampling.Tables, records: Sequence[Record]) -> dict[str, float | None]:
     found: dict[str, float | None] = {}
     for method, ascending in tables.ascending.items():
         name = "max_distance_threshold" if ascending else "min_similarity_threshold"
-        found[method] = _newest_search(method, records).get("settings", {}).get(name)
+        found[method] = newest_search(method, records).get("settings", {}).get(name)
     return found
 
 
-def _with_recall(result: MethodResult, records: Sequence[Record]) -> MethodResult:
-    """Say of a method whose newest search was clustered that it was, and what recall it measured."""
-    search = _newest_search(result.name, records)
+def _lists_pairs(search: Record) -> bool:
+    return search.get("settings", {}).get("list_pairs", True)
+
+
+def _with_search(result: MethodResult, records: Sequence[Record]) -> MethodResult:
+    """Say of a method whose newest search was clustered what recall it measured, and how many pairs were not listed."""
+    search = newest_search(result.name, records)
     counts = search["counts"]["found"][result.name] if search else {}
-    return replace(result, is_exact=False, recall=counts["recall"]) if "recall" in counts else result
+    if "recall" in counts:
+        result = replace(result, is_exact=False, recall=counts["recall"])
+    if search and not _lists_pairs(search):
+        result = replace(result, lists_pairs=False, pairs=counts["pairs"])
+    return result
 
 
 def _files(
@@ -155,7 +176,7 @@ def _features(spark: SparkSession, store: Store, records: Sequence[Record]) -> D
     other = next((r["settings"]["features"] for r in records if r["settings"].get("features")), None)
     if other is None or not Store(other).exists():
         return None
-    return conform(spark.read.parquet(literal(other)), FEATURES)
+    return conform(spark.read.parquet(for_spark(other)), FEATURES)
 
 
 def _run_facts(record: Record) -> RunFacts:

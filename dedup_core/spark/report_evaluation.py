@@ -8,8 +8,9 @@ from typing import Any
 
 from pyspark.sql import Row, SparkSession
 
+from dedup_core.locations import literal
 from dedup_core.report_data import Evaluation, MethodResult, SweepRow
-from dedup_core.spark.store import Store, literal
+from dedup_core.spark.store import Store
 
 _FOLDER = "evaluation"
 _OF_PAIRS = ("precision", "recall", "f1-score", "support")

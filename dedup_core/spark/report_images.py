@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
 
 import pyarrow as pa
 from pydantic import ValidationError
@@ -13,13 +12,16 @@ from pyspark.sql import DataFrame, SparkSession
 
 from dedup_core.config import EncodeSettings, ReportSettings
 from dedup_core.errors import InputError
-from dedup_core.locations import has_scheme
+from dedup_core.locations import fixed_part, local_path
+from dedup_core.names import on_disk
 from dedup_core.picture import Failure
 from dedup_core.report_thumbnails import small_file
-from dedup_core.spark.local_files import fixed_part, local_path, read_uri
+from dedup_core.spark.local_files import file_uri
+from dedup_core.spark.manifests import ContentTable, PathManifest, uri_of
+from dedup_core.spark.remote_files import read_uri
 from dedup_core.spark.schemas import LISTING
 from dedup_core.spark.session import setting
-from dedup_core.spark.sources import Manifest, open_source
+from dedup_core.spark.sources import open_source
 
 _PICTURES = "path STRING, picture BINARY, missing STRING"
 _PICTURES_ARROW = pa.schema([("path", pa.string()), ("picture", pa.binary()), ("missing", pa.string())])
@@ -73,29 +75,25 @@ def _encode_settings(settings: ReportSettings, record: Mapping[str, Any] | None)
 
 def _contents(spark: SparkSession, encoded: EncodeSettings, sizes: Mapping[str, int | None]) -> DataFrame:
     source = open_source(spark, encoded)
-    uri: Callable[[str], str | None] = _inside_folder(encoded.input)
-    if isinstance(source, Manifest):
-        uri = (lambda _path: None) if source.has_content else _beside_manifest(source)
-    rows = [(path, 0 if size is None else size, None, uri(path)) for path, size in sizes.items()]
+    if isinstance(source, ContentTable):
+        uris: dict[str, str | None] = dict.fromkeys(sizes)
+    elif isinstance(source, PathManifest):
+        uris = {path: uri_of(path, source.folder) for path in sizes}
+    else:
+        uris = {path: _inside(encoded.input, path) for path in sizes}
+    rows = [(path, 0 if size is None else size, None, None, uris[path]) for path, size in sizes.items()]
     listing = spark.createDataFrame(rows, LISTING).repartition(-(-len(rows) // _IMAGES_A_TASK))
     return source.contents(listing)
 
 
-def _beside_manifest(manifest: Manifest) -> Callable[[str], str]:
-    folder = os.path.dirname(manifest.location) or "."
-    local = local_path(folder)
-    base = folder if local is None else os.path.abspath(local)
-    return lambda path: path if has_scheme(path) or path.startswith("/") else f"{base}/{path}"
-
-
-def _inside_folder(location: str) -> Callable[[str], str]:
-    """Return how a path becomes a URI again, for a folder, a glob or a single file."""
+def _inside(location: str, path: str) -> str:
+    """Return where an image lies whose path is relative to a folder, a glob's fixed part, or a single file's folder."""
     local = local_path(location)
     if local is None:
         base = fixed_part(location).rstrip("/")
-        return lambda path: base if base.rsplit("/", 1)[-1] == path else f"{base}/{path}"
+        return base if base.rsplit("/", 1)[-1] == path else f"{base}/{path}"
     folder = os.path.dirname(local) if os.path.isfile(local) else fixed_part(local)
-    return lambda path: "file://" + quote(os.path.join(os.path.abspath(folder), path))
+    return file_uri(os.path.join(os.fsencode(folder), on_disk(path)))
 
 
 def _maker(

@@ -8,15 +8,21 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-_IMAGE = "path STRING, size BIGINT, modified_at TIMESTAMP"
+_FILE = "path STRING, size BIGINT, modified_at TIMESTAMP"
+_IMAGE = f"{_FILE}, identity STRING"
 _FEATURE = "method STRING, fingerprint STRING, hash BIGINT, embedding ARRAY<FLOAT>"
+_FAILURE = "reason STRING, message STRING"
 
+FOUND = f"{_IMAGE}, uri STRING, file_id STRING, is_link BOOLEAN, is_folder BOOLEAN, {_FAILURE}"
 LISTING = f"{_IMAGE}, uri STRING"
+REFUSED = f"{_FILE}, is_folder BOOLEAN, {_FAILURE}"
+OTHER_NAMES = "path STRING, other_names ARRAY<STRING>"
 CONTENTS = f"{LISTING}, content BINARY"
-ENCODED = f"{_IMAGE}, width INT, height INT, format STRING, {_FEATURE}, reason STRING, message STRING"
+ENCODED = f"{_IMAGE}, width INT, height INT, format STRING, {_FEATURE}, {_FAILURE}"
+STAGED = f"{ENCODED}, run_id STRING"
 
-FEATURES = f"{_IMAGE}, width INT, height INT, format STRING, {_FEATURE}, run_id STRING"
-FAILURES = f"{_IMAGE}, reason STRING, message STRING, run_id STRING"
+FEATURES = f"{_IMAGE}, other_names ARRAY<STRING>, width INT, height INT, format STRING, {_FEATURE}, run_id STRING"
+FAILURES = f"{_FILE}, {_FAILURE}, run_id STRING"
 PAIRS = "method STRING, path_a STRING, path_b STRING, score DOUBLE"
 DUPLICATES = "method STRING, path STRING, duplicates ARRAY<STRUCT<path: STRING, score: DOUBLE>>"
 GROUPS = "method STRING, group_id STRING, path STRING, group_size BIGINT, keep BOOLEAN"
@@ -38,16 +44,16 @@ def conform(frame: DataFrame, schema: str) -> DataFrame:
     return frame.select(
         *(
             (F.col(name) if name in present else F.lit(None)).cast(kind).alias(name)
-            for name, kind in _columns(schema).items()
+            for name, kind in columns_of(schema).items()
         )
     )
 
 
 def names(schema: str) -> Sequence[str]:
     """Return the column names of ``schema``."""
-    return list(_columns(schema))
+    return list(columns_of(schema))
 
 
-def _columns(schema: str) -> dict[str, str]:
+def columns_of(schema: str) -> dict[str, str]:
     """Split a schema at the commas between columns, not at those inside a STRUCT."""
     return dict(column.split(" ", 1) for column in re.split(r", (?![^<]*>)", schema))

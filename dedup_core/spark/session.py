@@ -1,12 +1,13 @@
-"""The Spark session of a job: borrowed where the submitter made one, else a local one that works at once."""
+"""The Spark session of a job: borrowed where somebody made one, else one of our own that works at once."""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -19,55 +20,140 @@ WORKER_THREADS = (
 )  # fmt: skip
 """Each Python worker serves one task, and a library that starts a thread a core would starve its neighbours."""
 
+_lock = threading.RLock()
+_in_use: dict[SparkSession, tuple[int, ExitStack]] = {}
+"""How many jobs use a session, and what to do when the last of them ends."""
+
 
 @contextmanager
 def session(name: str) -> Iterator[SparkSession]:
-    """Yield the session of this process, or start one and stop it at the end.
+    """Yield the session of this thread or process, or start one; the last of its users here stops that at the end.
 
-    Master, memory and all else belong to whoever submits; only what correctness needs is set here.
+    Master, memory and all else belong to whoever submits; only what correctness needs is set here, and of a borrowed
+    session it is set back.
 
     Raises:
         DedupError: if Spark can't start, for want of Java for one.
     """
-    _let_workers_find_this_python()
-    logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)  # errors reach the user as one line
-    borrowed = SparkSession.getActiveSession()
-    try:
-        spark = SparkSession.builder.appName(name).getOrCreate()
-    except PySparkException as error:
-        if "JAVA_GATEWAY_EXITED" not in str(error):
-            raise
-        raise DedupError(
-            "Spark can't start: it needs Java 17 or newer. Install it (Debian and Ubuntu: apt-get install "
-            "openjdk-17-jre-headless; macOS: brew install openjdk@17) or set JAVA_HOME to where it is"
-        ) from error
-    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    with _lock:
+        spark = _entered(name)
     try:
         yield spark
     finally:
-        if borrowed is None:
-            spark.stop()
-
-
-def _let_workers_find_this_python() -> None:
-    """Make workers on this machine use this interpreter and one thread each, unless the submitter said otherwise.
-
-    Spark starts ``python3`` from PATH, which need not be the virtual environment that the driver runs in.
-    """
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    for variable in WORKER_THREADS:
-        os.environ.setdefault(variable, "1")
+        with _lock:
+            _left(spark)
 
 
 @contextmanager
 def setting(spark: SparkSession, name: str, value: str) -> Iterator[None]:
     """Set a runtime setting of the session for a while."""
-    before = spark.conf.get(name, None)
+    is_set = any(row["key"] == name for row in spark.sql("SET").collect())  # conf.get would also give a default
+    before = spark.conf.get(name) if is_set else None
     spark.conf.set(name, value)
+    with _at_the_end(lambda: spark.conf.unset(name) if before is None else spark.conf.set(name, before)):
+        yield
+
+
+def _entered(name: str) -> SparkSession:
+    running = _running()
+    if running in _in_use:
+        users, undo = _in_use[running]
+        _in_use[running] = users + 1, undo
+        return running
+    with ExitStack() as entered:
+        entered.enter_context(_errors_told_once())
+        if running is None:
+            spark = entered.enter_context(_started(name))
+        else:
+            spark = running
+            entered.enter_context(setting(spark, "spark.sql.session.timeZone", "UTC"))
+        _in_use[spark] = 1, entered.pop_all()
+    return spark
+
+
+def _left(spark: SparkSession) -> None:
+    users, undo = _in_use.pop(spark)
+    if users > 1:
+        _in_use[spark] = users - 1, undo
+    else:
+        undo.__exit__(*sys.exc_info())
+
+
+def _running() -> SparkSession | None:
+    """Return the session of this thread or else of this process, if there is one."""
+    try:
+        spark = SparkSession.active()
+        spark.range(1)  # fails where the context was stopped and the session was not
+    except Exception:  # noqa: BLE001 - a stopped session raises whatever it stumbles over
+        return None
+    return spark
+
+
+@contextmanager
+def _started(name: str) -> Iterator[SparkSession]:
+    with _workers_that_find_this_python():
+        try:
+            spark = SparkSession.builder.appName(name).getOrCreate()
+        except PySparkException as error:
+            if "JAVA_GATEWAY_EXITED" not in str(error):
+                raise
+            raise DedupError(
+                "Spark can't start: it needs Java 17 or newer. Install it (Debian and Ubuntu: apt-get install "
+                "openjdk-17-jre-headless; macOS: brew install openjdk@17) or set JAVA_HOME to where it is"
+            ) from error
+        with _at_the_end(spark.stop):
+            spark.conf.set("spark.sql.session.timeZone", "UTC")
+            yield spark
+
+
+@contextmanager
+def _workers_that_find_this_python() -> Iterator[None]:
+    """Make workers on this machine use this interpreter and one thread each, unless the submitter said otherwise.
+
+    Spark starts ``python3`` from PATH, which need not be the virtual environment that the driver runs in.
+    """
+    wanted = {"PYSPARK_PYTHON": sys.executable} | dict.fromkeys(WORKER_THREADS, "1")
+    missing = {variable: value for variable, value in wanted.items() if variable not in os.environ}
+    os.environ.update(missing)
     try:
         yield
     finally:
-        if before is None:
-            spark.conf.unset(name)
-        else:
-            spark.conf.set(name, before)
+        for variable in missing:
+            os.environ.pop(variable, None)
+
+
+@contextmanager
+def _errors_told_once() -> Iterator[None]:
+    """Keep Spark from logging its errors beside raising them: they reach the user as one line."""
+
+    def nothing(_record: logging.LogRecord) -> bool:
+        return False
+
+    loggers = _context_loggers()
+    for logger in loggers:
+        logger.addFilter(nothing)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(nothing)
+
+
+def _context_loggers() -> list[logging.Logger]:
+    try:
+        from pyspark.logger import PySparkLogger  # a plain logger of that name would not take what Spark logs
+    except ImportError:  # Spark 3.5 logs no errors
+        return []
+    return [PySparkLogger.getLogger(name) for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger")]
+
+
+@contextmanager
+def _at_the_end(restore: Callable[[], None]) -> Iterator[None]:
+    """Call at the end of the block; what that raises hides no error of the block."""
+    try:
+        yield
+    except BaseException:
+        with suppress(Exception):
+            restore()
+        raise
+    restore()

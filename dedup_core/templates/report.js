@@ -191,7 +191,7 @@
         list.append(level(method, value, mine.filter((pair) => pair.level === value), index === 0));
       });
     });
-    if (!data.pairs.length) list.append(make("p", "empty", "No pairs were found."));
+    if (!data.pairs.length) list.append(make("p", "empty", list.dataset.empty));
   }
 
   // Begin

@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from dedup_core.ledger import MARKER, Ledger
+
 STRINGS = pa.list_(pa.struct([("path", pa.string()), ("score", pa.float64())]))
 
 
@@ -45,7 +47,17 @@ def write_tables(folder, names, pairs, method="phash", threshold=None, failures=
         record = {"run_id": "1", "source": "photos", "settings": settings, "counts": {"found": {method: {}}}}
         (folder / "runs").mkdir(exist_ok=True)
         (folder / "runs" / f"{method}.json").write_text(json.dumps(record))
+    mark(folder)
     return {name: [other for other, _ in found[name]] for name in names}
+
+
+def mark(folder):
+    """Write the marker of an output folder: all that lies in it was published, and so were the runs."""
+    files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    ledger = Ledger().with_files(files)
+    for record in sorted((folder / "runs").glob("*.json")):
+        ledger = ledger.with_run(record.stem)
+    (folder / MARKER).write_text(ledger.to_json())
 
 
 def map_of_labels(labels):

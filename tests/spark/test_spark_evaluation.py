@@ -1,6 +1,7 @@
 """Evaluation on Spark: equal to the one-machine `evaluate` and to the oracle, in every form, at every threshold."""
 
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,13 +31,6 @@ from dedup_core.spark.thresholds import threshold_grid, with_threshold
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "evaluation.json"
 GOLDEN_CASES = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else []
 PAIR = {"a": ["b"], "b": ["a"]}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def interpreted(spark):
-    """Compiling and re-planning these queries would take longer than running them over some dozen rows."""
-    with setting(spark, "spark.sql.codegen.wholeStage", "false"), setting(spark, "spark.sql.adaptive.enabled", "false"):
-        yield
 
 
 def silent(_line):
@@ -162,7 +156,10 @@ def test_a_similarity_belongs_to_the_strictest_step_that_it_reaches(spark, tmp_p
         ('{"a": null}', "'a' must be a name with a list"),
         ('{"a": "b"}', "'a' must be a name with a list"),
         ('{"a": [3]}', "the list of 'a' holds 3, which is neither a name nor \\[name, score\\]"),
-        (b"\xff\xff", "can't read the duplicate map"),
+        (b"\xff\xff", "can't read the duplicate map .*: it is not UTF-8: save it as UTF-8"),
+        ('{"a": []}'.encode("utf-16"), "can't read the duplicate map .*: it is not UTF-8: save it as UTF-8"),
+        ('{"a": ' + "[" * 50_000, "is no JSON object of lists: it is nested too deep"),
+        ('{"a": [["b", ' + "9" * 5_000 + "]]}", "is no JSON object of lists: .*digits"),
         (None, "can't read the duplicate map .*No such file"),
     ],
 )
@@ -183,6 +180,25 @@ def test_a_map_is_read_in_pieces_however_they_are_cut(spark, staging, tmp_path, 
         monkeypatch.setattr(duplicate_maps, "_CHUNK_BYTES", size)
         rows = stage_map(str(tmp_path / "map.json"), staging, f"map{size}").collect()
         assert {row["path"]: row["found"] for row in rows} == entries
+
+
+def test_names_that_no_table_can_hold_are_spelt_as_in_the_tables(staging, tmp_path):
+    undecodable, half = os.fsdecode(b"caf\xe9.jpg"), "\ud83d.jpg"
+    entries = {undecodable: [[half, 3]], half: [undecodable], "caf\\xe8.jpg": ["😀"], "😀": ["caf\\xe8.jpg"]}
+    (tmp_path / "map.json").write_text(json.dumps(entries))
+    rows = {row["path"]: row["found"] for row in stage_map(str(tmp_path / "map.json"), staging, "map").collect()}
+    assert rows == {
+        "caf\\xe9.jpg": ["\\xed\\xa0\\xbd.jpg"], "\\xed\\xa0\\xbd.jpg": ["caf\\xe9.jpg"],
+        "caf\\xe8.jpg": ["😀"], "😀": ["caf\\xe8.jpg"],
+    }  # fmt: skip
+
+
+def test_an_error_while_writing_is_not_laid_to_the_map(staging, tmp_path):
+    (tmp_path / "map.json").write_text(json.dumps(PAIR))
+    staging.store.write_text("/".join(staging.place()), "a file where the folder must be")
+    with pytest.raises(OSError, match=r"_staging/work") as caught:
+        stage_map(str(tmp_path / "map.json"), staging, "map")
+    assert "duplicate map" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -215,6 +231,78 @@ def test_maps_that_can_not_be_compared_are_refused_with_examples(spark, staging,
 def test_a_truth_in_a_table_is_checked_too(spark, staging, tmp_path, columns, error, message):
     pq.write_table(pa.table(columns), tmp_path / "truth.parquet")
     with pytest.raises(error, match=message):
+        read_truth(spark, settings_of(tmp_path, ground_truth=str(tmp_path / "truth.parquet")), staging)
+
+
+LABELS = [("Küche, 1.jpg", "a"), ("b;2.jpg", "a"), ("caf\\xe9.jpg", None)]
+
+
+@pytest.mark.parametrize(
+    ("content", "ending"),
+    [
+        ('path,label\n"Küche, 1.jpg",a\nb;2.jpg,a\ncaf\\xe9.jpg,\n', ".csv"),
+        ('\ufeffpath;label\r\nKüche, 1.jpg;a\r\n"b;2.jpg";a\r\ncaf\\xe9.jpg;\r\n', ".CSV"),
+        ("label\tpath\na\tKüche, 1.jpg\na\tb;2.jpg\n\tcaf\udce9.jpg\n", ".tsv"),
+    ],
+    ids=["plain", "windows", "tabs-and-bytes"],
+)
+def test_a_truth_is_read_as_people_save_it(spark, staging, tmp_path, content, ending):
+    path = tmp_path / f"[2020] Trip {{a,b}}{ending}"
+    path.write_bytes(content.encode("utf-8", "surrogateescape"))
+    with setting(spark, "fs.defaultFS", "hdfs://nowhere"):
+        table = read_truth(spark, settings_of(tmp_path, ground_truth=str(path)), staging).table
+        assert [(row["path"], row["label"]) for row in table.collect()] == LABELS
+
+
+def test_a_truth_in_parts_is_named_by_a_glob_or_its_folder(spark, staging, tmp_path, monkeypatch):
+    for number in range(2):
+        (tmp_path / "parts.csv").mkdir(exist_ok=True)
+        (tmp_path / "parts.csv" / f"{number}.csv").write_text(f"path,label\n{number}.jpg,a\n")
+    monkeypatch.chdir(tmp_path)
+    for location in ("parts.csv", "parts.csv/*.csv", "parts.csv/[01].csv"):
+        table = read_truth(spark, settings_of("out", ground_truth=location), staging).table
+        assert sorted(row["path"] for row in table.collect()) == ["0.jpg", "1.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "message"),
+    [
+        ("path,label\na,1\n".encode("utf-16"), InputError, "holds NUL characters, as UTF-16 and UTF-32 do: save it"),
+        ("path,label\na,b,1\n", InputError, "1 rows have not the 2 fields of the header"),
+        ("", InputError, "is empty: a line that names the columns must come first"),
+        ("path,labels\na,1\n", InputError,
+         r"has no column 'label' \(--label-column\): did you mean 'labels'\? It has path, labels"),
+        ("path,label\na,1\na,2\n", InputError, "labels images more than once"),
+    ],
+)  # fmt: skip
+def test_a_truth_that_can_not_be_read_rightly_is_refused(spark, staging, tmp_path, content, error, message):
+    path = tmp_path / "truth.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(error, match=message):
+        read_truth(spark, settings_of(tmp_path, ground_truth=str(path)), staging)
+
+
+def test_labels_stand_under_any_name_and_in_structs(spark, staging, tmp_path):
+    rows = [{"file.name": "a", "meta": {"label": 1}}, {"file.name": "b", "meta": {"label": None}}]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "truth.parquet")
+    named = {"path_column": "file.name", "label_column": "meta.label"}
+    settings = settings_of(tmp_path, ground_truth=str(tmp_path / "truth.parquet"), **named)
+    table = read_truth(spark, settings, staging).table
+    assert [tuple(row) for row in table.collect()] == [("a", "1"), ("b", None)]
+
+
+def test_pairs_of_ids_are_pairs_of_their_text(spark, staging, tmp_path):
+    pq.write_table(pa.table({"path_a": [2, 7], "path_b": [10, 3]}), tmp_path / "truth.parquet")
+    truth = read_truth(spark, settings_of(tmp_path, ground_truth=str(tmp_path / "truth.parquet")), staging)
+    assert sorted(tuple(row) for row in truth.table.collect()) == [("10", "2"), ("3", "7")]
+
+
+@pytest.mark.parametrize("content", [b"no table at all, but some text", b""])
+def test_a_truth_that_is_no_table_is_named(spark, staging, tmp_path, content):
+    (tmp_path / "truth.parquet").write_bytes(content)
+    with pytest.raises(
+        InputError, match=r"can't read the ground truth \(\.json, \.csv or Parquet\) .*truth\.parquet: \S"
+    ):
         read_truth(spark, settings_of(tmp_path, ground_truth=str(tmp_path / "truth.parquet")), staging)
 
 

@@ -13,7 +13,8 @@ from dedup_core.config import EncodeSettings, FindSettings, PipelineSettings
 from dedup_core.corpus import add_broken_files, installed_photographs, make_corpus
 from dedup_core.encoders import ENCODERS, encode_batch
 from dedup_core.errors import InputError, LimitError, SettingsError
-from dedup_core.spark.exports import clear_exports
+from dedup_core.ledger import MARKER
+from dedup_core.spark.exports import stale_exports
 from dedup_core.spark.pipeline import run_encode, run_find, run_pipeline
 from dedup_core.spark.runs import Run
 from dedup_core.spark.store import Store
@@ -128,17 +129,14 @@ def test_the_two_halves_give_the_tables_of_the_whole(spark, finished, images, tm
     assert (tmp_path / "duplicates.json").read_text() == (output / "duplicates_phash.json").read_text()
 
 
-def test_lists_of_a_method_stay_while_its_tables_do(finished, tmp_path):
-    run, _ = finished
-    names = [f"{form}{suffix}.json" for form in ("duplicates", "to_remove") for suffix in ("", "_phash", "_dhash")]
+def test_lists_of_a_method_stay_while_its_tables_do(tmp_path):
+    forms = ("duplicates", "to_remove")
+    names = [f"{form}{suffix}.json" for form in forms for suffix in ("", "_phash", "_dhash")]
     for name in (*names, "duplicates_of_mine.txt", "labels.json"):
         (tmp_path / name).write_text("{}")
-    there = Run(run.spark, Store(str(tmp_path)), run.settings, silent, run.source)
-    clear_exports(there, ["phash"])
-    left = {path.name for path in tmp_path.iterdir()}
-    assert left == {"duplicates_dhash.json", "to_remove_dhash.json", "duplicates_of_mine.txt", "labels.json"}
-    clear_exports(there)
-    assert {path.name for path in tmp_path.iterdir()} == {"duplicates_of_mine.txt", "labels.json"}
+    store = Store(str(tmp_path))
+    assert sorted(set(names).difference(stale_exports(store, ["phash"]))) == [f"{form}_dhash.json" for form in forms]
+    assert sorted(stale_exports(store)) == sorted(names)
 
 
 def test_a_crashed_run_goes_on_where_it_stopped(spark, images, tmp_path, monkeypatch):
@@ -188,6 +186,7 @@ def test_hundreds_of_copies_stay_linear_in_groups_and_removals(spark, tmp_path):
         shutil.copyfile(original, folder / f"{number:04d}.png")
     run = pipeline(spark, folder, tmp_path / "out", method="ahash", scores=True)
     assert run.counts["found"]["ahash"] == {
+        "images": 300,
         "codes": 1,
         "pairs": 44_850,
         "groups": 1,
@@ -201,31 +200,38 @@ def test_no_duplicates_is_a_result_like_any_other(spark, tmp_path):
     folder.mkdir()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)).save(folder / "0.png")
     run = pipeline(spark, folder, tmp_path / "out")
-    assert run.counts["found"]["phash"] == {"codes": 1, "pairs": 0, "groups": 0, "in_groups": 0, "removals": 0}
+    nothing = {"pairs": 0, "groups": 0, "in_groups": 0, "removals": 0}
+    assert run.counts["found"]["phash"] == {"images": 1, "codes": 1} | nothing
     assert json.loads((tmp_path / "out" / "duplicates.json").read_text()) == {"0.png": []}
     assert json.loads((tmp_path / "out" / "to_remove.json").read_text()) == []
     assert rows_of(spark, tmp_path / "out", "pairs") == []
 
 
-def test_a_folder_without_images_is_named_and_nothing_is_written(spark, tmp_path):
+def test_a_folder_without_images_is_named_and_its_files_are_failures(spark, tmp_path):
     folder = tmp_path / "notes"
     folder.mkdir()
     (folder / "note.txt").write_text("text")
     with pytest.raises(InputError, match=r"none of the 1 files in .*notes could be encoded: 1 not an image"):
         pipeline(spark, folder, tmp_path / "out")
-    assert [path.name for path in (tmp_path / "out").iterdir()] in ([], ["_staging"])
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["_staging", MARKER, "failures"]
+    assert [row["path"] for row in spark.read.parquet(f"{tmp_path}/out/failures").collect()] == ["note.txt"]
 
 
 def test_more_failures_than_allowed_stop_the_run(spark, images, tmp_path):
-    with pytest.raises(InputError, match=r"2 of 32 images failed .* more than the share of 0\.01"):
+    with pytest.raises(InputError, match=r"2 of 32 images failed .* the share of 0\.01 .*which: .*/failures"):
         pipeline(spark, images, tmp_path / "out", max_failed_share=0.01)
     assert not (tmp_path / "out" / "features").exists()
+    failures = {row["path"]: row["reason"] for row in spark.read.parquet(f"{tmp_path}/out/failures").collect()}
+    assert failures == {"broken/cut-short.jpg": "truncated", "broken/not-an-image.png": "not_an_image"}
 
 
-def test_more_pairs_than_allowed_stop_the_run_before_the_search(spark, images, tmp_path):
-    with pytest.raises(LimitError, match="max_pairs"):
+def test_more_pairs_than_allowed_stop_the_run_before_the_search_and_leave_the_features(spark, images, tmp_path):
+    go_on = f"The features are in {tmp_path}/out/features: jobs/find_duplicates.py --output {tmp_path}/out with such"
+    with pytest.raises(LimitError, match=rf"max_pairs.*{go_on}"):
         pipeline(spark, images, tmp_path / "out", max_pairs=3)
     assert not (tmp_path / "out" / "pairs").exists()
+    run = run_find(spark, FindSettings(output=str(tmp_path / "out"), max_distance_threshold=0), silent)
+    assert run.counts["found"]["phash"]["pairs"] > 0
 
 
 def test_the_tables_of_another_input_are_not_overwritten_unless_asked(spark, images, tmp_path):
@@ -294,7 +300,7 @@ def test_an_output_that_can_not_be_written_is_refused(spark, images, tmp_path):
 
 
 def test_features_that_are_missing_are_named(spark, images, tmp_path):
-    with pytest.raises(InputError, match=r"no features table in .*: run the job that makes it first"):
+    with pytest.raises(InputError, match=r"there is no features table at .*: run jobs/encode\.py first"):
         run_find(spark, FindSettings(output=str(tmp_path)), silent)
     run_encode(spark, EncodeSettings(input=str(images), output=str(tmp_path)), silent)
     with pytest.raises(SettingsError, match="no whash features: the table has phash"):

@@ -66,6 +66,7 @@ def finished(images, tmp_path_factory):
     pq.write_table(pa.table(broken), output / "failures" / "part-0.parquet")
     (output / "runs").mkdir()
     (output / "runs" / "1.json").write_text(json.dumps(record_of(images, output)))
+    evaluated.mark(output)
     return Store(str(output))
 
 
@@ -199,7 +200,7 @@ def test_the_newest_search_decides_whether_the_page_calls_it_exact():
         return {"counts": {"found": {"cnn": counts}}}
 
     cnn, clustered = MethodResult("cnn", False, 0.9, 8), found(recall=0.5, recall_pairs=4)
-    read = reporting._with_recall
+    read = reporting._with_search
     assert read(cnn, [found(), clustered]) == read(cnn, []) == cnn
     assert read(cnn, [{"counts": {"found": {"phash": {}}}}, clustered, found()]).recall == 0.5
     assert not read(cnn, [found(recall=None, recall_pairs=0)]).is_exact

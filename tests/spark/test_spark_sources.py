@@ -1,13 +1,17 @@
 import os
 import sys
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from dedup_core.config import EncodeSettings
 from dedup_core.errors import InputError
+from dedup_core.ledger import MARKER, Ledger
 from dedup_core.picture import Failure
-from dedup_core.spark.local_files import place_of, read_uri
-from dedup_core.spark.schemas import LISTING
+from dedup_core.spark.listing import list_images
+from dedup_core.spark.remote_files import read_uri
+from dedup_core.spark.schemas import FOUND
 from dedup_core.spark.sources import SparkImages, open_source
 
 
@@ -17,8 +21,7 @@ def settings_for(location, **others):
 
 def listed(staging, location, **others):
     source = open_source(staging.spark, settings_for(location, **others))
-    source.list_into(staging)
-    return {row["path"]: row for row in staging.read("listing", LISTING).collect()}
+    return {row["path"]: row for row in list_images(source, staging).images.collect()}
 
 
 @pytest.fixture
@@ -100,7 +103,7 @@ def test_a_csv_manifest_with_a_column_of_another_name(staging, folder):
     manifest = folder.parent / "list.csv"
     manifest.write_text("id,file\n1,images/a.jpg\n")
     assert sorted(listed(staging, manifest, path_column="file")) == ["images/a.jpg"]
-    with pytest.raises(InputError, match="no column 'path'; it has id, file: name the one with the paths"):
+    with pytest.raises(InputError, match=r"no column 'path' \(--path-column\): it has id, file"):
         listed(staging, manifest)
 
 
@@ -108,8 +111,7 @@ def test_a_table_that_carries_the_bytes(staging, spark, tmp_path):
     table = str(tmp_path / "table.parquet")
     spark.createDataFrame([("x", b"1"), ("y", None)], "id STRING, content BINARY").write.parquet(table)
     source = open_source(spark, settings_for(table, path_column="id"))
-    source.list_into(staging)
-    contents = source.contents(staging.read("listing", LISTING)).collect()
+    contents = source.contents(list_images(source, staging).images).collect()
     assert {row["path"]: row["content"] for row in contents} == {"x": b"1", "y": None}
 
 
@@ -122,7 +124,7 @@ def test_an_empty_manifest_is_named(staging, tmp_path):
 @pytest.mark.parametrize("location", ["{0}", "{0}/", "{0}//in/..", "{0}/{{in,other}}"])
 def test_sparks_own_reader_names_paths_from_the_folder_however_it_is_spelt(staging, spark, folder, location):
     spark_images(spark, location.format(folder)).list_into(staging)
-    found = {row["path"] for row in staging.read("listing", LISTING).collect()}
+    found = {row["path"] for row in staging.read("found", FOUND).collect()}
     assert "in/b 100%.png" in found or found == {"in/b 100%.png", "in/[x]{y}.png"}
 
 
@@ -132,8 +134,7 @@ def spark_images(spark, location):
 
 def test_sparks_own_reader_lists_and_reads_the_same_paths(staging, spark, folder):
     source = spark_images(spark, folder)
-    source.list_into(staging)
-    contents = source.contents(staging.read("listing", LISTING)).collect()
+    contents = source.contents(list_images(source, staging).images).collect()
     assert {row["path"]: bytes(row["content"]).decode() for row in contents} == {
         name: name for name in ("a.jpg", "in/[x]{y}.png", "in/b 100%.png", "in/deeper/ü.gif")
     }
@@ -141,9 +142,9 @@ def test_sparks_own_reader_lists_and_reads_the_same_paths(staging, spark, folder
 
 def test_sparks_own_reader_leaves_what_vanished_to_the_worker(staging, spark, folder):
     source = spark_images(spark, folder)
-    source.list_into(staging)
+    images = list_images(source, staging).images
     (folder / "in" / "b 100%.png").unlink()
-    contents = {row["path"]: row for row in source.contents(staging.read("listing", LISTING)).collect()}
+    contents = {row["path"]: row for row in source.contents(images).collect()}
     assert len(contents) == 4
     assert contents["in/b 100%.png"]["content"] is None
     assert bytes(contents["a.jpg"]["content"]) == b"a.jpg"
@@ -160,14 +161,127 @@ def test_a_file_that_is_gone_or_too_large_is_a_failure(folder):
     assert read_uri(f"file://{folder}/a.jpg", 2) == Failure("too_large", "5 bytes, over the limit of 2")
 
 
-@pytest.mark.parametrize(
-    ("filesystem", "base", "key", "place"),
-    [
-        ("s3", "bucket", "/a/b.jpg", "bucket/a/b.jpg"),
-        ("gcs", "bucket/", "/a//b?.jpg", "bucket/a//b?.jpg"),
-        ("hdfs", "/", "/a/b.jpg", "/a/b.jpg"),  # a path without the slash would be below the user's home
-        ("hdfs", "", "/a/b.jpg", "/a/b.jpg"),
-    ],
-)
-def test_a_key_is_below_its_bucket_and_an_hdfs_path_below_the_root(filesystem, base, key, place):
-    assert place_of(filesystem, base, key) == place
+# Paths that look like patterns, and patterns
+
+
+@pytest.mark.parametrize("name", ["[2020] Trip", "a{b,c}", "what?", "star*"])
+def test_what_exists_is_a_path_whatever_its_letters(staging, tmp_path, name):
+    album = tmp_path / name
+    album.mkdir()
+    (album / "a.png").write_bytes(b"a")
+    assert sorted(listed(staging, album)) == ["a.png"]
+    assert sorted(listed(staging, album / "a.png")) == ["a.png"]
+    assert sorted(listed(staging, album / "*.png")) == ["a.png"]
+    found = listed(staging, f"{album}/*")
+    assert read_uri(found["a.png"]["uri"], 10) == b"a"
+
+
+def test_braces_stand_for_alternatives_and_what_both_name_is_listed_once(staging, folder):
+    assert sorted(listed(staging, f"{folder}/{{a,_D*}}.jpg")) == ["_DSC1.jpg", "a.jpg"]
+    assert sorted(listed(staging, f"{folder}/{{a,a*}}.jpg")) == ["a.jpg"]
+
+
+# Tables as people have them
+
+
+def shards(folder, nested=False):
+    """Two files of a table; nested is how Hugging Face saves images."""
+    folder.mkdir()
+    for number, names in enumerate((["1.png", "2.png"], ["3.png", "4.png"])):
+        contents = [name.encode() for name in names]
+        images = [{"bytes": content, "path": name} for name, content in zip(names, contents, strict=True)]
+        columns = {"image": images, "label": [number] * 2} if nested else {"path": names, "content": contents}
+        pq.write_table(pa.table(columns), folder / f"train-{number:05d}-of-00002.parquet")
+    return folder
+
+
+@pytest.mark.parametrize("spelt", ["{0}", "{0}/", "{0}/train-*.parquet", "file://{0}/*-of-00002.parquet"])
+def test_shards_of_a_table_are_read_by_their_folder_or_a_glob(staging, tmp_path, spelt):
+    found = listed(staging, spelt.format(shards(tmp_path / "[flat] table")))
+    assert sorted(found) == ["1.png", "2.png", "3.png", "4.png"]
+
+
+def test_fields_of_a_struct_are_reached_by_their_path(staging, tmp_path):
+    table = shards(tmp_path / "nested", nested=True)
+    columns = {"path_column": "image.path", "content_column": "image.bytes"}
+    assert sorted(listed(staging, table, **columns)) == ["1.png", "2.png", "3.png", "4.png"]
+    with pytest.raises(InputError, match=r"no column 'path' .*: it has image\.bytes, image\.path, label"):
+        listed(staging, table)
+
+
+def test_a_content_column_that_is_asked_for_must_be_there(staging, tmp_path):
+    with pytest.raises(InputError, match=r"no column 'bytes' \(--content-column\)"):
+        listed(staging, shards(tmp_path / "flat"), content_column="bytes")
+
+
+@pytest.mark.parametrize("log", ["_delta_log/0.json", ".hoodie/hoodie.properties", "metadata/v1.metadata.json"])
+@pytest.mark.parametrize("part", ["", "/date=1", "/*.parquet"])
+def test_a_table_with_a_log_of_its_own_is_refused(staging, tmp_path, log, part):
+    table = shards(tmp_path / "table")
+    shards(table / "date=1")
+    (table / log).parent.mkdir()
+    (table / log).write_text("{}")
+    with pytest.raises(InputError, match=r"belongs to a (Delta|Hudi|Iceberg) table, whose folder holds files"):
+        listed(staging, f"{table}{part}", input_format="parquet")
+
+
+def test_one_file_of_such_a_table_is_what_it_is(staging, tmp_path):
+    table = shards(tmp_path / "table")
+    (table / "_delta_log").mkdir()
+    assert sorted(listed(staging, table / "train-00000-of-00002.parquet")) == ["1.png", "2.png"]
+
+
+def test_a_folder_of_images_beside_one_table_is_a_folder_of_images(staging, tmp_path):
+    table = shards(tmp_path / "mixed")
+    (table / "a.png").write_bytes(b"a")
+    assert len(listed(staging, table)) == 3
+
+
+# Manifests as people have them
+
+
+def test_a_manifest_from_windows_names_the_same_files(staging, folder):
+    manifest = folder.parent / "list.txt"
+    manifest.write_bytes("\ufeffimages\\a.jpg\r\nimages\\in\\deeper\\ü.gif\r\n".encode())
+    found = listed(staging, manifest)
+    assert sorted(found) == ["images\\a.jpg", "images\\in\\deeper\\ü.gif"]
+    assert {read_uri(row["uri"], 100) for row in found.values()} == {b"a.jpg", "in/deeper/ü.gif".encode()}
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="this filesystem takes UTF-8 names only")
+def test_a_manifest_of_bytes_names_files_of_bytes_and_those_that_look_like_them(staging, folder):
+    names = [b"caf\xe9.jpg", b"caf\\xe9.jpg"]
+    for name in names:
+        with open(os.path.join(os.fsencode(folder), name), "wb") as file:
+            file.write(name)
+    manifest = folder / "list.txt"
+    manifest.write_bytes(b"\n".join([*names, b"gone\xe9.jpg"]))
+    found = listed(staging, manifest)
+    contents = {path: read_uri(row["uri"], 100) for path, row in found.items()}
+    assert contents.pop("gone\\xe9.jpg") == Failure("vanished", "the file was listed, but is gone")
+    assert contents == {"caf\\xe9.jpg": names[0], "caf\\x5cxe9.jpg": names[1]}
+
+
+def test_rows_without_a_path_are_refused_and_not_lost(staging, folder):
+    manifest = folder.parent / "list.csv"
+    manifest.write_text('id,path\n1,images/a.jpg\n2,\n3,""\n')
+    listing = list_images(open_source(staging.spark, settings_for(manifest)), staging)
+    assert (listing.seen, listing.images.count()) == (3, 1)
+    assert {(row["path"], row["reason"]) for row in listing.refused.collect()} == {(None, "no_path")}
+
+
+# What our runs wrote
+
+
+def test_tables_and_pages_of_ours_are_no_input(staging, spark, tmp_path):
+    for name in ("a.png", "out/report/page.png", "out/evaluation/x.png", "out/mine/b.png", "out/duplicates.json"):
+        path = tmp_path / "lake" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    (tmp_path / "lake" / "out" / MARKER).write_text(Ledger().to_json())
+    mine = ["a.png", "out/mine/b.png"]
+    for location in ("lake", "lake/*", "lake/**/*.png"):
+        assert sorted(listed(staging, tmp_path / location)) == mine
+    assert sorted(listed(staging, tmp_path / "lake/out/*")) == ["mine/b.png"]
+    spark_images(spark, tmp_path / "lake").list_into(staging)
+    assert sorted(row["path"] for row in staging.read("found", FOUND).collect()) == mine

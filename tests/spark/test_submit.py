@@ -3,23 +3,13 @@
 import json
 import os
 import subprocess
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
-EXTRAS = os.environ.get("DEDUP_EXTRAS", "spark,report,demo")
-VENV = Path(os.environ.get("DEDUP_VENV", ROOT / ".venv"))
+from submitting import IS_PREPARED, ROOT, submit, without_locale
 
 pytestmark = pytest.mark.skipif(
-    not (VENV / f".prepared-{EXTRAS}").exists(),
-    reason="the environment of spark-submit.sh is not prepared: ./tests/run.sh",
+    not IS_PREPARED, reason="the environment of spark-submit.sh is not prepared: ./tests/run.sh"
 )
-
-
-def submit(*arguments, **environment):
-    command = [str(ROOT / "spark-submit.sh"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env=os.environ | environment, timeout=300)
 
 
 @pytest.mark.parametrize(
@@ -27,14 +17,52 @@ def submit(*arguments, **environment):
     [
         (["--input", "x", "--output", "y", "--method", "fash"], 2, "error: --method: unknown method 'fash'"),
         (["--input", "/nowhere", "--output", "{tmp}/out"], 3, "error: the input does not exist: /nowhere"),
+        (["--input", "a", "--output", "b", "--input=c"], 2, "error: --input is given twice (a, c): give it once"),
+        (["--config", "{tmp}/deep.yaml"], 2,
+         "error: can't read the configuration file {tmp}/deep.yaml: the value is nested too deep, in line 2"),
     ],
-)
+)  # fmt: skip
 def test_an_error_is_one_line_and_an_exit_code(tmp_path, arguments, code, line):
-    done = submit(str(ROOT / "jobs/pipeline.py"), *(part.format(tmp=tmp_path) for part in arguments))
+    (tmp_path / "deep.yaml").write_text("output: b\nmethod: " + "[" * 30_000)
+    done = submit("pipeline", *(part.format(tmp=tmp_path) for part in arguments))
     assert done.returncode == code
     said = [said for said in done.stdout.splitlines() if not said.startswith("Encoding")]
-    assert said[0].startswith(line)  # spark-submit hands on what Python writes to either stream as its output
+    assert said[0].startswith(
+        line.format(tmp=tmp_path)
+    )  # spark-submit hands on what Python writes to either stream as its output
     assert (len(said), done.stderr) == (1, "")
+
+
+# Locales: containers have none, and the JVM decodes arguments and file names by them
+
+
+def encoding_of_the_jvm(environment):
+    command = [str(ROOT / "spark-submit.sh"), "--exec", "java", "-XshowSettings:properties", "-version"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60)
+    return done.stderr.split("sun.jnu.encoding = ")[1].splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    "locale",
+    [{}, {"LC_ALL": "C"}, {"LC_ALL": "POSIX"}, {"LANG": "en_US.ISO-8859-1"}, {"LC_ALL": "xx_YY.UTF-8"},
+     {"LANG": "C.UTF-8", "LC_CTYPE": "C"}, {"LC_ALL": "C.UTF-8"}],
+    ids=str,
+)  # fmt: skip
+def test_java_reads_utf8_whatever_the_locale(locale):
+    assert encoding_of_the_jvm(without_locale(**locale)) == "UTF-8"
+
+
+def test_java_reads_utf8_where_the_system_tells_nothing_of_locales(tmp_path):
+    (tmp_path / "locale").write_text("#!/bin/sh\nexit 127\n")
+    (tmp_path / "locale").chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    assert encoding_of_the_jvm(without_locale(PATH=path)) == "UTF-8"
+
+
+def test_a_locale_that_is_right_is_left_alone():
+    command = [str(ROOT / "spark-submit.sh"), "--exec", "sh", "-c", "echo $LANG ${LC_ALL-unset}"]
+    done = subprocess.run(command, capture_output=True, text=True, env=without_locale(LANG="C.UTF-8"), timeout=60)
+    assert done.stdout == "C.UTF-8 unset\n"
 
 
 def test_without_arguments_it_runs_the_demo(tmp_path):

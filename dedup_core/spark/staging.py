@@ -1,0 +1,85 @@
+"""Work in progress, out of sight: steps are written aside, and published at the end, so that nobody reads half a table.
+
+Names that begin with an underscore are invisible to every Parquet reader: ``_staging`` lies inside the output folder
+and is still out of sight.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from dedup_core.errors import InputError
+from dedup_core.ledger import STAGING
+from dedup_core.locations import literal
+from dedup_core.spark.schemas import TABLES, conform
+from dedup_core.spark.store import Place, Store
+
+READY = "ready"
+
+
+@dataclass(frozen=True)
+class Staging:
+    """A place out of sight in the output folder, where the steps of one piece of work leave what they made.
+
+    A step's result is written and read back, so that the next one starts from Parquet and not from a longer plan.
+    Tables under ``ready`` wait to be published.
+    """
+
+    spark: SparkSession
+    store: Store
+    name: str
+
+    def place(self, *parts: str) -> Place:
+        """Return where something in here lies in the store."""
+        return (STAGING, *self.name.split("/"), *parts)
+
+    def path(self, *parts: str) -> str:
+        """Return where something in here lies, for Spark to write."""
+        return self.store.path(*self.place(*parts))
+
+    def write(self, name: str, frame: DataFrame) -> DataFrame:
+        """Write a step's result and return it as read back."""
+        frame.write.mode("overwrite").parquet(self.path(name))
+        return self.read(name, frame.schema)
+
+    def read(self, name: str, schema: StructType | str) -> DataFrame:
+        """Read a step's result. With the schema given, Spark need not open files to find it out."""
+        return self.spark.read.schema(schema).parquet(literal(self.path(name)))
+
+    def finish(self, table: str, method: str, frame: DataFrame) -> DataFrame:
+        """Write one method's part of a table to ``ready`` and return it as read back."""
+        ready = f"{READY}/{table}/method={method}"
+        return self.write(ready, frame.drop("method")).withColumn("method", F.lit(method))
+
+    def open_output(self, *parts: str) -> Any:
+        """Open a file for writing bytes, making its folder."""
+        return self.store.open_output(*self.place(*parts))
+
+    def whole_parts(self, name: str) -> list[str]:
+        """Return the paths of the parts in a folder that were written to their end."""
+        parts = self.store.entries(*self.place(name))
+        return [self.path(name, part) for part in parts if self.store.exists(*self.place(name, part, "_SUCCESS"))]
+
+    def entries(self, *parts: str) -> list[str]:
+        """Return the names of what lies in a folder in here."""
+        return self.store.entries(*self.place(*parts))
+
+    def clear(self, *parts: str) -> None:
+        """Delete what is here, or a part of it."""
+        self.store.delete_tree(*self.place(*parts))
+
+
+def read_table(spark: SparkSession, store: Store, table: str) -> DataFrame:
+    """Read a published table with its schema.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if not store.exists(table):
+        raise InputError(f"no {table} table in {store.url}: run the job that makes it first, or name another folder")
+    return conform(spark.read.schema(TABLES[table]).parquet(literal(store.path(table))), TABLES[table])

@@ -1,0 +1,32 @@
+"""Jobs run as a user runs them: through spark-submit.sh, in a process of their own."""
+
+import os
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+EXTRAS = os.environ.get("DEDUP_EXTRAS", "spark,report,demo")
+VENV = Path(os.environ.get("DEDUP_VENV", ROOT / ".venv"))
+IS_PREPARED = (VENV / f".prepared-{EXTRAS}").exists()
+
+
+def without_locale(**locale):
+    """Return the environment of a container, which says nothing of languages, and what is given."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG"))}
+    return kept | locale
+
+
+def submit(*arguments, options=(), **environment):
+    """Run a job by its name, with spark-submit's own options before it, and return the finished process."""
+    job, *rest = map(str, arguments)
+    place = [str(ROOT / "jobs" / f"{job}.py")] if not job.startswith("--") else [job]
+    command = [str(ROOT / "spark-submit.sh"), *options, *place, *rest]
+    return subprocess.run(command, capture_output=True, text=True, env=without_locale(**environment), timeout=300)
+
+
+def error_of(done):
+    """Return the one line that a failed job ends with."""
+    errors = [line for line in done.stdout.splitlines() if line.startswith("error: ")]
+    assert (len(errors), done.stderr) == (1, ""), done.stdout + done.stderr
+    assert "Traceback" not in done.stdout
+    return errors[0]
