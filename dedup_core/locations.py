@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import glob
 import os
+import posixpath
 import re
+from collections.abc import Callable
 
 _HADOOP_SCHEMES = {"s3a": "s3", "s3n": "s3"}
+_REMOTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:(?://[^/]*)?)(.*)", re.DOTALL)
 
 
 def has_scheme(path: str) -> bool:
@@ -28,22 +31,45 @@ def spark_url(location: str) -> str:
 
 
 def normal(location: str) -> str:
-    """Return the one spelling of a location: relative paths, ``file:`` and trailing slashes name the same place."""
+    """Return the one spelling of a location: relative paths, ``file:`` and needless slashes name the same place.
+
+    A URL keeps its scheme, which whoever reads it must know; one with options or a pattern keeps its path.
+    """
     local = local_path(location)
     if local is not None:
         return os.path.abspath(local)
-    scheme, rest = location.split(":", 1)
-    return f"{scheme.lower()}:{rest.rstrip('/')}"
+    root, path = _divided(location)
+    scheme, host = root.split(":", 1)
+    path = path if "?" in path else posixpath.normpath("/" + path.lstrip("/"))
+    return f"{scheme.lower()}:{host}{path.rstrip('/')}"
+
+
+def canonical(url: str) -> str:
+    """Return the one spelling of a URL: of its scheme, its host, and on HDFS, which has folders, of its path."""
+    root, path = _divided(arrow_url(url))
+    return root.lower() + (posixpath.normpath(path) if root.lower().startswith(("hdfs:", "viewfs:")) else path)
+
+
+def same_place(one: str, other: str) -> bool:
+    """Return whether two locations differ in spelling alone."""
+    return _compared(one) == _compared(other)
 
 
 def lies_inside(inner: str, outer: str) -> bool:
     """Return whether a location lies in another one or is the same, links followed."""
-    places = (
-        normal(location) if (local := local_path(location)) is None else os.path.realpath(local)
-        for location in (inner, outer)
-    )
-    one, other = (f"{place.rstrip('/')}/" for place in places)
+    one, other = (f"{_compared(place, os.path.realpath).rstrip('/')}/" for place in (inner, outer))
     return one.startswith(other)
+
+
+def _compared(location: str, on_disk: Callable[[str], str] = os.path.abspath) -> str:
+    local = local_path(location)
+    return canonical(normal(location)) if local is None else on_disk(local)
+
+
+def _divided(url: str) -> tuple[str, str]:
+    """Return a URL's scheme and host, and the path below them."""
+    root, path = _REMOTE.match(url).groups()  # type: ignore[union-attr]  # what has a scheme matches
+    return root, path
 
 
 def is_glob(location: str) -> bool:

@@ -16,12 +16,12 @@ from pyspark.sql import functions as F
 from dedup_core.config import EncodeSettings
 from dedup_core.errors import InputError
 from dedup_core.files import look
-from dedup_core.locations import fixed_part, has_scheme, local_path
+from dedup_core.locations import canonical, fixed_part, has_scheme, local_path
 from dedup_core.names import on_disk, readable
 from dedup_core.spark.columns import column
 from dedup_core.spark.local_files import FOUND_ARROW, file_uri, found_row, moment
 from dedup_core.spark.reading import READING_ERRORS, read_parquet, reason_of
-from dedup_core.spark.remote_files import canonical, for_spark, look_at_uri
+from dedup_core.spark.remote_files import for_spark, look_at_uri
 from dedup_core.spark.schemas import CONTENTS, FOUND, conform
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.text_files import read_csv, read_lines

@@ -72,12 +72,6 @@ def modified_identity(size: int, modified_at: int) -> str:
     return f"modified:{size:x}.{modified_at:x}"
 
 
-def canonical(uri: str) -> str:
-    """Return the one spelling of a URL: of its scheme, its host, and on HDFS, which has folders, of its path."""
-    root, path = _REMOTE.match(arrow_url(uri)).groups()  # type: ignore[union-attr]  # what has a scheme matches
-    return root.lower() + (posixpath.normpath(path) if root.lower().startswith(("hdfs:", "viewfs:")) else path)
-
-
 def place_of(filesystem: str, base: str, key: str) -> str:
     """Return where a key lies for a kind of filesystem: below its bucket, or on HDFS, which has none, from the root."""
     place = "/".join(part for part in (base.strip("/"), key.lstrip("/")) if part)

@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 from dedup_core.config import JobSettings
 from dedup_core.errors import SettingsError
 from dedup_core.ledger import MARKER, RUNS
-from dedup_core.locations import lies_inside
+from dedup_core.locations import lies_inside, same_place
 from dedup_core.spark.publishing import publish, refuse_foreign
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.store import Store
@@ -80,7 +80,7 @@ class Run:
         refuse_foreign(self.store, tables, list(methods), files)
         self.store.check_writable()
         earlier = newest_record(self.store)
-        if earlier and earlier.get("source") != self.source:
+        if earlier and not same_place(str(earlier.get("source")), self.source):
             self.replaces_all = self.settings.overwrite
             if not self.replaces_all:
                 raise SettingsError(
