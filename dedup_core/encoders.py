@@ -127,7 +127,15 @@ def encode_looks(looks: list[Encoded | Failure], encoders: Sequence[Encoder]) ->
         features = encoder.encode(np.stack([look.features[encoder.name] for look in good]))
         for look, feature in zip(good, features, strict=True):
             look.features[encoder.name] = feature
-    return list(looks)
+    return [look if isinstance(look, Failure) else _finite(look) for look in looks]
+
+
+def _finite(look: Encoded) -> Encoded | Failure:
+    """Return a failure in place of an embedding that a search could not compare with any."""
+    for name, feature in look.features.items():
+        if not np.isfinite(feature).all():
+            return Failure("not_encoded", f"the picture was read, but its {name} embedding holds NaN or infinity")
+    return look
 
 
 def _look(content: bytes | Failure, encoders: Sequence[Encoder], decoding: Decoding) -> Encoded | Failure:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import io
 import math
+import re
 import threading
 import warnings
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,8 @@ SAFE_FORMATS = (
 """What is decoded: raster formats that Pillow reads in process. HEIF and JXL count where their plugins are installed.
 
 Formats that start another program (EPS), need a guess at the layout (raw data) or are stubs stay shut."""
+
+_JPEG_MARKER = re.compile(rb"\xff+([\x01-\xcf\xd8-\xfe])")  # of a segment; not what stands inside compressed data
 
 Refusals = Mapping[str, BaseException]
 """Why content could not be opened, by each format whose signature it bears."""
@@ -154,6 +157,15 @@ def declared_size(data: bytes) -> tuple[int, int] | None:
         return jxl_size(data) if form == "JXL" else Image.OPEN[form][0](io.BytesIO(data), "").size
     except Exception:  # noqa: BLE001 - it was refused before, for whatever reason
         return None
+
+
+def jpeg_scans(data: bytes) -> int:
+    """Return how many scans a JPEG has, up to its end: each of them passes over the picture once more."""
+    scans, place = 0, 2
+    while (marker := _JPEG_MARKER.search(data, place)) and marker[1] != b"\xd9":
+        scans += marker[1] == b"\xda"
+        place = marker.end() + int.from_bytes(data[marker.end() : marker.end() + 2], "big")
+    return scans
 
 
 def jxl_size(data: bytes) -> tuple[int, int] | None:

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from dedup_core import ancillary, deep_images, foreign
-from dedup_core.opening import declared_size, formats_not_read, open_image, undisturbed
+from dedup_core.opening import declared_size, formats_not_read, jpeg_scans, open_image, undisturbed
 from dedup_core.upright import upright
 
 Reason = Literal[
@@ -34,6 +34,11 @@ MAX_SIDE = 500_000
 
 A resize holds 48 bytes a pixel of the side, and some a picture of 256 pixels by the side in between: for a column of
 50 million pixels, which is a PNG of 48 KB, that is 2.4 and 50 GB."""
+
+
+MAX_SCANS = 200
+"""Scans of a JPEG above which it is refused. A progressive one has about ten, and each passes over all its pixels:
+in a file of 160 KB there is room for thousands, which take minutes."""
 
 
 @dataclass(frozen=True)
@@ -155,13 +160,20 @@ def _attempt(data: bytes, max_pixels: int, orientation: Orientation, side: int |
     form = str(opened.format)
     try:
         with opened as image:
-            return _load(image, max_pixels, orientation, side)
+            return _too_many_scans(data, form) or _load(image, max_pixels, orientation, side)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001 - decoders of foreign bytes raise whatever they meet, or panic
         if isinstance(error, MemoryError) or "out of memory" in str(error):
             return Failure("too_large", "not enough memory to decode the image")
         return Failure(*foreign.undecoded(data, form, error))
+
+
+def _too_many_scans(data: bytes, form: str) -> Failure | None:
+    scans = jpeg_scans(data) if form in ("JPEG", "MPO") else 0
+    if scans <= MAX_SCANS:
+        return None
+    return Failure("too_large", f"a JPEG of {scans:,} scans, over the limit of {MAX_SCANS}")
 
 
 def _load(image: Image.Image, max_pixels: int, orientation: Orientation, side: int | None) -> Picture | Failure:

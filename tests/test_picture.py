@@ -798,3 +798,27 @@ def test_colour_is_dropped_after_the_resize():
     picture = decode(saved(SCENE, "PNG"))
     after = SCENE.resize((9, 8), Image.Resampling.LANCZOS).convert("L")
     assert np.array_equal(picture.gray((9, 8)), np.asarray(after))
+
+
+def progressive_jpeg(extra_scans: int) -> bytes:
+    """A progressive JPEG with its last scan once more, so many times."""
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "JPEG", progressive=True)
+    data = file.getvalue()
+    last = data.rindex(b"\xff\xda")
+    return data[:-2] + data[last:-2] * extra_scans + data[-2:]
+
+
+def test_a_jpeg_of_thousands_of_scans_is_refused_before_it_takes_minutes():
+    failure = decode(progressive_jpeg(3000))
+    assert isinstance(failure, Failure)
+    assert failure.reason == "too_large"
+    assert "scans, over the limit of 200" in failure.message
+
+
+def test_what_looks_like_scans_in_metadata_and_behind_the_picture_is_none():
+    data, like_scans = progressive_jpeg(0), b"\xff\xda\x00\x02" * 300
+    segment = b"\xff\xe5" + (len(like_scans) + 2).to_bytes(2, "big") + like_scans
+    with_both = data[:2] + segment + data[2:] + like_scans
+    assert np.array_equal(decode(with_both).rgb((8, 8)), decode(data).rgb((8, 8)))
