@@ -124,8 +124,17 @@ def enough(size: int, population: int, pairs_seen: int, most_partners: float) ->
     """
     if not pairs_seen:
         return size
-    of_one = 2 * pairs_seen / size * (population - 1) / (size - 1)
-    return min(size, max(_FEWEST, round(most_partners / of_one)))
+    return min(size, max(_FEWEST, round(most_partners / partners_of_one(size, population, pairs_seen))))
+
+
+def partners_of_one(size: int, population: int, pairs_seen: int) -> float:
+    """Return how many partners one member has among all, by the pairs that a sample has in itself.
+
+    Example:
+        >>> partners_of_one(1000, 100_000, 499_500)
+        99999.0
+    """
+    return 2 * pairs_seen / size * (population - 1) / (size - 1) if pairs_seen else 0.0
 
 
 def _quantile(share: float, mean: np.ndarray, variance: np.ndarray) -> np.ndarray:

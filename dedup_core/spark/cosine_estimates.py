@@ -12,14 +12,14 @@ from pyspark.sql import functions as F
 from dedup_core.cosine import self_join_blocks
 from dedup_core.cosine_bounds import SAMPLE, Basis
 from dedup_core.cosine_estimate import partners
-from dedup_core.hamming_estimate import enough, within
+from dedup_core.hamming_estimate import enough, partners_of_one, within
 from dedup_core.spark.chunks import Batches
 from dedup_core.spark.estimates import SearchEstimate, estimate_of, gathered, similarities
 from dedup_core.spark.joins import count_images
 from dedup_core.spark.vectors import matrix, sample
 
 _SAMPLE_VECTORS = 1000
-_MOST_PARTNERS = 5_000_000  # of all sampled vectors: each is a row that is sent and counted
+_MOST_PARTNERS = 5_000_000  # of all sampled vectors: each is a row that is sent and counted; of more, a part
 _BLOCK_VECTORS = 4096  # compared with the sample at a time
 _PARTNERS = "member INT, node BIGINT, reached INT"
 
@@ -41,9 +41,10 @@ def estimate_search(nodes: DataFrame, vectors: DataFrame, count: int, min_simila
     basis = Basis.fit(some[:SAMPLE], min_similarity)
     seen = sum(len(block) for block in self_join_blocks(some, min_similarity, basis=basis))
     size = enough(len(drawn), count, seen, _MOST_PARTNERS)
+    one_in = max(1, round(size * partners_of_one(len(drawn), count, seen) / _MOST_PARTNERS))
     drawn, some = drawn[:size], some[:size]
     several = nodes.where(F.col("images") > F.lit(1)).select("node", "images")
-    compare = _comparer(drawn, some, np.array(thresholds), basis)
+    compare = _comparer(drawn, some, np.array(thresholds), basis, one_in)
     found = vectors.select("node", "vector").mapInArrow(compare, _PARTNERS).join(several, on="node", how="left")
     counts = F.count("*").alias("nodes"), F.sum(F.coalesce("images", F.lit(1)).cast("double")).alias("images")
     reached = np.zeros((2, size, len(thresholds)))
@@ -51,22 +52,23 @@ def estimate_search(nodes: DataFrame, vectors: DataFrame, count: int, min_simila
         reached[:, row["member"], row["reached"] - 1] = row["nodes"], row["images"]
     copied = several.where(F.col("node").isin(drawn.tolist())).collect()
     copies = {row["node"]: row["images"] for row in copied}
-    of_each = np.stack([within(counted) for counted in reached])
+    of_each = np.stack([within(counted * one_in) for counted in reached])
     own = np.array([copies.get(node, 1) for node in drawn.tolist()], np.int64)
     return estimate_of(of_each, own, (images, count, equal_pairs), thresholds)
 
 
 def _comparer(
-    drawn: np.ndarray, some: np.ndarray, thresholds: np.ndarray, basis: Basis
+    drawn: np.ndarray, some: np.ndarray, thresholds: np.ndarray, basis: Basis, one_in: int
 ) -> Callable[[Batches], Batches]:
-    """Yield the partners of each sampled vector among a task's vectors, itself left out."""
+    """Yield the partners of each sampled vector among a task's vectors, itself left out; of many, one in so many."""
 
     def compare(batches: Batches) -> Batches:
         for table in gathered(batches, _BLOCK_VECTORS):
             nodes = table.column("node").to_numpy()
             vectors = matrix(table.column("vector").combine_chunks(), some.shape[1])
             for block in partners(some, vectors, thresholds, basis):
-                other = drawn[block.left] != nodes[block.right]
+                # A node is 64 bits of a digest, and its remainder as good as drawn by lot.
+                other = (drawn[block.left] != nodes[block.right]) & (nodes[block.right] % one_in == 0)
                 member, reached = (values[other].astype(np.int32) for values in (block.left, block.score))
                 yield pa.RecordBatch.from_pydict(
                     {"member": member, "node": nodes[block.right[other]], "reached": reached}

@@ -171,6 +171,19 @@ def test_a_sampled_cosine_estimate_is_the_same_for_any_partitions_and_holds_the_
     assert (first.pairs.low < first.pairs.high).all()
 
 
+def test_where_all_embeddings_are_alike_a_part_of_the_partners_stands_for_all(spark, monkeypatch):
+    monkeypatch.setattr(cosine_estimates, "_MOST_PARTNERS", 10_000)
+    monkeypatch.setattr(cosine_estimates, "_SAMPLE_VECTORS", 150)
+    parts = []
+    real = cosine_estimates._comparer
+    monkeypatch.setattr(cosine_estimates, "_comparer", lambda *given: parts.append(given[-1]) or real(*given))
+    array = 1.0 + 0.01 * np.random.default_rng(2).standard_normal((1000, 20)).astype("f4")
+    estimate = cosine_estimates.estimate_search(*tables_of(spark, array, np.full(1000, 2)), 1000, 0.9)
+    assert parts == [10]
+    assert estimate.distinct.low[0] == pytest.approx(1000 * 999 / 2, rel=0.1)
+    assert estimate.pairs.low[0] == pytest.approx(2000 * 1999 / 2, rel=0.1)
+
+
 # What is refused before the search
 
 
