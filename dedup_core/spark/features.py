@@ -11,7 +11,6 @@ import functools
 import hashlib
 import json
 import operator
-import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -34,6 +33,7 @@ _BATCH_BYTES = 1 << 30
 _HASHES_A_FILE = 1_000_000
 _VECTORS_A_FILE = 30_000
 _IDENTITY = ["path", "identity"]
+_UNSEEN = "unseen"
 
 Progress = Callable[[int, int, float], None]
 """Called with the images done, the images to do and the seconds spent."""
@@ -50,6 +50,7 @@ class Encoding:
         run_id: of this run.
         listing: the images that there are.
         stopped: the ids of runs of the same work that were stopped.
+        goes_on: whether the tables that are published were made from the same input.
     """
 
     staging: Staging
@@ -58,9 +59,18 @@ class Encoding:
     run_id: str
     listing: Listing
     stopped: frozenset[str]
+    goes_on: bool
 
     @classmethod
-    def of(cls, source: Source, staging: Staging, settings: EncodeSettings, plan: EncodePlan, run_id: str) -> Encoding:
+    def of(
+        cls,
+        source: Source,
+        staging: Staging,
+        settings: EncodeSettings,
+        plan: EncodePlan,
+        run_id: str,
+        goes_on: bool = True,
+    ) -> Encoding:
         """List the source, and look at what stopped runs have left."""
         if not settings.reuse:
             staging.clear()
@@ -70,7 +80,7 @@ class Encoding:
             if not staging.whole_parts("encoded"):
                 staging.clear()
             raise
-        work = cls(staging, settings, plan, run_id, listing, frozenset())
+        work = cls(staging, settings, plan, run_id, listing, frozenset(), goes_on)
         if not staging.whole_parts("encoded"):
             return work
         stopped = work.staged.select("run_id").distinct().collect()  # a row a stopped run
@@ -97,14 +107,33 @@ class Encoding:
 
     @property
     def published(self) -> DataFrame | None:
-        """The published features that this run would compute again just the same; None where there can be none."""
+        """The published features that are made as this run makes them; None where there can be none."""
         staging, settings = self.staging, self.settings
-        if settings.overwrite or not settings.reuse or not staging.store.exists("features"):
+        if not self.goes_on or not staging.store.exists("features"):
             return None
         same = [self._is_made_alike(name) for name in self.plan.methods]
         table = read_table(staging.spark, staging.store, "features").where(functools.reduce(operator.or_, same))
         pixels = F.col("width").cast("bigint") * F.col("height")
         return table.where((F.col("size") <= settings.max_file_bytes) & (pixels <= settings.max_pixels))
+
+    @property
+    def reusable(self) -> DataFrame | None:
+        """Of these, what need not be computed again: of images that are still the same."""
+        published = self.published if self.settings.reuse else None
+        if published is None:
+            return None
+        return published.join(self.listing.images.select(_IDENTITY), on=_IDENTITY, how="left_semi")
+
+    @property
+    def unseen(self) -> DataFrame | None:
+        """Of these, those of folders that are there, but can't be listed."""
+        published = self.published if self.listing.unlisted else None
+        if published is None:
+            return None
+        is_there = F.col("is_folder") & (F.col("reason") != F.lit("vanished"))
+        folders = self.listing.refused.where(is_there).select(F.concat("path", F.lit("/")).alias("folder"))
+        inside = published.join(F.broadcast(folders), on=F.col("path").startswith(F.col("folder")), how="left_semi")
+        return inside.join(self.listing.images.select("path"), on="path", how="left_anti")
 
     def complete(self, features: DataFrame) -> DataFrame:
         """Return path and identity of the images that have features by every method."""
@@ -142,7 +171,7 @@ def encode_all(source: Source, work: Encoding, progress: Progress) -> None:
     """Encode what has no features yet, and save progress in the staging place as it goes."""
     staging, settings = work.staging, work.settings
     todo = conform(work.listing.images, LISTING)
-    for features in (work.published, work.resumed if work.stopped else None):
+    for features in (work.reusable, work.resumed if work.stopped else None):
         if features is not None:
             todo = todo.join(work.complete(features), on=_IDENTITY, how="left_anti")
     todo = staging.write("todo", todo.withColumn("bucket", F.pmod(F.xxhash64("path"), F.lit(_BUCKETS))))
@@ -153,12 +182,11 @@ def encode_all(source: Source, work: Encoding, progress: Progress) -> None:
     for first, last, count in _checkpoints(sizes, settings.checkpoint_seconds):
         rows = _batch_rows(max(largest.get(bucket, 1) for bucket in range(first, last + 1)))
         chosen = conform(todo.where(F.col("bucket").between(first, last)), LISTING)
-        target = staging.path("encoded", f"{secrets.token_hex(8)}")
         tasks = -(-count // settings.images_per_task)
         with setting(staging.spark, "spark.sql.execution.arrow.maxRecordsPerBatch", str(rows)):
             contents = source.contents(chosen.repartition(tasks))
             made = conform(encode_contents(contents, work.plan), ENCODED)
-            made.withColumn("run_id", F.lit(work.run_id)).write.parquet(target)
+            staging.add_part("encoded", made.withColumn("run_id", F.lit(work.run_id)))
         encoded += count
         progress(encoded, total, time.monotonic() - started)
 
@@ -176,11 +204,16 @@ def finish_tables(work: Encoding) -> EncodeCounts:
     staging.write("ready/failures", failed.unionByName(refused))
     own = work.new.where(F.col("method").isNotNull()).unionByName(work.resumed)
     features = conform(own, FEATURES)
-    if (published := work.published) is not None:
-        features = features.unionByName(conform(_earlier(published, listing, own), FEATURES))
+    if (reusable := work.reusable) is not None:
+        earlier = reusable.join(own.select("path"), on="path", how="left_anti")
+        features = features.unionByName(conform(earlier, FEATURES))
+    # What names a file has, and whether it can be seen, is this run's to say and not an earlier one's.
+    features = conform(features.drop("other_names", "is_unseen"), FEATURES)
     if listing.other_names is not None:
         named = F.broadcast(listing.other_names)  # few files have several names
         features = conform(features.drop("other_names").join(named, on="path", how="left"), FEATURES)
+    if (unseen := work.unseen) is not None:
+        features = features.unionByName(conform(unseen.withColumn("is_unseen", F.lit(True)), FEATURES))
     files = -(-max(1, listing.seen) // (_VECTORS_A_FILE if work.plan.network else _HASHES_A_FILE))
     features.coalesce(files).write.mode("overwrite").partitionBy("method").parquet(staging.path("ready", "features"))
     return _account(work)
@@ -211,18 +244,6 @@ def work_name(settings: EncodeSettings, plan: EncodePlan) -> str:
     return f"encode-{hashlib.sha256(json.dumps(stated).encode()).hexdigest()[:12]}"
 
 
-def _earlier(published: DataFrame, listing: Listing, own: DataFrame) -> DataFrame:
-    """Return the published features of images that are the same, and of folders that can't be listed."""
-    listed = listing.images.select(_IDENTITY)
-    reused = published.join(listed, on=_IDENTITY, how="left_semi").join(own.select("path"), on="path", how="left_anti")
-    if not listing.unlisted:
-        return reused
-    folders = listing.refused.where("is_folder").select(F.concat("path", F.lit("/")).alias("folder"))
-    is_inside = F.col("path").startswith(F.col("folder"))
-    kept = published.join(F.broadcast(folders), on=is_inside, how="left_semi")
-    return reused.unionByName(kept.join(listing.images.select("path"), on="path", how="left_anti"))
-
-
 def _batch_rows(largest: int) -> int:
     """Return how many images Arrow may carry at once, by the bytes of the largest: a batch must stay below 2 GiB."""
     return max(1, min(BATCH_IMAGES, _BATCH_BYTES // max(1, largest)))
@@ -243,17 +264,17 @@ def _checkpoints(sizes: dict[int, int], seconds: float) -> Iterator[tuple[int, i
 
 def _account(work: Encoding) -> EncodeCounts:
     features, failures = work.staging.read("ready/features", FEATURES), work.staging.read("ready/failures", FAILURES)
-    kinds = features.select("method", "run_id", F.lit(None).alias("reason"))
-    kinds = kinds.unionByName(failures.select(F.lit(None).alias("method"), F.lit(None).alias("run_id"), "reason"))
-    rows = kinds.groupBy("method", "run_id", "reason").count().orderBy(F.desc("count"), "reason").collect()
+    made = F.when(F.col("is_unseen"), F.lit(_UNSEEN)).otherwise(F.col("run_id")).alias("made")
+    kinds = features.select("method", made, F.lit(None).alias("reason"))
+    kinds = kinds.unionByName(failures.select(F.lit(None).alias("method"), F.lit(None).alias("made"), "reason"))
+    rows = kinds.groupBy("method", "made", "reason").count().orderBy(F.desc("count"), "reason").collect()
     failed = {row["reason"]: row["count"] for row in rows if row["method"] is None}
-    unseen = _unseen(work, features) if work.listing.unlisted else {}
     counts = []
     for method in work.plan.methods:
-        made = {row["run_id"]: row["count"] for row in rows if row["method"] == method}
-        kept, encoded = unseen.get(method, 0), sum(made.values())
-        resumed = sum(count for run_id, count in made.items() if run_id in work.stopped)
-        earlier = encoded - made.get(work.run_id, 0) - resumed - kept
+        made_by = {row["made"]: row["count"] for row in rows if row["method"] == method}
+        kept, encoded = made_by.get(_UNSEEN, 0), sum(made_by.values())
+        resumed = sum(count for run_id, count in made_by.items() if run_id in work.stopped)
+        earlier = encoded - made_by.get(work.run_id, 0) - resumed - kept
         seen, repeated = work.listing.seen, work.listing.repeated
         counts.append(EncodeCounts(seen, repeated, encoded, resumed, earlier, kept, failed))
         if encoded - kept + sum(failed.values()) + repeated != seen:
@@ -262,9 +283,3 @@ def _account(work: Encoding) -> EncodeCounts:
                 f"{sum(failed.values()):,} failed: do all workers see the same files?"
             )
     return min(counts, key=lambda of_method: of_method.reused)
-
-
-def _unseen(work: Encoding, features: DataFrame) -> dict[str, int]:
-    """Return by method how many features are of images that were not listed."""
-    kept = features.join(work.listing.images.select("path"), on="path", how="left_anti")
-    return {row["method"]: row["count"] for row in kept.groupBy("method").count().collect()}

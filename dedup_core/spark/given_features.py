@@ -9,12 +9,14 @@ from pyspark.sql import functions as F
 
 from dedup_core.encoders import ENCODERS, is_hash
 from dedup_core.errors import InputError
-from dedup_core.spark.reading import read_parquet
+from dedup_core.spark.reading import READING_ERRORS, read_parquet, reason_of
+from dedup_core.spark.remote_files import for_spark
 from dedup_core.spark.schemas import FEATURES, columns_of, conform
 from dedup_core.spark.store import Store
 
 _NEEDED = {"path": {"string"}, "method": {"string"}, "fingerprint": {"string"}}
 _HASH, _EMBEDDING = {"hash": {"bigint"}}, {"embedding": {"array<float>", "array<double>"}}
+_COLUMNS = columns_of(FEATURES)
 _EXAMPLES = 3
 
 
@@ -36,9 +38,9 @@ def read_features(spark: SparkSession, location: str, methods: Sequence[str], sa
         raise InputError(f"there is no features table at {location}: run jobs/encode.py first, or name another folder")
     table = read_parquet(spark, location, "the features in")
     _check_columns(table, location, methods)
-    if strange := sorted(set(table.columns) - set(columns_of(FEATURES))):
+    if strange := sorted(set(table.columns) - set(_COLUMNS)):
         say(f"Features {location}: passed over the columns {', '.join(strange)}")
-    features = conform(table, FEATURES)
+    features = conform(_every_file_alike(table, location), FEATURES)
     _check_rows(features.where(F.col("method").isin(list(methods)) | F.col("method").isNull()), location)
     return features
 
@@ -60,11 +62,26 @@ def _check_columns(table: DataFrame, location: str, methods: Sequence[str]) -> N
         )
 
 
+def _every_file_alike(table: DataFrame, location: str) -> DataFrame:
+    """Read the table by one schema: else one of its files says which columns all of them have."""
+    types = _COLUMNS | {name: kind for name, kind in table.dtypes if name in _COLUMNS}
+    schema = ", ".join(f"{name} {kind}" for name, kind in types.items())
+    return table.sparkSession.read.schema(schema).parquet(for_spark(location))
+
+
 def _check_rows(features: DataFrame, location: str) -> None:
+    try:
+        _refuse_rows(features, location)
+    except READING_ERRORS as error:
+        raise InputError(f"can't read the features in {location}: {reason_of(error)}") from error
+
+
+def _refuse_rows(features: DataFrame, location: str) -> None:
     wants_hash = F.col("method").isin([name for name in ENCODERS if is_hash(name)])
     empty = {
         "method": F.col("method").isNull(),
         "path": F.col("path").isNull() | (F.col("path") == F.lit("")),
+        "path in UTF-8": F.col("path").cast("binary") != F.encode("path", "UTF-8"),
         "fingerprint": F.col("fingerprint").isNull(),
         "hash": wants_hash & F.col("hash").isNull(),
         "embedding": ~wants_hash & F.col("embedding").isNull(),

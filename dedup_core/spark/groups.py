@@ -72,8 +72,9 @@ def node_groups(nodes: DataFrame, labels: DataFrame) -> DataFrame:
 
 
 def node_members(features: DataFrame, grouped: DataFrame) -> DataFrame:
-    """Return the images of the grouped nodes: method, path, and the columns of ``grouped``."""
-    return features.select("method", "path", F.col("hash").alias("node")).join(grouped, on="node", how="inner")
+    """Return the images of the grouped nodes: method, path, is_unseen, and the columns of ``grouped``."""
+    images = features.select("method", "path", "is_unseen", F.col("hash").alias("node"))
+    return images.join(grouped, on="node", how="inner")
 
 
 def node_removals(node_pairs: DataFrame, grouped: DataFrame, tasks: int) -> DataFrame:
@@ -97,15 +98,24 @@ def node_removals(node_pairs: DataFrame, grouped: DataFrame, tasks: int) -> Data
 
 
 def group_table(members: DataFrame, removed: DataFrame) -> DataFrame:
-    """Return the ``groups`` table with one more column, kept_path: for each image to remove the one that stays."""
+    """Return the ``groups`` table with one more column, kept_path: for each image to remove the one that stays.
+
+    An image that could not be seen neither goes nor has others go for it: perhaps it is no longer there.
+    """
     fate = members.join(removed, on="first_path", how="left")
-    keep = F.col("kept_by").isNull() & (F.col("path") == F.col("first_path"))
-    kept_path = F.when(~keep, F.coalesce("kept_by", "first_path"))
-    return fate.withColumns({"keep": keep, "kept_path": kept_path}).select(*names(GROUPS), "kept_path")
+    is_first = F.col("kept_by").isNull() & (F.col("path") == F.col("first_path"))
+    fate = fate.withColumn("kept_path", F.when(~is_first, F.coalesce("kept_by", "first_path")))
+    unseen = members.where("is_unseen").select(F.col("path").alias("kept_path"), F.lit(True).alias("for_unseen"))
+    if not unseen.isEmpty():
+        goes = F.col("for_unseen").isNull() & ~F.coalesce("is_unseen", F.lit(False))
+        fate = fate.join(unseen, on="kept_path", how="left").withColumn("kept_path", F.when(goes, F.col("kept_path")))
+    return fate.withColumn("keep", F.col("kept_path").isNull()).select(*names(GROUPS), "kept_path")
 
 
 def removal_table(groups: DataFrame, features: DataFrame) -> DataFrame:
     """Return the ``removals`` table: an image goes with all names of its file, so that no link is left to nothing.
+
+    A name that is an image's own is never another one's further name, whatever a table says.
 
     Args:
         groups: as `group_table` returns them.
@@ -113,9 +123,12 @@ def removal_table(groups: DataFrame, features: DataFrame) -> DataFrame:
     """
     removed = groups.where(~F.col("keep"))
     named = features.where(F.size("other_names") > F.lit(0)).select("path", "other_names")
+    if named.isEmpty():
+        return conform(removed, REMOVALS)
     others = removed.join(named, on="path", how="inner")
     linked = others.withColumn("path", F.explode("other_names")).drop("other_names")
-    return conform(removed, REMOVALS).unionByName(conform(linked, REMOVALS))
+    linked = linked.join(features.select("path"), on="path", how="left_anti")
+    return conform(removed, REMOVALS).unionByName(conform(linked.distinct(), REMOVALS))
 
 
 def duplicate_table(features: DataFrame, pairs: DataFrame, smaller_is_closer: bool) -> DataFrame:

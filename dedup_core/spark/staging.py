@@ -6,6 +6,8 @@ and is still out of sight.
 
 from __future__ import annotations
 
+import posixpath
+import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +22,7 @@ from dedup_core.spark.schemas import TABLES, conform
 from dedup_core.spark.store import Place, Store
 
 READY = "ready"
+_WHOLE = "_WHOLE"
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,16 @@ class Staging:
         """Open a file for writing bytes, making its folder."""
         return self.store.open_output(*self.place(*parts))
 
+    def add_part(self, name: str, frame: DataFrame) -> None:
+        """Write one more part of what is done, with a mark of our own at its end: clusters may turn Spark's off."""
+        part = secrets.token_hex(8)
+        frame.write.parquet(self.path(name, part))
+        self.store.write_text(posixpath.join(*self.place(name, part, _WHOLE)), "")
+
     def whole_parts(self, name: str) -> list[str]:
         """Return the paths of the parts in a folder that were written to their end."""
         parts = self.store.entries(*self.place(name))
-        return [self.path(name, part) for part in parts if self.store.exists(*self.place(name, part, "_SUCCESS"))]
+        return [self.path(name, part) for part in parts if self.store.exists(*self.place(name, part, _WHOLE))]
 
     def entries(self, *parts: str) -> list[str]:
         """Return the names of what lies in a folder in here."""

@@ -14,7 +14,7 @@ def signed(code):
 def features_of(spark, codes, method="phash"):
     """Return a features table of {path: code}."""
     rows = [
-        (path, 1, NOON, None, None, 8, 8, "PNG", method, f"{method}-64-v2", signed(code), None, "run")
+        (path, 1, NOON, None, None, None, 8, 8, "PNG", method, f"{method}-64-v2", signed(code), None, "run")
         for path, code in codes.items()
     ]
     return spark.createDataFrame(rows, FEATURES)

@@ -24,6 +24,7 @@ ODD = {
     "spark.sql.session.timeZone": "Asia/Kolkata",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MILLIS",
     "spark.speculation": "true",
+    "spark.hadoop.mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
 }
 QUICK = {  # as the suite's own session has them
     "spark.master": "local[2]",

@@ -50,6 +50,7 @@ def features_of(spark, embeddings):
             NOON,
             None,
             None,
+            None,
             8,
             8,
             "PNG",

@@ -73,6 +73,35 @@ def test_a_table_that_lacks_what_is_searched_is_refused(spark, tmp_path, table, 
         search(spark, tmp_path, change(table))
 
 
+def test_what_one_file_alone_says_counts_whichever_file_is_read_first(spark, tmp_path, table):
+    copies = table.withColumn("hash", F.lit(1).cast("bigint")).where(F.col("path") != F.lit("c.png"))
+    linked = copies.withColumn("other_names", F.array(F.lit("link.png")))
+    few = copies.select("path", "method", "fingerprint", "hash")
+    few.where(F.col("path") == F.lit("a.png")).coalesce(1).write.parquet(str(tmp_path / "features"))
+    linked.where(F.col("path") == F.lit("b.png")).coalesce(1).write.mode("append").parquet(str(tmp_path / "features"))
+    find(spark, tmp_path)
+    removals = spark.read.parquet(str(tmp_path / "out" / "removals")).collect()
+    assert sorted(row["path"] for row in removals) == ["b.png", "link.png"]
+
+
+def test_files_of_other_types_and_files_that_break_off_are_named(spark, tmp_path, table):
+    table.drop("method").coalesce(1).write.parquet(str(tmp_path / "features" / "method=phash"))
+    odd = table.withColumn("hash", F.col("hash").cast("string")).drop("method")
+    odd.coalesce(1).write.mode("append").parquet(str(tmp_path / "features" / "method=phash"))
+    with pytest.raises(InputError, match=r"(it has the column hash as STRING|can't read the features in .*: .)"):
+        find(spark, tmp_path)
+    for part in (tmp_path / "features" / "method=phash").glob("*.parquet"):
+        part.write_bytes(part.read_bytes()[:-20])
+    with pytest.raises(InputError, match=r"can't read the features in .*: ."):
+        find(spark, tmp_path)
+
+
+def test_a_path_that_is_no_utf_8_is_refused(spark, tmp_path, table):
+    spoilt = table.withColumn("path", F.concat("path", F.unhex(F.lit("E9")).cast("string")))
+    with pytest.raises(InputError, match=r"3 rows of the features in .* have no path in UTF-8, such as 'a\.png"):
+        search(spark, tmp_path, spoilt)
+
+
 def test_a_table_with_a_log_is_refused(spark, tmp_path, table):
     table.write.partitionBy("method").parquet(str(tmp_path / "features"))
     (tmp_path / "features" / "_delta_log").mkdir()

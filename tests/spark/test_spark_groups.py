@@ -7,6 +7,7 @@ from tables import features_of
 
 from dedup_core.errors import DedupError
 from dedup_core.spark import groups, joins
+from dedup_core.spark.schemas import GROUPS
 
 
 def edges_frame(spark, edges):
@@ -70,3 +71,15 @@ def test_groups_and_removals_are_those_of_the_pass_over_the_whole_map(spark, sta
     assert {row["path"]: row["kept_path"] for row in table if not row["keep"]} == removed
     sizes = {root: list(expected_groups.values()).count(root) for root in expected_groups.values()}
     assert all(row["group_size"] == sizes[row["group_id"]] for row in table)
+
+
+def test_a_further_name_that_is_an_image_of_its_own_is_not_removed_with_another(spark):
+    table = spark.createDataFrame(
+        [("phash", "a", "a", 2, True, None), ("phash", "a", "b", 2, False, "a")],
+        f"{GROUPS}, kept_path STRING",
+    )
+    features = spark.createDataFrame(
+        [("a", None), ("b", ["a", "c", "link"]), ("c", None)], "path STRING, other_names ARRAY<STRING>"
+    )
+    rows = groups.removal_table(table, features).collect()
+    assert {(row["path"], row["kept_path"]) for row in rows} == {("b", "a"), ("link", "a")}

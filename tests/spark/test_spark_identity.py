@@ -88,6 +88,11 @@ class TestSeveralNames:
         _, going = removed(spark, tmp_path)
         assert going == {"originals/x.png": "a.png", "best.png": "a.png"}
         assert (tmp_path / "out" / "to_remove.json").read_text() == '[\n  "best.png",\n  "originals/x.png"\n]\n'
+        (tmp_path / "images" / "best.png").unlink()
+        save(tmp_path / "images" / "best.png", "forest")
+        run, going = removed(spark, tmp_path)
+        assert going == {"originals/x.png": "a.png"}
+        assert (run.counts["encoded"], run.counts["reused"]) == (3, 2)
 
     def test_a_manifest_may_spell_one_file_in_many_ways(self, spark, tmp_path):
         image = save(tmp_path / "a b.png")
@@ -211,11 +216,14 @@ class TestStopped:
 
 
 class TestFoldersThatCanNotBeListed:
-    def test_their_images_keep_their_features(self, spark, tmp_path, monkeypatch):
+    def test_their_images_keep_their_features_and_decide_over_no_others(self, spark, tmp_path, monkeypatch):
         for name in ("a/beach.png", "a/deep/forest.png", "ab/street.png", "lake.png"):
             save(tmp_path / "images" / name, name.split("/")[-1][:-4])
-        encode(spark, tmp_path)
-        before = rows_of(spark, tmp_path / "out", "features")
+        shutil.copy(tmp_path / "images" / "a" / "beach.png", tmp_path / "images" / "b.png")
+        shutil.copy(tmp_path / "images" / "ab" / "street.png", tmp_path / "images" / "a" / "street.png")
+        _, going = removed(spark, tmp_path)
+        assert going == {"ab/street.png": "a/street.png", "b.png": "a/beach.png"}
+        before = hashes(spark, tmp_path)
         scandir = os.scandir
 
         def refuse(path):
@@ -225,15 +233,18 @@ class TestFoldersThatCanNotBeListed:
 
         with monkeypatch.context() as patch:
             patch.setattr(os, "scandir", refuse)
-            run = encode(spark, tmp_path)
-        assert rows_of(spark, tmp_path / "out", "features") == before
-        assert (run.counts["seen"], run.counts["encoded"], run.counts["kept"]) == (3, 4, 2)
+            run, going = removed(spark, tmp_path, reuse=False)
+        assert going == {}
+        assert all(row["keep"] for row in spark.read.parquet(str(tmp_path / "out" / "groups")).collect())
+        assert hashes(spark, tmp_path) == before
+        assert (run.counts["seen"], run.counts["encoded"], run.counts["kept"]) == (4, 6, 3)
         assert run.counts["failed"] == {"unreadable": 1}
-        assert "2 of folders that can't be listed now, by an earlier run" in summary(run)
+        assert "3 of folders that can't be listed now, by an earlier run" in summary(run)
         (failure,) = spark.read.parquet(str(tmp_path / "out" / "failures")).collect()
         assert (failure["path"], failure["message"]) == ("a", "the folder can't be listed: no permission")
+        assert removed(spark, tmp_path)[1] == {"ab/street.png": "a/street.png", "b.png": "a/beach.png"}
         shutil.rmtree(tmp_path / "images" / "a")
-        assert encode(spark, tmp_path).counts["encoded"] == 2
+        assert encode(spark, tmp_path).counts["encoded"] == 3
 
     def test_an_input_that_can_not_be_listed_itself_is_named(self, spark, tmp_path, monkeypatch):
         save(tmp_path / "images" / "a.png")
