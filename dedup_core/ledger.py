@@ -20,6 +20,9 @@ EVALUATION, REPORT, RUNS = "evaluation", "report", "runs"
 PLACES = (*TABLES, EVALUATION, REPORT, RUNS, STAGING)
 """The folders that are ours in an output folder."""
 
+SPARKS_MARKS = ("_SUCCESS", "_metadata", "_common_metadata")
+"""Files that Spark leaves beside those of a table."""
+
 _ABOUT = (
     "dedup-core has written this folder. The files below are its own: it replaces and deletes these and no others. "
     "Without this file it takes nothing here for its own."
@@ -61,7 +64,7 @@ class Ledger:
         return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
     @classmethod
-    def from_json(cls, text: str, where: str) -> Ledger:
+    def from_json(cls, text: str | bytes, where: str) -> Ledger:
         """Return the ledger that a marker holds.
 
         Args:
@@ -74,16 +77,30 @@ class Ledger:
         try:
             content = json.loads(text)
             files, runs = content["files"], content["runs"]
-            if not all(isinstance(name, str) and _stays_inside(name) for name in [*files, *runs]):
-                raise ValueError("a name leads out of the folder")
-        except (ValueError, TypeError, KeyError) as error:
-            raise SettingsError(
-                f"{where}/{MARKER} should list what is ours there and can't be read: choose another folder, or move "
-                "that file away to have nothing in the folder taken for ours"
-            ) from error
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise no_marker(where) from error
+        if not (_are_names(files) and _are_names(runs)):
+            raise no_marker(where)
         return cls(frozenset(files), tuple(runs))
+
+
+def no_marker(where: str) -> SettingsError:
+    """Return what to say of a folder whose marker is none of ours, or can't be read."""
+    return SettingsError(
+        f"{where}/{MARKER} should list what is ours there and can't be read: choose another folder, or move "
+        "that file away to have nothing in the folder taken for ours"
+    )
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether readers of a table pass over a file, and cameras don't write it: it may be anybody's."""
+    return name.startswith(".") or name in SPARKS_MARKS
+
+
+def _are_names(names: object) -> bool:
+    return isinstance(names, list) and all(isinstance(name, str) and _stays_inside(name) for name in names)
 
 
 def _stays_inside(name: str) -> bool:
     """Return whether a path leads to something in the folder: a marker that was tampered with could name any file."""
-    return bool(name) and not name.startswith("/") and ".." not in name.split("/")
+    return bool(name) and not name.startswith("/") and ".." not in name.split("/") and "\0" not in name

@@ -17,7 +17,7 @@ from pyspark.sql import SparkSession
 
 from dedup_core.config import JobSettings
 from dedup_core.errors import SettingsError
-from dedup_core.ledger import MARKER, RUNS
+from dedup_core.ledger import RUNS
 from dedup_core.locations import lies_inside, same_place
 from dedup_core.spark.publishing import publish, refuse_foreign
 from dedup_core.spark.staging import Staging
@@ -78,7 +78,6 @@ class Run:
                     "--output"
                 )
         refuse_foreign(self.store, tables, list(methods), files)
-        self.store.check_writable()
         earlier = newest_record(self.store)
         if earlier and not same_place(str(earlier.get("source")), self.source):
             self.replaces_all = self.settings.overwrite
@@ -87,8 +86,7 @@ class Run:
                     f"the output folder {self.store.url} already holds the tables of run {earlier.get('run_id')}, made "
                     f"from {earlier.get('source')}: choose another folder, or replace them by --overwrite"
                 )
-        if not self.store.exists(MARKER):
-            self.store.write_ledger(self.store.read_ledger())
+        self.store.mark()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -128,9 +126,11 @@ def records(store: Store) -> Iterator[dict[str, Any]]:
     Raises:
         InputError: if a record can't be read.
     """
-    names = [f"{run_id}.json" for run_id in store.read_ledger().runs]
-    if not store.exists(MARKER):  # a folder that was written by other means
+    marker = store.read_marker()
+    if marker is None:  # a folder that was written by other means
         names = [name for name in store.entries(RUNS) if name.endswith(".json")]
+    else:
+        names = [f"{run_id}.json" for run_id in marker.runs]
     for name in reversed(names):
         if store.exists(RUNS, name):
             record = store.read_json(RUNS, name)

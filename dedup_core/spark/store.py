@@ -9,17 +9,17 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
 from pyarrow import fs
 
 from dedup_core.errors import InputError, SettingsError
-from dedup_core.ledger import MARKER, STAGING, Ledger
+from dedup_core.ledger import MARKER, STAGING, Ledger, no_marker
 from dedup_core.locations import arrow_url, has_scheme, normal
 from dedup_core.spark.remote_files import opened
-
-_DEEPEST = 10
+from dedup_core.trees import leaves, remove_empty
 
 Place = tuple[str, ...]
 """Where something lies in the folder: ("pairs", "method=phash")."""
@@ -44,24 +44,12 @@ class Store:
             raise SettingsError(f"no filesystem for {url}: {error}") from error
         self._is_local = self._fs.type_name == "local"
         self.renames_folders = self._fs.type_name in ("local", "hdfs")
+        self.replaces_files = self._fs.type_name != "hdfs"
 
     def path(self, *parts: str) -> str:
         """Return where something in the folder lies, for Spark to write."""
         base = self.url if has_scheme(self.url) else f"file://{self.url}"
         return "/".join([base, *parts])
-
-    def check_writable(self) -> None:
-        """Create the folder and write a file in it, so that a run fails at its start and not at its end.
-
-        Raises:
-            SettingsError: if that can't be done.
-        """
-        probe = posixpath.join(STAGING, ".probe")
-        try:
-            self.write_text(probe, "")
-            self.delete_files([probe])
-        except OSError as error:
-            raise SettingsError(f"can't write to the output folder {self.url}: {error}") from error
 
     def exists(self, *parts: str) -> bool:
         """Return whether there is such a file or folder."""
@@ -73,13 +61,16 @@ class Store:
         return sorted(name for name in names if not name.startswith("."))
 
     def files(self, *parts: str) -> list[str]:
-        """Return every file in a folder, hidden ones too, and in the folders inside it, by its path in the store."""
-        found, inside = [], self._listed(*parts)
-        for _ in range(_DEEPEST):  # links are followed, and may lead round in a circle: nothing of ours lies as deep
-            found += [entry.path for entry in inside if entry.type != fs.FileType.Directory]
-            folders = [entry.path for entry in inside if entry.type == fs.FileType.Directory]
-            inside = [entry for folder in folders for entry in self._listed(posixpath.relpath(folder, self._root))]
-        return sorted(posixpath.relpath(path, self._root) for path in found)
+        """Return every file at a place and below it, links and hidden ones too, by its path in the store.
+
+        On disks no link is followed: one that stands at the place, or on the way there, is the one thing returned.
+        """
+        return [name for name in self.leaves(*parts) if not name.endswith("/")]
+
+    def leaves(self, *parts: str) -> list[str]:
+        """Return what `files` does, and with a slash at its end every folder that is empty."""
+        found = leaves(self._root, "/".join(parts)) if self._is_local else self._stored(*parts)
+        return sorted(path.removeprefix(self._root).removeprefix("/") for path in found)
 
     def write_text(self, name: str, text: str) -> None:
         """Write a small file whole, making its folder."""
@@ -89,13 +80,15 @@ class Store:
         """Write a file piece by piece, aside first, so that a reader never finds half of it."""
         target = self._inside(name)
         self._fs.create_dir(posixpath.dirname(target), recursive=True)
-        aside = posixpath.join(posixpath.dirname(target), f"._{posixpath.basename(target)}")
+        aside = _aside(target)
         with self._fs.open_output_stream(aside) as stream:
             for piece in pieces:
                 stream.write(piece.encode("utf-8", "backslashreplace"))
-        if not self._is_local and self.exists(name):
-            self._fs.delete_file(target)  # a rename on HDFS does not replace
-        self._fs.move(aside, target)
+        if self.renames_folders:
+            self._rename(aside, target)
+        else:  # a store knows no renaming, and a copy replaces at one stroke
+            self._fs.copy_file(aside, target)
+            self._fs.delete_file(aside)
 
     def read_json(self, *parts: str) -> Any:
         """Return the content of a JSON file.
@@ -106,7 +99,7 @@ class Store:
         try:
             with self._fs.open_input_stream(self._inside(*parts)) as stream:
                 return json.loads(stream.read())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"can't read {'/'.join([self.url, *parts])}: {error}") from error
 
     def open_output(self, *parts: str) -> Any:
@@ -121,10 +114,31 @@ class Store:
         Raises:
             SettingsError: if the marker is none of ours.
         """
-        if not self.exists(MARKER):
-            return Ledger()
-        with self._fs.open_input_stream(self._inside(MARKER)) as stream:
-            return Ledger.from_json(stream.read().decode("utf-8", "replace"), self.url)
+        return self.read_marker() or Ledger()
+
+    def read_marker(self) -> Ledger | None:
+        """Return what the marker lists, None where there is none. On HDFS a new one may still lie aside.
+
+        Raises:
+            SettingsError: if it is none of ours.
+        """
+        if self.leaves(MARKER):
+            return self._ledger_in(MARKER)
+        if not self.replaces_files and self.exists(_aside(MARKER)):
+            with suppress(SettingsError):  # half of one, and nothing was published before it was whole
+                return self._ledger_in(_aside(MARKER))
+        return None
+
+    def mark(self) -> None:
+        """Write the marker, before anything else: a folder that can't be written fails a run at its start.
+
+        Raises:
+            SettingsError: if it can't be written, or is none of ours.
+        """
+        try:
+            self.write_ledger(self.read_ledger())
+        except OSError as error:
+            raise SettingsError(f"can't write to the output folder {self.url}: {error}") from error
 
     def write_ledger(self, ledger: Ledger) -> None:
         """Write the marker."""
@@ -134,9 +148,11 @@ class Store:
         """Delete files, those that are there, and the folders in the store that are empty without them."""
         above = set()
         for name in names:
-            if self.exists(name):
+            found = self.leaves(name)
+            if found == [name]:
                 self._fs.delete_file(self._inside(name))
-            above.add(posixpath.dirname(name))
+            if found in ([], [name]):  # else it has become a folder, or lies behind a link
+                above.add(posixpath.dirname(name))
         for folder in sorted(above, reverse=True):
             self._delete_if_empty(folder)
 
@@ -172,11 +188,38 @@ class Store:
             self._fs.copy_file(self._inside(name), copy)
             self._fs.delete_file(self._inside(name))
 
+    def _rename(self, source: str, target: str) -> None:
+        """Give a finished file its name, in place of the one that has it: HDFS does not replace by itself."""
+        if not self.replaces_files and self._fs.get_file_info(target).type != fs.FileType.NotFound:
+            self._fs.delete_file(target)
+        self._fs.move(source, target)
+
+    def _ledger_in(self, name: str) -> Ledger:
+        try:
+            with self._fs.open_input_stream(self._inside(name)) as stream:
+                return Ledger.from_json(stream.read(), self.url)
+        except OSError as error:
+            raise no_marker(self.url) from error
+
     def _delete_if_empty(self, folder: str) -> None:
         """Delete a folder inside the store, and those above it, as far as nothing at all is in them."""
+        if self._is_local:
+            remove_empty(self._root, folder)
+            return
         while folder and self.exists(folder) and not self._listed(folder):
             self._fs.delete_dir(self._inside(folder))
             folder = posixpath.dirname(folder)
+
+    def _stored(self, *parts: str) -> list[str]:
+        """Return the leaves of a place on a store, which knows no links, or on HDFS."""
+        there = self._fs.get_file_info(self._inside(*parts))
+        if there.type != fs.FileType.Directory:
+            return [] if there.type == fs.FileType.NotFound else [there.path]
+        below = self._fs.get_file_info(fs.FileSelector(there.path, recursive=True, allow_not_found=True))
+        above = {posixpath.dirname(entry.path) for entry in below}
+        folders = (entry.path for entry in (there, *below) if entry.type == fs.FileType.Directory)
+        empty = [f"{path}/" for path in folders if path not in above]
+        return empty + [entry.path for entry in below if entry.type != fs.FileType.Directory]
 
     def _listed(self, *parts: str) -> list[fs.FileInfo]:
         """Return what is in a folder; of what is a file, that file itself."""
@@ -187,6 +230,11 @@ class Store:
 
     def _inside(self, *parts: str) -> str:
         return posixpath.join(self._root, *parts)
+
+
+def _aside(name: str) -> str:
+    """Return where a file is written before it gets its name, out of sight."""
+    return posixpath.join(posixpath.dirname(name), f"._{posixpath.basename(name)}")
 
 
 def _opened(url: str) -> tuple[fs.FileSystem, str]:

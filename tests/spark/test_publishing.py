@@ -1,13 +1,16 @@
 """Publishing: our own files make room for new ones, and nobody else's file is moved, replaced or deleted."""
 
 import os
+from pathlib import Path
 
 import pytest
 
-from dedup_core.errors import SettingsError
+from dedup_core.config import EncodeSettings
+from dedup_core.errors import InputError, SettingsError
 from dedup_core.ledger import MARKER, Ledger
 from dedup_core.spark import publishing
 from dedup_core.spark.publishing import publish, refuse_foreign
+from dedup_core.spark.runs import Run
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.store import Store
 
@@ -18,13 +21,17 @@ def store(tmp_path):
 
 
 def files(store):
-    """Every file in the folder with its content, without the marker and what is staged."""
-    found = {name: (store.url + "/" + name) for name in store.files()}
+    """Every file in the folder with its content, and every link with its target: without marker and staging place."""
+    top = Path(store.url)
+    found = {path.relative_to(top).as_posix(): path for path in top.rglob("*") if path.is_symlink() or path.is_file()}
     return {
-        name: open(path, encoding="utf-8").read()
+        name: f"-> {os.readlink(path)}" if path.is_symlink() else path.read_text()
         for name, path in sorted(found.items())
         if name != MARKER and not name.startswith("_staging")
     }
+
+
+DEEP = "/".join(f"d{number}" for number in range(30)) + "/photo.jpg"
 
 
 def stage(store, files, name="work"):
@@ -45,8 +52,9 @@ def published(store, files, **others):
     "name",
     [
         "failures/keep.png", "failures/deep/er/keep.png", "pairs/method=phash/part-0.parquet", "groups",
-        "runs/notes.txt", "runs/exp1/events.out", "pairs/notes.txt", "duplicates.json", "_staging/mine.txt",
-        "_staging/.mine",
+        "runs/notes.txt", "runs/exp1/events.out", "pairs/notes.txt", "duplicates.json", "duplicates.json/x.txt",
+        f"failures/{DEEP}", "failures/_DSC1234.jpg", "pairs/_old/a.parquet", "pairs/method=phash/_DSC1234.jpg",
+        "_staging/mine.txt", "_staging/.mine",
     ],
 )  # fmt: skip
 def test_somebodys_own_file_under_our_names_is_refused_and_named(store, name):
@@ -63,7 +71,13 @@ def test_many_of_them_are_counted(store):
         refuse_foreign(store, ["failures"], [])
 
 
-@pytest.mark.parametrize("name", ["album/a.png", "pairs/method=cnn/x", "pairs/.DS_Store", "evaluation/notes.ipynb"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "album/a.png", "pairs/method=cnn/x", "pairs/.DS_Store", "pairs/.album/a.png", "pairs/_SUCCESS",
+        "pairs/.part-0.crc", "evaluation/notes.ipynb",
+    ],
+)  # fmt: skip
 def test_what_is_in_nobodys_way_is_not(store, name):
     store.write_text(name, "mine")
     refuse_foreign(store, ["failures", "pairs"], ["phash"], ["evaluation/metrics.json"])
@@ -78,26 +92,82 @@ def test_what_a_run_published_is_ours(store):
         refuse_foreign(store, ["failures"], [])
 
 
-def test_a_link_in_the_place_of_a_table_is_followed_and_refused(store, tmp_path):
+@pytest.mark.parametrize(
+    ("place", "target"),
+    [
+        ("failures", "../photos"),
+        ("failures/a.jpg", "/an/unmounted/disk/a.jpg"),
+        ("failures/album", "../../photos"),
+        ("failures/round", ".."),
+        ("pairs", "../photos"),
+        ("pairs/method=phash", "../../photos"),
+        ("evaluation", "../photos"),
+        ("evaluation/metrics.json", "/an/unmounted/disk/metrics.json"),
+    ],
+)
+def test_a_link_where_a_run_writes_is_refused_and_never_followed(store, tmp_path, place, target):
     (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "keep.png").write_text("mine")
+    (tmp_path / "photos" / "metrics.json").write_text("mine")
+    store.mark()
+    os.makedirs(os.path.dirname(f"{store.url}/{place}"), exist_ok=True)
+    os.symlink(target, f"{store.url}/{place}")
+    with pytest.raises(SettingsError, match=f"no run has made.*: {place}. Move"):
+        refuse_foreign(store, ["failures", "pairs"], ["phash"], ["evaluation/metrics.json"])
+    assert files(store) == {place: f"-> {target}"}
+
+
+def test_a_name_that_is_no_text_is_told(store):
+    os.makedirs(f"{store.url}/failures")
+    Path(os.fsdecode(os.fsencode(store.url) + b"/failures/caf\xe9.png")).touch()
+    with pytest.raises(SettingsError, match=r"failures/caf\\xe9\.png"):
+        refuse_foreign(store, ["failures"], [])
+
+
+def a_folder(path):
+    (path / "inside").mkdir(parents=True)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: path.write_text('{"my": "settings"}'),
+        lambda path: path.write_bytes(b'{"files": ["\xff"], "runs": []}'),
+        lambda path: path.write_text("[" * 100_000),
+        lambda path: path.symlink_to("nowhere"),
+        Path.mkdir,
+        a_folder,
+    ],
+    ids=["another", "no UTF-8", "nested", "a dead link", "an empty folder", "a folder"],
+)
+def test_a_marker_of_somebody_else_is_refused(store, make):
     os.makedirs(store.url)
-    os.symlink(tmp_path / "photos", f"{store.url}/failures")
-    with pytest.raises(SettingsError, match=r"failures/keep\.png"):
-        refuse_foreign(store, ["failures"], [])
-
-
-def test_a_circle_of_links_ends(store):
-    store.write_text("failures/keep.png", "mine")
-    os.symlink("..", f"{store.url}/failures/round")
-    with pytest.raises(SettingsError, match="failures"):
-        refuse_foreign(store, ["failures"], [])
-
-
-def test_a_marker_of_somebody_else_is_refused(store):
-    store.write_text(MARKER, '{"my": "settings"}')
+    make(Path(store.url, MARKER))
     with pytest.raises(SettingsError, match=r"dedup-core\.json should list what is ours there and can't be read"):
         refuse_foreign(store, [], [])
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'"\xff"', b"{", None])
+def test_a_record_that_can_not_be_read_is_named(store, content):
+    place = Path(store.url, "runs", "1.json")
+    a_folder(place) if content is None else store.write_text("runs/1.json", "") or place.write_bytes(content)
+    with pytest.raises(InputError, match=r"can't read .*runs/1\.json"):
+        store.read_json("runs", "1.json")
+
+
+def test_the_marker_is_the_first_thing_that_a_run_writes(store, monkeypatch):
+    def power_cut(self, name, pieces):
+        assert name == MARKER
+        write(self, name, pieces)
+        raise OSError("power cut")
+
+    write = Store.write_lines
+    run = Run(None, store, EncodeSettings(input="photos", output=store.url), print, "/photos")
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "write_lines", power_cut)
+        with pytest.raises(SettingsError, match=r"can't write to the output folder .*: power cut"):
+            run.check_output(["failures"], [])
+    run.check_output(["failures"], [])
+    assert store.files() == [MARKER]
 
 
 # What is replaced
@@ -110,12 +180,61 @@ def test_a_table_makes_room_for_the_next_one_and_other_partitions_stay(store):
     assert store.read_ledger().files == set(files(store))
 
 
-def test_hidden_files_and_such_as_came_meanwhile_stay_where_they_are(store):
+MINE = ["failures/.DS_Store", "failures/.album/a.jpg", f"failures/{DEEP}", "failures/_DSC1.jpg", "failures/_SUCCESS"]
+
+
+@pytest.mark.parametrize("name", MINE)
+def test_hidden_files_and_such_as_came_meanwhile_never_move(store, monkeypatch, name):
     published(store, {"failures/a": "1"})
-    store.write_text("failures/.DS_Store", "finder")
-    store.write_text("failures/deep/keep.png", "mine")
+    store.write_text(name, "mine")
+    ours = {"failures/b": "2", "failures/_SUCCESS": ""}
+    before = os.stat(f"{store.url}/{name}")
+
+    def move(self, source, target):
+        assert os.stat(f"{store.url}/{name}") == before
+        real_move(self, source, target)
+
+    real_move = Store.move
+    monkeypatch.setattr(Store, "move", move)
+    published(store, ours)
+    assert files(store) == ours | {name: "mine"}
+    assert store.read_ledger().files == ours.keys() - {name}
+
+
+@pytest.mark.parametrize("renames", [True, False])
+@pytest.mark.parametrize("target", ["photos", "nowhere"])
+@pytest.mark.parametrize("link", ["failures/.album", "failures/album", "failures/deep/.album", "failures/a.jpg"])
+def test_a_link_that_lies_in_a_table_stays_and_so_does_all_behind_it(store, tmp_path, link, target, renames):
+    published(store, {"failures/a": "1", "failures/deep/a": "1"})
+    store.renames_folders = renames
+    (tmp_path / "photos" / "deep").mkdir(parents=True)
+    (tmp_path / "photos" / "a.jpg").write_text("mine")
+    os.symlink(tmp_path / target, f"{store.url}/{link}")
+    published(store, {"failures/b": "2"}, gone=["failures"])
+    assert files(store) == {link: f"-> {tmp_path / target}", "failures/b": "2"}
+    assert (tmp_path / "photos" / "a.jpg").read_text() == "mine"
+
+
+def test_an_empty_folder_of_somebody_stays(store):
+    published(store, {"failures/a": "1"})
+    os.makedirs(f"{store.url}/failures/album")
     published(store, {"failures/b": "2"})
-    assert files(store) == {"failures/.DS_Store": "finder", "failures/b": "2", "failures/deep/keep.png": "mine"}
+    assert os.path.isdir(f"{store.url}/failures/album")
+    assert files(store) == {"failures/b": "2"}
+
+
+@pytest.mark.parametrize("place", ["failures", "pairs", "pairs/method=phash/deep"])
+def test_a_link_that_came_to_lie_in_a_tables_place_ends_the_publication(store, tmp_path, place):
+    tables = {"failures/a": "1", "pairs/method=phash/deep/a": "1"}
+    published(store, tables)
+    os.rename(f"{store.url}/{place}", tmp_path / "moved")
+    os.symlink(tmp_path / "moved", f"{store.url}/{place}")
+    before = files(store)
+    with pytest.raises(SettingsError, match=f"no run has made.*: {place}. Move"):
+        published(store, {"failures/b": "2", "pairs/method=phash/deep/b": "2"})
+    assert files(store) == before
+    store.delete_files(tables)
+    assert [path.read_text() for path in (tmp_path / "moved").rglob("a")] == ["1"]
 
 
 def test_the_evaluation_is_replaced_file_by_file(store):
@@ -147,21 +266,12 @@ def test_what_no_longer_holds_goes_if_it_is_ours(store):
     }  # fmt: skip
 
 
-def test_a_link_to_our_own_table_elsewhere_is_replaced_and_not_emptied(store, tmp_path):
-    published(store, {"failures/a": "1"})
-    os.rename(f"{store.url}/failures", tmp_path / "moved")
-    (tmp_path / "moved" / "keep.png").write_text("mine")
-    os.symlink(tmp_path / "moved", f"{store.url}/failures")
-    published(store, {"failures/b": "2"})
-    assert files(store)["failures/b"] == "2"
-    assert "mine" in (*files(store).values(), *(p.read_text() for p in (tmp_path / "moved").iterdir()))
-
-
-@pytest.mark.parametrize("moves", range(1, 7))
-def test_a_publication_that_is_cut_short_leaves_nothing_that_the_next_one_takes_for_foreign(store, monkeypatch, moves):
+@pytest.mark.parametrize("mine", ["pairs/method=phash/.mine", "failures/.mine"])
+@pytest.mark.parametrize("moves", range(7))
+def test_a_publication_that_is_cut_short_leaves_nothing_foreign(store, monkeypatch, moves, mine):
     tables = {"failures/a": "1", "pairs/method=phash/a": "1", "groups/method=phash/a": "1"}
     published(store, tables)
-    store.write_text("pairs/method=phash/.mine", "mine")
+    store.write_text(mine, "mine")
     move, done = Store.move, []
 
     def cut_short(self, source, target):
@@ -177,10 +287,11 @@ def test_a_publication_that_is_cut_short_leaves_nothing_that_the_next_one_takes_
             published(store, newer)
         except OSError:
             refuse_foreign(store, ["failures", "pairs", "groups"], ["phash"])
+    assert files(store)[mine] == "mine"
+    store.delete_tree("_staging")
     newest = {name.replace("/b", "/c"): "3" for name in newer}
-    store.delete_tree("_staging", "work", "ready")
     published(store, newest)
-    assert files(store) == newest | {"pairs/method=phash/.mine": "mine"}
+    assert files(store) == newest | {mine: "mine"}
 
 
 def test_an_object_store_copies_and_deletes(store, monkeypatch):
@@ -206,3 +317,46 @@ def test_all_places_of_a_table_are_told(store):
     assert sorted(published(store, tables)) == expected
     assert publishing.publish(store, []) == []
     assert isinstance(store.read_ledger(), Ledger)
+
+
+# The marker on other filesystems
+
+
+def test_hdfs_has_the_marker_aside_while_it_replaces_it(store, monkeypatch):
+    store.replaces_files = False
+    published(store, {"failures/a": "1"})
+    ledger = store.read_ledger()
+
+    class PowerCut:
+        real = store._fs
+
+        def __getattr__(self, name):
+            return getattr(self.real, name)
+
+        def move(self, source, target):
+            raise OSError("power cut")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_fs", PowerCut())
+        with pytest.raises(OSError, match="power cut"):
+            store.write_ledger(ledger.with_run("1"))
+    assert not store.exists(MARKER)
+    assert store.read_ledger() == ledger.with_run("1")
+    refuse_foreign(store, ["failures"], [])
+    store.mark()
+    assert store.files() == [MARKER, "failures/a"]
+
+
+def test_half_a_marker_aside_is_none(store):
+    store.replaces_files = False
+    store.write_text("._dedup-core.json", '{"files": [')
+    assert (store.read_marker(), store.read_ledger()) == (None, Ledger())
+
+
+def test_an_object_store_has_a_whole_marker_at_any_time(store, monkeypatch):
+    store.renames_folders = False
+    published(store, {"failures/a": "1"})
+    monkeypatch.setattr(store, "delete_files", None)
+    monkeypatch.setattr(Store, "_rename", None)
+    store.mark()
+    assert store.files() == [MARKER, "failures/a"]
