@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dedup_core.encodings import ImageInfo
-from dedup_core.ledger import MARKER, TABLES, Ledger
+from dedup_core.ledger import MARKER, SPARKS_MARKS, TABLES, Ledger, is_hidden, no_marker
 from dedup_core.names import storable
 
 _RUN_ID = "one-machine"
@@ -28,6 +29,7 @@ _SCHEMA = pa.schema(
 )  # fmt: skip
 _NEEDED = {"path", "fingerprint", "hash", "embedding"}
 _EXAMPLES = 3
+_SAVING = ".saving-"
 _FEATURES = TABLES[0]
 
 
@@ -61,18 +63,21 @@ class MethodFeatures:
         Raises:
             FileExistsError: if the table has rows of the method and ``overwrite`` is False, or if their folder holds
                 files that are no features.
+            SettingsError: if the table lies in an output folder whose marker can't be read.
         """
         target = _folder(table, self.method)
         if target.exists() and not overwrite:
             raise FileExistsError(f"{target} is there already: overwrite=True replaces it")
         before = _feature_files(target)
+        aside = target / f"{_SAVING}{secrets.token_hex(4)}"
+        new = target / f"part-{aside.name.removeprefix(_SAVING)}.parquet"
+        _note_in_ledger(table, [new])
         target.mkdir(parents=True, exist_ok=True)
-        aside = target / f"_{secrets.token_hex(4)}"  # readers pass over names that begin with '_'
         pq.write_table(self._rows(), aside)
         for file in before:
             file.unlink()
-        new = aside.rename(target / f"part-{aside.name[1:]}.parquet")
-        _note_in_ledger(table, before, new)
+        aside.rename(new)
+        _note_in_ledger(table, [new], before)
 
     @classmethod
     def load(cls, table: Path, method: str, fingerprint: str) -> MethodFeatures:
@@ -127,18 +132,26 @@ def _folder(table: Path, method: str) -> Path:
 
 
 def _feature_files(folder: Path) -> list[Path]:
-    """Return the files of one method's features, hidden ones that Spark writes beside them too.
+    """Return the files of one method's features, with what Spark writes beside them, and what a stopped save has left.
 
     Raises:
-        FileExistsError: if there is anything else.
+        FileExistsError: if there is anything else that isn't hidden.
     """
     found = sorted(folder.iterdir()) if folder.exists() else []
-    strange = [path for path in found if not path.name.startswith((".", "_")) and not _holds_features(path)]
+    ours = [path for path in found if _is_ours(path)]
+    strange = [path for path in found if path not in ours and not is_hidden(path.name)]
     if strange:
         raise FileExistsError(
             f"{strange[0]} holds no features and would be replaced: move it away, or choose another table"
         )
-    return [path for path in found if path.is_file()]
+    return ours
+
+
+def _is_ours(path: Path) -> bool:
+    if not is_hidden(path.name):
+        return _holds_features(path)
+    is_known = path.name in SPARKS_MARKS or path.name.endswith(".crc") or path.name.startswith(_SAVING)
+    return is_known and path.is_file()
 
 
 def _holds_features(path: Path) -> bool:
@@ -148,13 +161,24 @@ def _holds_features(path: Path) -> bool:
         return False
 
 
-def _note_in_ledger(table: Path, before: Sequence[Path], new: Path) -> None:
-    """Let the runs that write the output folder around the table know that these features are ours."""
-    marker = table.parent / MARKER
-    if table.name == _FEATURES and marker.exists():
-        ledger = Ledger.from_json(marker.read_text(encoding="utf-8"), str(table.parent))
-        gone, made = ([path.relative_to(table.parent).as_posix() for path in paths] for paths in (before, [new]))
-        marker.write_text(ledger.without_files(gone).with_files(made).to_json(), encoding="utf-8")
+def _note_in_ledger(table: Path, made: Sequence[Path], gone: Sequence[Path] = ()) -> None:
+    """Let the runs that write the output folder around the table know which features are ours.
+
+    Raises:
+        SettingsError: if the folder's marker is none of ours.
+    """
+    folder, marker = table.parent, table.parent / MARKER
+    if table.name != _FEATURES or not os.path.lexists(marker):
+        return
+    try:
+        ledger = Ledger.from_json(marker.read_bytes(), str(folder))
+    except OSError as error:
+        raise no_marker(str(folder)) from error
+    new, old = ([path.relative_to(folder).as_posix() for path in paths] for paths in (made, gone))
+    aside = folder / f"._{MARKER}"
+    text = ledger.without_files(old).with_files(new).to_json()
+    aside.write_text(text, encoding="utf-8", errors="backslashreplace")
+    aside.replace(marker)
 
 
 def _conformed(rows: pa.Table, source: Path) -> pa.Table:

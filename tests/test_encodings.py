@@ -175,7 +175,7 @@ class TestParquet:
         assert [path.name for path in tmp_path.iterdir()] == ["method=phash"]
         assert len(list((tmp_path / "method=phash").iterdir())) == 1
 
-    @pytest.mark.parametrize("name", ["notes.txt", "mine.parquet", "photos/keep.png"])
+    @pytest.mark.parametrize("name", ["notes.txt", "mine.parquet", "photos/keep.png", "_DSC0001.jpg", "_/a.png"])
     def test_what_is_no_features_is_not_replaced(self, tmp_path, phash, name):
         phash.save_encodings({"a.jpg": "0" * 16}, tmp_path)
         mine = tmp_path / "method=phash" / name
@@ -186,6 +186,18 @@ class TestParquet:
             phash.save_encodings({"b.jpg": "1" * 16}, tmp_path, overwrite=True)
         assert mine.read_text() == "mine"
 
+    def test_hidden_files_stay_but_for_those_of_spark_and_of_a_save_that_was_stopped(self, tmp_path, phash):
+        phash.save_encodings({"a.jpg": "0" * 16}, tmp_path)
+        folder = tmp_path / "method=phash"
+        gone = ["_SUCCESS", "._SUCCESS.crc", ".part-0.parquet.crc", ".saving-0a1b2c3d"]
+        for name in (".DS_Store", ".album.parquet", *gone):
+            (folder / name).write_text("text")
+        (folder / ".album").symlink_to(tmp_path)
+        phash.save_encodings({"b.jpg": "1" * 16}, tmp_path, overwrite=True)
+        hidden = {path.name for path in folder.iterdir() if not path.name.startswith("part-")}
+        assert hidden == {".DS_Store", ".album", ".album.parquet"}
+        assert phash.load_encodings(tmp_path) == {"b.jpg": "1" * 16}
+
     def test_features_saved_into_an_output_folder_are_entered_in_its_marker(self, tmp_path, phash):
         (tmp_path / MARKER).write_text(Ledger().with_run("1").to_json())
         for code in "01":
@@ -193,6 +205,37 @@ class TestParquet:
         files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.parquet")}
         ledger = Ledger.from_json((tmp_path / MARKER).read_text(), "out")
         assert (ledger.files, ledger.runs, len(files)) == (files, ("1",), 1)
+        assert sorted(path.name for path in tmp_path.iterdir()) == [MARKER, "features"]
+
+    def test_a_save_that_is_cut_short_leaves_nothing_unknown_and_a_whole_marker(self, tmp_path, phash, monkeypatch):
+        (tmp_path / MARKER).write_text(Ledger().to_json())
+        phash.save_encodings({"a.jpg": "0" * 16}, tmp_path / "features")
+        replace = Path.replace
+        for moves in range(1, 4):
+            done = []
+
+            def cut_short(self, target, done=done, moves=moves):
+                done.append(target)
+                if len(done) == moves:
+                    raise OSError("power cut")
+                return replace(self, target)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(Path, "rename", cut_short)
+                patch.setattr(Path, "replace", cut_short)
+                with pytest.raises(OSError, match="power cut"):
+                    phash.save_encodings({"b.jpg": "1" * 16}, tmp_path / "features", overwrite=True)
+            files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("part-*.parquet")}
+            assert files <= Ledger.from_json((tmp_path / MARKER).read_text(), "out").files
+            phash.save_encodings({"c.jpg": "2" * 16}, tmp_path / "features", overwrite=True)
+        assert phash.load_encodings(tmp_path / "features") == {"c.jpg": "2" * 16}
+
+    @pytest.mark.parametrize("content", [b"[]", b"\xff", b"[" * 100_000, None])
+    def test_a_marker_of_somebody_else_is_refused_before_anything_is_written(self, tmp_path, phash, content):
+        (tmp_path / MARKER).mkdir() if content is None else (tmp_path / MARKER).write_bytes(content)
+        with pytest.raises(ValueError, match=r"dedup-core\.json should list what is ours there and can't be read"):
+            phash.save_encodings({"a.jpg": "0" * 16}, tmp_path / "features")
+        assert [path.name for path in tmp_path.iterdir()] == [MARKER]
 
     @pytest.mark.parametrize(
         ("columns", "message"),
