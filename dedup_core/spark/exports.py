@@ -18,12 +18,24 @@ from dedup_core.spark.store import Store
 _EXPORT = re.compile(r"(duplicates|to_remove)(_(?P<method>\w+))?\.json")
 
 
-def export_names(settings: SearchSettings) -> list[str]:
-    """Return the files that a search with these settings writes."""
+def export_names(settings: SearchSettings, methods: Iterable[str] | None = None) -> list[str]:
+    """Return the files that a search with these settings writes, of some methods or of all."""
     if not settings.export_json:
         return []
     forms = ("duplicates", "to_remove") if settings.list_pairs else ("to_remove",)
-    return [f"{form}{_suffix(settings, method)}.json" for form in forms for method in settings.method]
+    of = settings.method if methods is None else methods
+    return [f"{form}{_suffix(settings, method)}.json" for form in forms for method in of]
+
+
+def methods_to_export(run: Run, settings: SearchSettings) -> list[str]:
+    """Return the methods whose results are few enough for JSON files, and say so of the others."""
+    largest, small = "images" if settings.list_pairs else "removals", []
+    for method in settings.method if settings.export_json else ():
+        if (images := run.counts["found"][method][largest]) <= settings.max_export_images:
+            small.append(method)
+            continue
+        run.say(f"  {images:,} images are too many for the JSON files (max_export_images): the tables hold the same")
+    return small
 
 
 def stale_exports(store: Store, methods: Collection[str] | None = None) -> list[str]:
@@ -41,26 +53,16 @@ def stale_exports(store: Store, methods: Collection[str] | None = None) -> list[
     ]
 
 
-def export_maps(run: Run, settings: SearchSettings) -> list[str]:
-    """Write the JSON files, or say why not, and return their names. Rows stream through the driver."""
-    written = []
-    for method in settings.method:
-        largest = "duplicates" if settings.list_pairs else "removals"
-        if (images := _rows_of(run, largest, method).count()) > settings.max_export_images:
-            run.say(
-                f"  {images:,} images are too many for the JSON files (max_export_images): the tables hold the same"
-            )
-            continue
+def export_maps(run: Run, settings: SearchSettings, methods: Iterable[str]) -> None:
+    """Write the JSON files of some methods. Rows stream through the driver."""
+    for method in methods:
         suffix = _suffix(settings, method)
         if settings.list_pairs:
             as_json = _with_scores("int" if is_hash(method) else "double") if settings.scores else _names_only()
             found = _rows_of(run, "duplicates", method).orderBy("path").select("path", as_json.alias("found"))
-            written.append(f"duplicates{suffix}.json")
-            run.store.write_lines(written[-1], _json_object(found.toLocalIterator()))
+            run.store.write_lines(f"duplicates{suffix}.json", _json_object(found.toLocalIterator()))
         removals = _rows_of(run, "removals", method).select("path").orderBy("path")
-        written.append(f"to_remove{suffix}.json")
-        run.store.write_lines(written[-1], _json_list(removals.toLocalIterator()))
-    return written
+        run.store.write_lines(f"to_remove{suffix}.json", _json_list(removals.toLocalIterator()))
 
 
 def _rows_of(run: Run, table: str, method: str) -> DataFrame:

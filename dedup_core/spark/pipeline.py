@@ -17,15 +17,15 @@ from dedup_core.config import (
     SearchSettings,
 )
 from dedup_core.errors import InputError, LimitError, SettingsError, to_install
-from dedup_core.ledger import PLACES, REPORT
+from dedup_core.ledger import PLACES, REPORT, RUNS
 from dedup_core.locations import fixed_part, lies_inside, normal
 from dedup_core.spark.encoding_tasks import EncodePlan
-from dedup_core.spark.exports import export_maps, export_names, stale_exports
+from dedup_core.spark.exports import export_maps, export_names, methods_to_export, stale_exports
 from dedup_core.spark.features import Encoding, check_share, encode_all, finish_tables, work_name
 from dedup_core.spark.find import check_features, find_method
 from dedup_core.spark.given_features import read_features
 from dedup_core.spark.publishing import publish
-from dedup_core.spark.runs import Run, source_of
+from dedup_core.spark.runs import Run, newest_record, source_of
 from dedup_core.spark.schemas import FEATURES
 from dedup_core.spark.sources import open_source
 from dedup_core.spark.staging import Staging
@@ -142,10 +142,19 @@ def _encode(run: Run, settings: EncodeSettings) -> Staging:
     try:
         check_share(counts, settings)
     except InputError as error:
-        staging.clear("ready", "features")
-        publish(run.store, [staging])
-        raise InputError(f"{error} (which: the table {run.store.url}/failures)") from error
+        raise InputError(f"{error} (which: the table {_publish_failures(run, staging)})") from error
     return staging
+
+
+def _publish_failures(run: Run, work: Staging) -> str:
+    """Show what failed in a run that goes no further, and return where: what finished runs have published stays."""
+    place = "failures"
+    if newest_record(run.store) is not None:
+        place = f"{RUNS}/{run.run_id}.failures"
+        run.store.move(work.place("ready", "failures"), work.place("ready", place))
+    work.clear("ready", "features")
+    publish(run.store, [work])
+    return f"{run.store.url}/{place}"
 
 
 def _find(run: Run, settings: SearchSettings, features: DataFrame) -> Staging:
@@ -159,8 +168,8 @@ def _find(run: Run, settings: SearchSettings, features: DataFrame) -> Staging:
 def _how_to_go_on(run: Run, settings: PipelineSettings) -> str:
     stale = "; pairs and groups there are still an earlier run's" if run.store.exists("groups") else ""
     return (
-        f"The features are in {run.store.url}/features{stale}: jobs/find_duplicates.py --output {settings.output} with "
-        "such an option searches them"
+        f"The features are in {run.store.url}/features{stale}: jobs/find_duplicates.py --output {settings.output} "
+        f"--method {','.join(settings.method)} with such an option searches them"
     )
 
 
@@ -174,13 +183,13 @@ def _close_encoding(run: Run, work: Staging) -> Run:
 
 def _close_search(run: Run, settings: SearchSettings, work: list[Staging]) -> Run:
     """Publish all tables one after the other, then the exports, and the record last."""
-    exports, gone = export_names(settings), _of_another_input(run) or stale_exports(run.store, settings.method)
+    exported = methods_to_export(run, settings)
+    gone = _of_another_input(run) or stale_exports(run.store, settings.method)
     if not settings.list_pairs:
         gone += [f"{table}/method={method}" for table in ("pairs", "duplicates") for method in settings.method]
     with run.stage("publish"):
-        run.publish(work, exports, gone)
-        written = export_maps(run, settings) if settings.export_json else []
-        run.store.write_ledger(run.store.read_ledger().without_files(set(exports).difference(written)))
+        run.publish(work, export_names(settings, exported), gone)
+        export_maps(run, settings, exported)
     run.record()
     return run
 

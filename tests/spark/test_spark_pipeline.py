@@ -14,6 +14,7 @@ from dedup_core.corpus import add_broken_files, installed_photographs, make_corp
 from dedup_core.encoders import ENCODERS, encode_batch
 from dedup_core.errors import InputError, LimitError, SettingsError
 from dedup_core.ledger import MARKER
+from dedup_core.methods import PHash
 from dedup_core.spark.exports import stale_exports
 from dedup_core.spark.pipeline import run_encode, run_find, run_pipeline
 from dedup_core.spark.runs import Run
@@ -225,13 +226,46 @@ def test_more_failures_than_allowed_stop_the_run(spark, images, tmp_path):
     assert failures == {"broken/cut-short.jpg": "truncated", "broken/not-an-image.png": "not_an_image"}
 
 
+def files_of(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_run_that_stops_leaves_the_tables_of_another_input_whole(spark, images, tmp_path):
+    out = tmp_path / "out"
+    run_encode(spark, EncodeSettings(input=str(images / "album"), output=str(out)), silent)
+    before = files_of(out)
+    settings = EncodeSettings(input=str(images), output=str(out), overwrite=True, max_failed_share=0)
+    with pytest.raises(
+        InputError, match=rf"2 of 32 images failed .*\(which: the table {out}/runs/.*\.failures\)$"
+    ) as told:
+        run_encode(spark, settings, silent)
+    failures = spark.read.parquet(str(told.value).rpartition(" ")[2].rstrip(")"))
+    assert failures.count() == 2
+    after = files_of(out)
+    assert after | before == after | {MARKER: before[MARKER]}, "no file of theirs was changed"
+    added = {name.split("/")[0] for name in after.keys() - before.keys()}
+    assert added == {"runs", "_staging"}
+
+
+def test_lists_that_grow_too_large_go_and_come_back(spark, tmp_path):
+    phash, table = PHash(verbose=False), tmp_path / "features"
+    settings = FindSettings(output=str(tmp_path), max_export_images=2)
+    nights = []
+    for names in ("ab", "abc", "bc"):
+        phash.save_encodings(dict.fromkeys(names, "f" * 16), table, overwrite=True)
+        run_find(spark, settings, silent)
+        lists = [tmp_path / "duplicates.json", tmp_path / "to_remove.json"]
+        nights.append([json.loads(path.read_text()) for path in lists if path.exists()])
+    assert nights == [[{"a": ["b"], "b": ["a"]}, ["b"]], [], [{"b": ["c"], "c": ["b"]}, ["c"]]]
+
+
 def test_more_pairs_than_allowed_stop_the_run_before_the_search_and_leave_the_features(spark, images, tmp_path):
-    go_on = f"The features are in {tmp_path}/out/features: jobs/find_duplicates.py --output {tmp_path}/out with such"
-    with pytest.raises(LimitError, match=rf"max_pairs.*{go_on}"):
-        pipeline(spark, images, tmp_path / "out", max_pairs=3)
+    job = f"jobs/find_duplicates.py --output {tmp_path}/out --method ahash,dhash with such"
+    with pytest.raises(LimitError, match=rf"max_pairs.*The features are in {tmp_path}/out/features: {job}"):
+        pipeline(spark, images, tmp_path / "out", method="ahash,dhash", max_pairs=3)
     assert not (tmp_path / "out" / "pairs").exists()
-    run = run_find(spark, FindSettings(output=str(tmp_path / "out"), max_distance_threshold=0), silent)
-    assert run.counts["found"]["phash"]["pairs"] > 0
+    again = FindSettings(output=str(tmp_path / "out"), method="ahash,dhash", max_distance_threshold=0)
+    assert run_find(spark, again, silent).counts["found"]["dhash"]["pairs"] > 0
 
 
 def test_the_tables_of_another_input_are_not_overwritten_unless_asked(spark, images, tmp_path):
