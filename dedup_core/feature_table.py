@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dedup_core.encodings import ImageInfo
@@ -22,9 +23,9 @@ _EMBEDDING = pa.list_(pa.float32())
 _SCHEMA = pa.schema(
     [
         ("path", pa.string()), ("size", pa.int64()), ("modified_at", pa.timestamp("us", "UTC")),
-        ("identity", pa.string()), ("other_names", pa.list_(pa.string())), ("width", pa.int32()),
-        ("height", pa.int32()), ("format", pa.string()), ("fingerprint", pa.string()), ("hash", pa.int64()),
-        ("embedding", _EMBEDDING), ("run_id", pa.string()),
+        ("identity", pa.string()), ("other_names", pa.list_(pa.string())), ("is_unseen", pa.bool_()),
+        ("width", pa.int32()), ("height", pa.int32()), ("format", pa.string()), ("fingerprint", pa.string()),
+        ("hash", pa.int64()), ("embedding", _EMBEDDING), ("run_id", pa.string()),
     ]
 )  # fmt: skip
 _NEEDED = {"path", "fingerprint", "hash", "embedding"}
@@ -81,7 +82,7 @@ class MethodFeatures:
 
     @classmethod
     def load(cls, table: Path, method: str, fingerprint: str) -> MethodFeatures:
-        """Read a method's rows.
+        """Read a method's rows, but for images that the newest run could not see.
 
         Args:
             table: the table's folder.
@@ -96,6 +97,7 @@ class MethodFeatures:
         if not source.is_dir():
             raise FileNotFoundError(f"there are no {method} features in {table}: it has no folder {source.name}")
         rows = _conformed(pq.read_table(source, partitioning=None), source)
+        rows = rows.filter(pc.invert(pc.fill_null(rows["is_unseen"], fill_value=False)))
         values = "embedding" if rows["hash"].null_count == len(rows) and len(rows) else "hash"
         for column in ("path", "fingerprint", values):
             if missing := rows[column].null_count:
@@ -115,6 +117,7 @@ class MethodFeatures:
             "path": [storable(name) for name in self.names],
             "other_names": [self.other_names.get(name) for name in self.names],
             "fingerprint": [self.fingerprint] * len(infos),
+            "is_unseen": pa.nulls(len(infos), pa.bool_()),
             "hash": pa.nulls(len(infos), pa.int64()),
             "embedding": pa.nulls(len(infos), _EMBEDDING),
             "run_id": [_RUN_ID] * len(infos),

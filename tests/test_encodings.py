@@ -154,8 +154,8 @@ class TestParquet:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["method=dhash", "method=phash"]
         columns = pq.read_table(tmp_path, partitioning="hive").column_names
         assert columns == [
-            "path", "size", "modified_at", "identity", "other_names", "width", "height", "format", "fingerprint",
-            "hash", "embedding", "run_id", "method",
+            "path", "size", "modified_at", "identity", "other_names", "is_unseen", "width", "height", "format",
+            "fingerprint", "hash", "embedding", "run_id", "method",
         ]  # fmt: skip
 
     def test_embeddings(self, tmp_path):
@@ -267,6 +267,14 @@ class TestParquet:
         foreign = f"{tmp_path / 'method=phash'} holds features of 'phash-64-v2+exif', which can't be compared with"
         with pytest.raises(ValueError, match=f"^{re.escape(foreign)} 'phash-64-v2'$"):
             phash.load_encodings(tmp_path)
+
+    def test_images_that_could_not_be_seen_are_left_out(self, tmp_path, phash):
+        phash.save_encodings({"a.jpg": "0" * 16, "b.jpg": "1" * 16}, tmp_path)
+        (file,) = (tmp_path / "method=phash").iterdir()
+        rows = pq.read_table(file, partitioning=None)
+        place = rows.column_names.index("is_unseen")
+        pq.write_table(rows.set_column(place, "is_unseen", pa.array([True, None])), file)
+        assert list(phash.load_encodings(tmp_path)) == ["b.jpg"]
 
     def test_name_that_is_no_utf8_is_saved_as_text(self, tmp_path, phash):
         phash.save_encodings({os.fsdecode(b"\xff.jpg"): "0" * 16}, tmp_path)

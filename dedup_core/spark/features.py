@@ -69,7 +69,7 @@ class Encoding:
         settings: EncodeSettings,
         plan: EncodePlan,
         run_id: str,
-        goes_on: bool = True,
+        goes_on: bool,
     ) -> Encoding:
         """List the source, and look at what stopped runs have left."""
         if not settings.reuse:

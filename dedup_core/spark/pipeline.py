@@ -135,8 +135,9 @@ def _encode(run: Run, settings: EncodeSettings) -> Staging:
     staging = Staging(run.spark, run.store, work_name(settings, plan))
     run.say(f"Encoding {settings.input} by {', '.join(settings.method)}")
     with run.stage("encode"):
-        work = Encoding.of(open_source(run.spark, settings), staging, settings, plan, run.run_id)
-        encode_all(open_source(run.spark, settings), work, progress)
+        source, goes_on = open_source(run.spark, settings), not run.replaces_all
+        work = Encoding.of(source, staging, settings, plan, run.run_id, goes_on)
+        encode_all(source, work, progress)
         counts = finish_tables(work)
     run.counts |= vars(counts)
     try:
