@@ -1,6 +1,6 @@
 """The files of a folder: every entry gives one, whatever is wrong with it.
 
-What a file is, for us: its device and inode tell one file that has several names; its inode, size, time of change and
+What a file is, for us: `dedup_core.disks` tells one file that has several names; its inode, size, time of change and
 time of modification tell whether it still has the content that it had. Programs can set the time of modification, as
 rsync and every restored backup do; the time of change is the system's own.
 """
@@ -8,16 +8,16 @@ rsync and every restored backup do; the time of change is the system's own.
 from __future__ import annotations
 
 import os
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
-from dedup_core.ledger import MARKER, PLACES
+from dedup_core.disks import Disks
 from dedup_core.names import readable
+from dedup_core.ours import Ours
+from dedup_core.patterns import ALL_BELOW, Patterns
 from dedup_core.picture import Failure
-
-_EXPORT = re.compile(r"(duplicates|to_remove)(_\w+)?\.json")
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ImageFile:
         modified_at: when it was changed, by what its owner says, in microseconds since 1970.
         identity: changes whenever the content does.
         file_id: the same for all names of one file, and for no other file.
-        is_link: whether the name only points at the file.
+        links: how many links the name leads through, from where the listing began.
         other_names: of the file, in the same folder.
         failure: why a folder can't be listed, whose name this then is; None for a file.
     """
@@ -42,9 +42,80 @@ class ImageFile:
     modified_at: int | None = None
     identity: str | None = None
     file_id: str | None = None
-    is_link: bool = False
+    links: int = 0
     other_names: tuple[str, ...] = ()
     failure: Failure | None = None
+
+
+class _Entry(Protocol):
+    """What `os.scandir` yields, as far as it is used here."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    def is_dir(self) -> bool: ...
+    def is_symlink(self) -> bool: ...
+
+
+@dataclass(frozen=True)
+class _Named:
+    """An entry of a folder that was asked for by its name."""
+
+    name: str
+    path: str
+
+    def is_dir(self) -> bool:
+        return os.path.isdir(self.path)
+
+    def is_symlink(self) -> bool:
+        return os.path.islink(self.path)
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A folder to list.
+
+    Attributes:
+        path: where it is.
+        inside: what the names of its entries begin with.
+        real: its path, links followed.
+        links: how many links lead there.
+        wanted: which of its entries, and of those below it.
+    """
+
+    path: str
+    inside: str
+    real: str
+    links: int
+    wanted: Patterns
+
+    def entries(self) -> Iterator[_Entry]:
+        """Yield the entries that may be wanted. A folder need not be open to all to be asked for a name."""
+        names = self.wanted.names
+        if names is None:
+            with os.scandir(self.path) as found:
+                yield from found
+        for name in names or ():
+            entry = _Named(name, os.path.join(self.path, name))
+            if _exists(entry.path):
+                yield entry
+
+    def below(self, entry: _Entry, takes_folders: bool) -> _Place:
+        """Return an entry that is a folder, with what is wanted in it."""
+        is_link = entry.is_symlink()
+        wanted = self.wanted.inside(entry.name, is_link, takes_folders)
+        real = self.real_path(entry) if wanted else ""
+        return _Place(entry.path, f"{self.inside}{readable(entry.name)}/", real, self.links + is_link, wanted)
+
+    def file(self, entry: _Entry, disks: Disks) -> ImageFile:
+        """Return an entry that is no folder."""
+        name, links = self.inside + readable(entry.name), self.links + entry.is_symlink()
+        return look(entry.path, name, links, self.real_path(entry), disks)
+
+    def real_path(self, entry: _Entry) -> str:
+        """Return where an entry leads."""
+        return os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(self.real, entry.name)
 
 
 def list_images(folder: str, recursive: bool = False) -> list[ImageFile]:
@@ -57,42 +128,60 @@ def list_images(folder: str, recursive: bool = False) -> list[ImageFile]:
     return sorted(one_name_a_file(walk(folder, recursive)), key=lambda file: file.name)
 
 
-def walk(folder: str, recursive: bool, base: str | None = None) -> Iterator[ImageFile]:
-    """Yield the files in a folder, in no order.
-
-    Names that begin with a dot are passed over, links to folders, which may lead round in a circle, and the tables and
-    pages that a run of ours wrote. A folder that can't be listed is yielded itself, with a failure.
+def walk(folder: str, recursive: bool) -> Iterator[ImageFile]:
+    """Yield the files in a folder, in no order; see `matching`.
 
     Args:
         folder: an existing folder.
         recursive: whether to list the folders inside it too.
-        base: the folder that names are relative to, if another one.
     """
-    base = folder if base is None else base
-    is_linked = os.path.realpath(folder) != os.path.abspath(folder)
-    waiting = [folder]  # not a recursion: folders may lie in each other by the thousand
-    while waiting:
+    return matching(folder, [ALL_BELOW if recursive else "*"])
+
+
+def matching(folder: str, patterns: Iterable[str], takes_folders: bool = False) -> Iterator[ImageFile]:
+    """Yield the files in a folder that match a pattern, each once, in no order.
+
+    Names that begin with a dot are passed over where a pattern doesn't, links to folders, which may lead round in a
+    circle, where it doesn't name them, and what runs of ours wrote. A folder that can't be listed is yielded itself,
+    with a failure.
+
+    Args:
+        folder: where to begin; names are relative to it.
+        patterns: as `Patterns` takes them, relative to it.
+        takes_folders: whether all that lies in a folder that matches does so too.
+    """
+    ours, disks = Ours(), Disks()
+    waiting = [_Place(folder, "", os.path.realpath(folder), 0, Patterns.of(patterns))]
+    while waiting:  # not a recursion: folders may lie in each other by the thousand
         place = waiting.pop()
+        ours.meet(place.path)
         try:
-            with os.scandir(place) as found:
-                entries = _without_ours(list(found))
+            for entry in place.entries():
+                if entry.path in ours:
+                    continue
+                if not _is_folder(entry):
+                    if place.wanted.match(entry.name):
+                        yield place.file(entry, disks)
+                elif (below := place.below(entry, takes_folders)).wanted:
+                    waiting.append(below)
         except OSError as error:
-            yield ImageFile(name_in(base, place), place, failure=_unlistable(error))
-            continue
-        inside = "" if place == base else f"{name_in(base, place)}/"
-        for entry in entries:
-            if not _is_folder(entry):
-                yield look(entry.path, inside + readable(entry.name), is_linked or entry.is_symlink())
-            elif recursive and not entry.is_symlink():
-                waiting.append(entry.path)
+            yield ImageFile(place.inside[:-1] or ".", place.path, failure=_unlistable(error))
 
 
-def look(path: str, name: str, is_link: bool) -> ImageFile:
-    """Return what the disk says of a file; nothing where it says nothing, which reading the file will explain."""
+def look(path: str, name: str, links: int = 0, real: str | None = None, disks: Disks | None = None) -> ImageFile:
+    """Return what the disk says of a file; nothing where it says nothing, which reading the file will explain.
+
+    Args:
+        path: where it is.
+        name: what to call it.
+        links: how many links the name leads through.
+        real: the path with links followed, where it is known.
+        disks: of this machine, where they are known.
+    """
     try:
         status = os.stat(path)
     except (OSError, ValueError):  # ValueError: a NUL in the path
-        return ImageFile(name, path, is_link=is_link)
+        return ImageFile(name, path, links=links)
     numbers = (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
     return ImageFile(
         name,
@@ -100,15 +189,9 @@ def look(path: str, name: str, is_link: bool) -> ImageFile:
         size=status.st_size,
         modified_at=status.st_mtime_ns // 1000,
         identity="disk:" + ".".join(f"{number:x}" for number in numbers),
-        file_id=f"disk:{status.st_dev:x}.{status.st_ino:x}.{status.st_size:x}" if status.st_ino else None,
-        is_link=is_link,
+        file_id=(disks or Disks()).file_id(real or os.path.realpath(path), status),
+        links=links,
     )
-
-
-def name_in(base: str, path: str) -> str:
-    """Return the name of a path relative to a folder, as text, with '/' between the parts."""
-    name = os.path.relpath(path, base or ".")
-    return readable(name if os.sep == "/" else name.replace(os.sep, "/"))
 
 
 def one_name_a_file(files: Iterable[ImageFile]) -> Iterator[ImageFile]:
@@ -117,34 +200,19 @@ def one_name_a_file(files: Iterable[ImageFile]) -> Iterator[ImageFile]:
     for file in files:
         names[file.file_id or f"name:{file.name}"].append(file)
     for same in names.values():
-        first, *others = sorted(same, key=lambda file: (file.is_link, file.name))
+        first, *others = sorted(same, key=lambda file: (file.links, file.name))
         yield replace(first, other_names=tuple(other.name for other in others)) if others else first
 
 
-def is_ours(path: str, top: str) -> bool:
-    """Return whether a path below a folder leads into what a run of ours wrote."""
-    inner = os.path.relpath(path, top).split(os.sep)
-    above = [os.path.join(top, *inner[:depth]) for depth in range(len(inner))]
-    return any(_is_our_name(name) and _is_marked(place) for place, name in zip(above, inner, strict=True))
+def _exists(path: str) -> bool:
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
-def _without_ours(entries: list[os.DirEntry[str]]) -> list[os.DirEntry[str]]:
-    is_marked = any(entry.name == MARKER for entry in entries)
-    return [
-        entry for entry in entries if not entry.name.startswith(".") and not (is_marked and _is_our_name(entry.name))
-    ]
-
-
-def _is_our_name(name: str) -> bool:
-    """Return whether an entry of a marked folder has a name that runs write to."""
-    return name in PLACES or name == MARKER or _EXPORT.fullmatch(name) is not None
-
-
-def _is_marked(folder: str) -> bool:
-    return os.path.lexists(os.path.join(folder, MARKER))
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def _is_folder(entry: _Entry) -> bool:
     """Return whether an entry is a folder; not what can't be looked at, such as a link that leads to itself."""
     try:
         return entry.is_dir()

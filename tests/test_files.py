@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dedup_core.files import is_ours, list_images, look, walk
+from dedup_core.files import list_images, look, matching
 from dedup_core.ledger import MARKER, Ledger
 from dedup_core.picture import Failure
 
@@ -163,7 +163,26 @@ def test_a_link_to_a_file_elsewhere_is_a_file_of_its_own(tmp_path):
     (tmp_path / "album").mkdir()
     (tmp_path / "album" / "x.png").symlink_to(tmp_path / "elsewhere" / "x.png")
     (file,) = list_images(str(tmp_path / "album"))
-    assert (file.name, file.is_link, file.other_names) == ("x.png", True, ())
+    assert (file.name, file.links, file.other_names) == ("x.png", 1, ())
+
+
+def test_a_link_above_the_folder_makes_no_name_in_it_a_link(tmp_path):
+    write(tmp_path / "disk" / "originals" / "x.png")
+    (tmp_path / "disk" / "best").mkdir()
+    (tmp_path / "disk" / "best" / "x.png").symlink_to("../originals/x.png")
+    (tmp_path / "album").symlink_to("disk")
+    for found in (list_images(str(tmp_path / "album"), True), matched(tmp_path / "album", "*/*")):
+        assert {(file.name, file.links) for file in found} <= {("originals/x.png", 0), ("best/x.png", 1)}
+        assert "originals/x.png" in {file.name for file in found}
+
+
+def test_a_file_that_grows_is_one_file(tmp_path):
+    path = write(tmp_path / "a.png")
+    before = look(str(path), "a.png")
+    path.write_bytes(b"longer")
+    after = look(str(path), "a.png")
+    assert after.file_id == before.file_id
+    assert after.identity != before.identity
 
 
 # The same content
@@ -171,11 +190,11 @@ def test_a_link_to_a_file_elsewhere_is_a_file_of_its_own(tmp_path):
 
 def test_other_content_of_the_same_size_and_time_is_another_identity(tmp_path):
     path = write(tmp_path / "a.png", b"one")
-    before, status = look(str(path), "a.png", False), path.stat()
-    assert look(str(path), "a.png", False) == before
+    before, status = look(str(path), "a.png"), path.stat()
+    assert look(str(path), "a.png") == before
     path.write_bytes(b"two")
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    after = look(str(path), "a.png", False)
+    after = look(str(path), "a.png")
     assert (after.size, after.modified_at) == (before.size, before.modified_at)
     assert after.identity != before.identity
 
@@ -183,35 +202,113 @@ def test_other_content_of_the_same_size_and_time_is_another_identity(tmp_path):
 def test_a_file_put_in_the_place_of_another_is_another_identity(tmp_path):
     path, other = write(tmp_path / "a.png", b"one"), write(tmp_path / "b.png", b"two")
     os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
-    before = look(str(path), "a.png", False)
+    before = look(str(path), "a.png")
     other.rename(path)
-    assert look(str(path), "a.png", False).identity != before.identity
+    assert look(str(path), "a.png").identity != before.identity
+
+
+# Patterns
+
+
+def matched(folder, *patterns, **options):
+    return sorted(matching(str(folder), patterns, **options), key=lambda file: file.name)
+
+
+@pytest.mark.parametrize("pattern", ["*/*.jpg", "**/*.jpg", "[ab]/*.jpg", "b/x.jpg"])
+def test_a_folder_that_a_pattern_leads_into_and_that_can_not_be_listed_is_a_failure(tmp_path, pattern):
+    write(tmp_path / "a" / "x.jpg")
+    locked = write(tmp_path / "b" / "x.jpg").parent
+    open_to_all(tmp_path)
+    locked.chmod(0)
+    try:
+        with nobody():
+            files = {file.name: file.failure for file in matched(tmp_path, pattern)}
+    finally:
+        locked.chmod(0o755)
+    assert files.pop("a/x.jpg", None) is None
+    assert files == {"b": Failure("unreadable", "the folder can't be listed: no permission")}
+
+
+def test_a_folder_that_may_be_entered_and_not_listed_is_asked_for_names(tmp_path):
+    closed = write(tmp_path / "home" / "photos" / "x.jpg").parents[1]
+    open_to_all(tmp_path)
+    closed.chmod(0o711)
+    try:
+        with nobody():
+            assert [file.name for file in matched(tmp_path, "*/photos/*.jpg", "*/none/*.jpg")] == ["home/photos/x.jpg"]
+    finally:
+        closed.chmod(0o755)
+
+
+def test_files_and_folders_that_match_twice_are_listed_once(tmp_path):
+    for name in ("a.jpg", "in/b.jpg", "in/deep/c.jpg", ".hidden/d.jpg", "in/.e.jpg"):
+        write(tmp_path / name)
+    (tmp_path / "in" / "up").symlink_to(tmp_path, target_is_directory=True)
+    for patterns in (["**/*.jpg"], ["**/**/*.jpg", "*.jpg"], ["**"], ["a*", "i*", "in/deep/*"]):
+        found = [file.name for file in matched(tmp_path, *patterns, takes_folders=True)]
+        assert found == ["a.jpg", "in/b.jpg", "in/deep/c.jpg"]
+    assert [file.name for file in matched(tmp_path, "i*", "a.jpg")] == ["a.jpg"]
+    assert [file.name for file in matched(tmp_path, ".h*/*")] == [".hidden/d.jpg"]
+
+
+def test_no_folder_is_held_in_memory(tmp_path, monkeypatch):
+    for number in range(3):
+        write(tmp_path / f"{number}.jpg")
+    scandir, seen = os.scandir, []
+
+    @contextmanager
+    def watched(folder):
+        with scandir(folder) as found:
+            yield (seen.append(entry) or entry for entry in found)
+
+    monkeypatch.setattr(os, "scandir", watched)
+    for pattern in ("*", "**", "[0-9].jpg"):
+        seen.clear()
+        next(matching(str(tmp_path), [pattern]))
+        assert len(seen) == 1
 
 
 # What our runs wrote
 
 
+def mark(folder, *files):
+    write(folder / MARKER, Ledger(frozenset(files)).to_json().encode())
+
+
 def test_what_a_run_of_ours_wrote_is_passed_over_and_what_lies_beside_is_not(tmp_path):
-    ours = ("report/page.png", "evaluation/sweep.png", "_staging/x.png", "duplicates.json", "to_remove_phash.json")
-    for name in ours:
+    ours = ("report/page.png", "report/deep/y.png", "evaluation/sweep.png", "to_remove_phash.json")
+    for name in (*ours, "_staging/x.png", "features/_SUCCESS"):
         write(tmp_path / "lake" / "out" / name)
-    for name in ("out/mine.png", "out/album/report/a.png", "report/b.png", "duplicates.json"):
+    mine = (
+        "duplicates.json",
+        "out/album/report/a.png",
+        "out/duplicates.json",
+        "out/mine.png",
+        "out/report/holiday.jpg",
+    )
+    for name in mine:
         write(tmp_path / "lake" / name)
-    assert len(names(tmp_path / "lake")) == 9
-    (tmp_path / "lake" / "out" / MARKER).write_text(Ledger().to_json())
-    assert names(tmp_path / "lake") == ["duplicates.json", "out/album/report/a.png", "out/mine.png", "report/b.png"]
-    assert names(tmp_path / "lake" / "out") == ["album/report/a.png", "mine.png"]
+    assert len(names(tmp_path / "lake")) == 11
+    mark(tmp_path / "lake" / "out", *ours)
+    assert names(tmp_path / "lake") == sorted(mine)
+    assert [file.name for file in matched(tmp_path / "lake", "*/*", takes_folders=True)] == sorted(mine)[1:]
 
 
-def test_a_path_is_ours_where_a_marker_above_it_says_so(tmp_path):
-    write(tmp_path / "out" / MARKER, Ledger().to_json().encode())
-    write(tmp_path / "out" / "report" / "deep" / "x.png")
-    assert is_ours(str(tmp_path / "out" / "report" / "deep" / "x.png"), str(tmp_path))
-    assert is_ours(str(tmp_path / "out" / "report"), str(tmp_path / "out"))
-    assert not is_ours(str(tmp_path / "out" / "album" / "x.png"), str(tmp_path))
+@pytest.mark.parametrize("text", [b"", b"{}", b"\xff", b'{"files": ["../a.png"], "runs": []}', b"[" * 100_000])
+def test_a_file_that_is_called_as_our_marker_is_hides_nothing(tmp_path, text):
+    write(tmp_path / "report" / "a.png")
+    write(tmp_path / MARKER, text)
+    assert names(tmp_path) == [MARKER, "report/a.png"]
 
 
-def test_names_are_relative_to_the_folder_asked_for(tmp_path):
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo])
+def test_whatever_else_is_called_so_hides_nothing(tmp_path, make):
+    write(tmp_path / "report" / "a.png")
+    make(tmp_path / MARKER)
+    assert "report/a.png" in names(tmp_path)
+
+
+def test_names_are_relative_to_the_folder_where_the_patterns_begin(tmp_path):
     write(tmp_path / "a" / "b" / "x.png")
-    (file,) = walk(str(tmp_path / "a" / "b"), True, str(tmp_path))
+    (file,) = matched(tmp_path, "a/*/x.png")
     assert file.name == "a/b/x.png"

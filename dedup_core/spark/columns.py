@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from dedup_core.errors import InputError
 _MOST_LISTED = 20
 
 
-def column(frame: DataFrame, name: str, option: str, where: str = "the table") -> Column:
+def column(frame: DataFrame, name: str, option: str, where: str = "the table", kinds: tuple[str, ...] = ()) -> Column:
     """Return the column that a person names.
 
     Args:
@@ -24,9 +25,11 @@ def column(frame: DataFrame, name: str, option: str, where: str = "the table") -
             spelling counts, also where Spark itself would pass over upper and lower case.
         option: by which the name was given.
         where: what to call the frame in a message.
+        kinds: the types that it may have, the one to recommend first; any where there are none.
 
     Raises:
-        InputError: if there is no such column, with those that there are; or if Spark can't tell it from another one.
+        InputError: if there is no such column, with those that there are; if Spark can't tell it from another one; or
+            if it has another type.
     """
     found = _found(frame.schema, name)
     if found is None:
@@ -35,6 +38,12 @@ def column(frame: DataFrame, name: str, option: str, where: str = "the table") -
         fields = _listed([f"{name}.{leaf}" for leaf in _leaves(found.kind)])
         raise InputError(f"{where}'s column {name!r} ({option}) has fields: name one of {fields}")
     _refuse_twins(frame, found, f"{option}: {where} has")
+    kind = found.kind.simpleString()
+    if kinds and not re.match(r"\w+", kind)[0].startswith(kinds):  # type: ignore[index]  # a type has a name
+        raise InputError(
+            f"{where} has the column {name!r} ({option}) as {kind.upper()}: save it as {kinds[0].upper()}, or name "
+            "another one"
+        )
     return found.column()
 
 

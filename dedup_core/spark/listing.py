@@ -27,7 +27,7 @@ class Listing:
     """What there is to encode.
 
     Attributes:
-        images: ``schemas.LISTING``, each file once, under its first name that is no link to it.
+        images: ``schemas.LISTING``, each file once, under its first name that leads through the fewest links.
         refused: ``schemas.REFUSED``: rows that are no image, and folders that can't be listed, with the reason.
         other_names: path, other_names: of files that have several; None where there is none.
         unlisted: how many folders can't be listed.
@@ -46,9 +46,9 @@ class Listing:
 def list_images(source: Source, staging: Staging) -> Listing:
     """List a source.
 
-    Files on disks that have one device and inode are one file; so are URLs that differ in spelling alone. Rows that
-    carry their bytes are one image if path and bytes are equal. Where they differ under one path, nobody can tell which
-    is meant, and all of them are refused.
+    Names on disks that lead to one file are one file (see `dedup_core.disks`); so are URLs that differ in spelling
+    alone. Rows that carry their bytes are one image if path and bytes are equal. Where they differ under one path,
+    nobody can tell which is meant, and all of them are refused.
     """
     for name in ("found", "listing", "refused", "other_names", "settled"):
         staging.clear(name)
@@ -75,7 +75,7 @@ def _settled(
     often = named.groupBy("key_hash").count().where(F.col("count") > F.lit(1)).select("key_hash")
     suspects = named.join(often, on="key_hash", how="left_semi")
     others = named.join(often, on="key_hash", how="left_anti")
-    first = F.min(F.struct("is_link", "path", "size", "modified_at", "identity", "uri")).alias("first")
+    first = F.min(F.struct("links", "path", "size", "modified_at", "identity", "uri")).alias("first")
     carries_bytes = F.max(F.col("uri").isNull())
     contents = F.countDistinct("identity") + F.max(F.col("identity").isNull()).cast("int")
     differ = (carries_bytes & (contents > F.lit(1))).alias("differ")

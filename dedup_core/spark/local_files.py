@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import itertools
 import os
 from collections.abc import Iterator
@@ -15,8 +14,9 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 
 from dedup_core.errors import InputError
-from dedup_core.files import ImageFile, is_ours, look, name_in, walk
+from dedup_core.files import ImageFile, look, matching, walk
 from dedup_core.locations import alternatives, fixed_part, is_glob
+from dedup_core.names import readable
 from dedup_core.spark.schemas import CONTENTS, conform
 from dedup_core.spark.staging import Staging
 
@@ -25,7 +25,7 @@ _CALENDAR = (-2_208_988_800_000_000, 253_402_300_800_000_000)  # 1900 to 9999 in
 FOUND_ARROW = pa.schema(
     [
         ("path", pa.string()), ("size", pa.int64()), ("modified_at", pa.timestamp("us", "UTC")),
-        ("identity", pa.string()), ("uri", pa.string()), ("file_id", pa.string()), ("is_link", pa.bool_()),
+        ("identity", pa.string()), ("uri", pa.string()), ("file_id", pa.string()), ("links", pa.int32()),
         ("is_folder", pa.bool_()), ("reason", pa.string()), ("message", pa.string()),
     ]
 )  # fmt: skip
@@ -61,32 +61,26 @@ class LocalImages:
 
     def _files(self) -> Iterator[ImageFile]:
         if os.path.isdir(self.location):
-            return self._folder()
+            self._check(self.location)
+            return walk(self.location, self.recursive)
         if os.path.lexists(self.location):
-            return iter([look(self.location, name_in(os.path.dirname(self.location), self.location), is_link=False)])
+            return iter([look(self.location, readable(os.path.basename(self.location)))])
         if not is_glob(self.location):
             raise InputError(
                 f"the input does not exist: {self.location} (on another filesystem give its scheme: hdfs://, s3a://)"
             )
-        return self._matches(fixed_part(self.location))
+        return self._matches(fixed_part(self.location) or ".")
 
-    def _folder(self) -> Iterator[ImageFile]:
+    def _check(self, folder: str) -> None:
         try:
-            os.scandir(self.location).close()
+            os.scandir(folder).close()
         except OSError as error:
             raise InputError(f"the input {self.location} can't be listed: {error.strerror or error}") from error
-        return walk(self.location, self.recursive)
 
     def _matches(self, base: str) -> Iterator[ImageFile]:
-        inside = alternatives(os.path.relpath(self.location, base or "."))
-        patterns = [os.path.join(glob.escape(base), pattern) for pattern in inside]
-        for path in sorted({path for pattern in patterns for path in glob.iglob(pattern, recursive=True)}):
-            if is_ours(path, base):
-                continue
-            if not os.path.isdir(path):
-                yield look(path, name_in(base, path), os.path.realpath(path) != os.path.abspath(path))
-            elif self.recursive and "**" not in self.location:
-                yield from walk(path, True, base)
+        self._check(base)
+        patterns = alternatives(os.path.relpath(self.location, base))
+        return matching(base, patterns, takes_folders=self.recursive and "**" not in self.location)
 
 
 def found_row(file: ImageFile) -> dict[str, Any]:
@@ -99,7 +93,7 @@ def found_row(file: ImageFile) -> dict[str, Any]:
         "identity": file.identity,
         "uri": None if file.failure else file_uri(file.path),
         "file_id": file.file_id,
-        "is_link": file.is_link,
+        "links": file.links,
         "is_folder": file.failure is not None,
         "reason": reason,
         "message": message,

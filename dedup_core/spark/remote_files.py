@@ -6,6 +6,10 @@ import functools
 import os
 import posixpath
 import re
+import threading
+import time
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
@@ -19,6 +23,17 @@ from dedup_core.picture import Failure, read
 _REMOTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:(?://[^/]*)?)(.*)", re.DOTALL)
 _LOGS = {"Delta": "_delta_log", "Hudi": ".hoodie", "Iceberg": "metadata"}
 _LEVELS = 4
+_PATIENCE_SECONDS = 30.0
+_SLOW_SECONDS = 1.0
+_SILENCE_SECONDS = 60.0
+_GOOGLE = ("gs:", "gcs:")
+_GOOGLE_RETRIES_SECONDS = 10  # of a quarter of an hour that it would take
+
+_ANSWERED: set[str] = set()
+"""The filesystems, by scheme and authority, that have answered this process, and not failed since."""
+
+_SILENT: dict[str, tuple[float, str]] = {}
+"""Those that haven't: until when they aren't asked, and why."""
 
 
 @dataclass(frozen=True)
@@ -31,19 +46,20 @@ class RemoteFile:
 
 
 def read_uri(uri: str, max_bytes: int) -> bytes | Failure:
-    """Read one file in a worker: from a disk, or through Arrow's filesystems."""
+    """Read one file in a worker: from a disk, or through Arrow's filesystems. Whatever goes wrong is a failure."""
     local = local_path(uri)
     if local is not None:
-        return read(os.fsdecode(unquote_to_bytes(local)) if uri.startswith("file:") else local, max_bytes)
+        return read(os.fsdecode(unquote_to_bytes(local)) if uri[:5].lower() == "file:" else local, max_bytes)
     try:
-        filesystem, place = opened(uri)
+        filesystem, place = reached(uri)
         with filesystem.open_input_file(place) as file:
             if file.size() > max_bytes:
                 return Failure("too_large", f"{file.size():,} bytes, over the limit of {max_bytes:,}")
             return bytes(file.readall())
     except FileNotFoundError:
         return Failure("vanished", "the file was listed, but is gone")
-    except (OSError, pa.ArrowException) as error:
+    except Exception as error:  # noqa: BLE001 - a filesystem that is not installed, or a plugin's own errors
+        _ANSWERED.discard(_divided(uri)[0])
         return Failure("unreadable", f"the file can't be read: {' '.join(str(error).split())}")
 
 
@@ -54,10 +70,11 @@ def look_at_uri(uri: str) -> RemoteFile:
     do: that time is the system's own, unless somebody sets another one.
     """
     try:
-        filesystem, place = opened(uri)
+        filesystem, place = reached(uri)
         info = filesystem.get_file_info(place)
         etag = _etag(filesystem, place) if info.type == fs.FileType.File else None
-    except (OSError, pa.ArrowException):
+    except Exception:  # noqa: BLE001 - reading the file will fail in the same way, and say why
+        _ANSWERED.discard(_divided(uri)[0])
         return RemoteFile()
     if info.type != fs.FileType.File:
         return RemoteFile()
@@ -87,15 +104,68 @@ def opened(location: str) -> tuple[fs.FileSystem, str]:
     local = local_path(location)
     if local is not None:
         return fs.LocalFileSystem(), os.path.abspath(local)
-    root, path = _REMOTE.match(location).groups()  # type: ignore[union-attr]  # what has a scheme matches
+    root, path = _divided(location)
     filesystem, base = _filesystem(root)
     return filesystem, place_of(filesystem.type_name, base, path)
+
+
+def _divided(url: str) -> tuple[str, str]:
+    """Return a URL's scheme and authority, and the path below them."""
+    root, path = _REMOTE.match(url).groups()  # type: ignore[union-attr]  # what has a scheme matches
+    return root, path
+
+
+def reached(location: str) -> tuple[fs.FileSystem, str]:
+    """Return the filesystem of a URL that has answered, and its place in it; for a worker.
+
+    One that doesn't answer, or fails slowly, isn't asked again for a while: a manifest may name it in every row.
+
+    Raises:
+        OSError: if it doesn't answer; and what `opened` raises.
+    """
+    root, _ = _divided(location)
+    if root not in _ANSWERED:
+        until, reason = _SILENT.get(root, (0.0, ""))
+        if time.monotonic() < until:
+            raise OSError(reason)
+        _ask(root, location)
+        _ANSWERED.add(root)
+    return opened(location)
+
+
+def _ask(root: str, location: str) -> None:
+    """Ask a filesystem for a file, in a thread of its own, which is left behind if there is no answer."""
+    answer: Future[None] = Future()
+    threading.Thread(target=_answer, args=(answer, location), daemon=True).start()
+    started = time.monotonic()
+    try:
+        answer.result(_PATIENCE_SECONDS)
+    except FutureTimeoutError:
+        reason = f"{root} did not answer within {_PATIENCE_SECONDS:g} seconds"
+        _SILENT[root] = (time.monotonic() + _SILENCE_SECONDS, reason)
+        raise OSError(reason) from None
+    except Exception as error:
+        if time.monotonic() - started > _SLOW_SECONDS:
+            _SILENT[root] = (time.monotonic() + _SILENCE_SECONDS, str(error))
+        raise
+
+
+def _answer(answer: Future[None], location: str) -> None:
+    try:
+        filesystem, place = opened(location)
+        filesystem.get_file_info(place)
+        answer.set_result(None)
+    except BaseException as error:  # noqa: BLE001 - it is raised where the answer is waited for
+        answer.set_exception(error)
 
 
 @functools.lru_cache(maxsize=16)
 def _filesystem(root: str) -> tuple[fs.FileSystem, str]:
     """Return the filesystem of a URL's scheme and authority, and what of the latter belongs to a place in it."""
-    return fs.FileSystem.from_uri(arrow_url(root))
+    url = arrow_url(root)
+    return fs.FileSystem.from_uri(
+        f"{url}?retry_limit_seconds={_GOOGLE_RETRIES_SECONDS}" if url.startswith(_GOOGLE) else url
+    )
 
 
 def _etag(filesystem: fs.FileSystem, place: str) -> str | None:

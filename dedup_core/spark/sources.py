@@ -14,13 +14,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dedup_core.config import EncodeSettings
 from dedup_core.errors import InputError
-from dedup_core.ledger import MARKER, PLACES
+from dedup_core.files import walk
+from dedup_core.ledger import MARKER, STAGING
 from dedup_core.locations import fixed_part, literal, local_path
+from dedup_core.ours import ours, parsed
 from dedup_core.spark.listing import Source
 from dedup_core.spark.local_files import LocalImages
 from dedup_core.spark.manifests import open_manifest
@@ -31,6 +33,7 @@ from dedup_core.spark.staging import Staging
 _SCHEME = re.compile(r"^[A-Za-z0-9+.-]+:(//[^/]*)?")
 _MANIFEST_ENDINGS = {".txt": "text", ".lst": "text", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
 _ENTRIES_LOOKED_AT = 1000
+_MARKER_BYTES = 1 << 28
 
 
 def open_source(spark: SparkSession, settings: EncodeSettings) -> Source:
@@ -82,14 +85,14 @@ class SparkImages:
         except AnalysisException as error:
             raise InputError(f"the input can't be listed: {' '.join(str(error).split())[:300]}") from error
         seconds = F.unix_micros("modificationTime")
-        found = files.where(~self._is_ours(files)).select(
+        found = self._without_ours(files).select(
             path.alias("path"),
             F.col("length").alias("size"),
             F.col("modificationTime").alias("modified_at"),
             F.format_string("modified:%x.%x", "length", seconds).alias("identity"),
             F.col("path").alias("uri"),
             F.lit(False).alias("is_folder"),
-            F.lit(False).alias("is_link"),
+            F.lit(0).alias("links"),
         )
         if staging.write("found", conform(found, FOUND)).isEmpty():
             raise InputError(
@@ -110,16 +113,20 @@ class SparkImages:
         content = content.select(F.col("path").alias("uri"), "content")
         return conform(listing.join(content, on="uri", how="left"), CONTENTS)
 
-    def _is_ours(self, files: DataFrame) -> Column:
-        """Return whether a file lies where runs of ours write: beside one of our markers, under one of our names."""
-        markers = files.where(F.col("path").endswith(f"/{MARKER}")).select("path").collect()
-        folders = [row["path"].removesuffix(MARKER) for row in markers]
-        ours = F.lit(False)
-        for folder, place in itertools.product(folders, PLACES):
-            ours |= F.col("path").startswith(f"{folder}{place}/")
-        for folder in folders:
-            ours |= F.col("path").isin([f"{folder}{name}" for name in (MARKER, "duplicates.json", "to_remove.json")])
-        return ours
+    def _without_ours(self, files: DataFrame) -> DataFrame:
+        """Leave out what runs of ours wrote: what the markers list that lie among the files."""
+        small = files.where(F.col("length") <= F.lit(_MARKER_BYTES))
+        found = [row["path"] for row in small.where(F.col("path").endswith(f"/{MARKER}")).select("path").collect()]
+        if not found:
+            return files
+        markers = self._binary_files([literal(path) for path in found]).select("path", "content").collect()
+        ledgers = {row["path"].removesuffix(MARKER): parsed(bytes(row["content"])) for row in markers}
+        listed = [[folder + name] for folder, ledger in ledgers.items() if ledger for name in ours(ledger)]
+        for folder in (folder for folder, ledger in ledgers.items() if ledger):
+            files = files.where(~F.col("path").startswith(f"{folder}{STAGING}/"))
+        if not listed:
+            return files
+        return files.join(F.broadcast(self.spark.createDataFrame(listed, "path STRING")), on="path", how="left_anti")
 
     def _readable(self, uris: list[str]) -> Iterator[list[str]]:
         """Split the files until those that are gone stand alone: Spark refuses a whole list for one of them."""
@@ -143,7 +150,7 @@ class SparkImages:
 
 def _holds_parquet_alone(location: str) -> bool:
     """Return whether a folder on a disk is a Parquet table: the files that are seen first are nothing else."""
-    local = local_path(location)
-    names = (name for _, _, files in os.walk(local or "") for name in files if not name.startswith((".", "_")))
-    first = list(itertools.islice(names, _ENTRIES_LOOKED_AT))
+    files = walk(local_path(location) or "", recursive=True)
+    names = (os.path.basename(file.path) for file in files if file.failure is None)
+    first = list(itertools.islice((name for name in names if not name.startswith("_")), _ENTRIES_LOOKED_AT))
     return bool(first) and all(name.lower().endswith(".parquet") for name in first)

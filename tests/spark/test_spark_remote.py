@@ -1,6 +1,7 @@
 """Files on an object store, looked at and read one by one: a real server on this machine answers."""
 
 import io
+import time
 
 import boto3
 import pytest
@@ -84,6 +85,63 @@ def test_a_manifest_of_a_store_is_reused_but_for_what_changed_and_knows_one_obje
     run_encode(spark, local, lambda _line: None)
     (row,) = spark.read.parquet(str(tmp_path / "other/features")).collect()
     assert hashes["s3://lake/forest.png"] == to_hex(row["hash"])
+
+
+class Fails:
+    """A filesystem that fails, at once or after a while."""
+
+    type_name = "slow"
+
+    def __init__(self, seconds):
+        self.seconds, self.asked = seconds, 0
+
+    def get_file_info(self, _place):
+        self.asked += 1
+        time.sleep(self.seconds)
+        raise OSError("no route to host")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "asked", "message"),
+    [
+        (0, 2, "the file can't be read: no route to host"),
+        (0.2, 1, "the file can't be read: no route to host"),
+        (3, 1, "the file can't be read: slow://host did not answer within 0.5 seconds"),
+    ],
+)
+def test_a_filesystem_that_does_not_answer_is_not_asked_for_every_row(monkeypatch, seconds, asked, message):
+    filesystem = Fails(seconds)
+    monkeypatch.setattr(remote_files, "_filesystem", lambda _root: (filesystem, ""))
+    monkeypatch.setattr(remote_files, "_SILENT", {})
+    monkeypatch.setattr(remote_files, "_PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(remote_files, "_SLOW_SECONDS", 0.1)
+    started = time.monotonic()
+    assert look_at_uri("slow://host/a.png") == remote_files.RemoteFile()
+    assert read_uri("slow://host/b.png", 10) == Failure("unreadable", message)
+    assert time.monotonic() - started < 1
+    assert filesystem.asked == asked
+
+
+def test_a_filesystem_that_answered_and_then_falls_silent_is_asked_once_more(monkeypatch):
+    filesystem = Fails(0.2)
+    monkeypatch.setattr(remote_files, "_filesystem", lambda _root: (filesystem, ""))
+    monkeypatch.setattr(remote_files, "_ANSWERED", {"slow://host"})
+    monkeypatch.setattr(remote_files, "_SILENT", {})
+    monkeypatch.setattr(remote_files, "_SLOW_SECONDS", 0.1)
+    for name in "abcd":
+        assert look_at_uri(f"slow://host/{name}.png") == remote_files.RemoteFile()
+    assert filesystem.asked == 2
+
+
+def test_a_filesystem_that_failed_is_asked_again_later(monkeypatch):
+    filesystem = Fails(0.2)
+    monkeypatch.setattr(remote_files, "_filesystem", lambda _root: (filesystem, ""))
+    monkeypatch.setattr(remote_files, "_SILENT", {})
+    monkeypatch.setattr(remote_files, "_SLOW_SECONDS", 0.1)
+    monkeypatch.setattr(remote_files, "_SILENCE_SECONDS", 0)
+    read_uri("slow://host/a.png", 10)
+    read_uri("slow://host/a.png", 10)
+    assert filesystem.asked == 2
 
 
 @pytest.mark.parametrize(

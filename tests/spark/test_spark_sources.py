@@ -115,6 +115,76 @@ def test_a_table_that_carries_the_bytes(staging, spark, tmp_path):
     assert {row["path"]: row["content"] for row in contents} == {"x": b"1", "y": None}
 
 
+def content_table(folder, names, contents):
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({"path": names, "content": contents}), folder / "table.parquet")
+    return folder / "table.parquet"
+
+
+def carried(staging, location, **others):
+    source = open_source(staging.spark, settings_for(location, **others))
+    return {row["path"]: row["content"] for row in source.contents(list_images(source, staging).images).collect()}
+
+
+BYTE_NAMES = pa.array([b"caf\xe9.png", rb"caf\xe9.png", "ü.png".encode()])
+AS_TEXT = pa.Array.from_buffers(pa.string(), 3, BYTE_NAMES.buffers())
+
+
+@pytest.mark.parametrize("names", [BYTE_NAMES, AS_TEXT], ids=["bytes", "text"])
+def test_paths_that_are_no_utf8_are_spelt_as_everywhere(staging, tmp_path, names):
+    table = content_table(tmp_path, names, [b"1", b"2", b"3"])
+    assert carried(staging, table) == {"caf\\xe9.png": b"1", "caf\\x5cxe9.png": b"2", "ü.png": b"3"}
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="this filesystem takes UTF-8 names only")
+@pytest.mark.parametrize("names", [BYTE_NAMES, AS_TEXT], ids=["bytes", "text"])
+def test_a_table_of_paths_that_are_no_utf8_names_their_files(staging, tmp_path, names):
+    for name in BYTE_NAMES.to_pylist():
+        with open(os.path.join(os.fsencode(tmp_path), name), "wb") as file:
+            file.write(name)
+    pq.write_table(pa.table({"path": names}), tmp_path / "list.parquet")
+    found = listed(staging, tmp_path / "list.parquet")
+    assert {path: read_uri(row["uri"], 100) for path, row in found.items()} == dict(
+        zip(["caf\\xe9.png", "caf\\x5cxe9.png", "ü.png"], BYTE_NAMES.to_pylist(), strict=True)
+    )
+
+
+def test_numbers_are_names_and_text_carries_bytes(staging, tmp_path):
+    raw = pa.array([b"\xff\xd8", b"2"])
+    table = content_table(tmp_path, [7, 8], pa.Array.from_buffers(pa.string(), 2, raw.buffers()))
+    assert carried(staging, table) == {"7": b"\xff\xd8", "8": b"2"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (
+            "'a' AS path, array(1Y, 2Y) AS content",
+            r"'content' \(--content-column\) as ARRAY<TINYINT>: save it as BINARY",
+        ),
+        ("'a' AS path, 5 AS content", r"'content' \(--content-column\) as INT: save it as BINARY"),
+        ("array('a') AS path, X'00' AS content", r"'path' \(--path-column\) as ARRAY<STRING>: save it as STRING"),
+    ],
+)
+def test_a_column_of_another_type_is_refused(staging, spark, tmp_path, columns, message):
+    spark.sql(f"SELECT {columns}").write.parquet(str(tmp_path / "table.parquet"))
+    with pytest.raises(InputError, match=message):
+        listed(staging, tmp_path / "table.parquet")
+
+
+def test_of_a_table_that_carries_bytes_only_those_of_the_chosen_are_moved(staging, spark, tmp_path, capsys):
+    table = content_table(tmp_path, ["a", "a", "b", "c"], [b"1", b"1", b"2", None])
+    source = open_source(spark, settings_for(table))
+    chosen = list_images(source, staging).images.where("path != 'b'")
+    contents = source.contents(chosen)
+    assert {row["path"]: row["content"] for row in contents.collect()} == {"a": b"1", "c": None}
+    contents.explain()
+    plan = capsys.readouterr().out.split("Initial Plan")[-1]
+    grouped, chosen_rows = plan.index("Aggregate(key=[raw"), plan.index("BroadcastHashJoin [raw_hash")
+    assert grouped < chosen_rows  # the bytes are grouped, and so moved, of what the join has left
+    assert "LeftSemi" in plan[chosen_rows:].splitlines()[0]
+
+
 def test_an_empty_manifest_is_named(staging, tmp_path):
     (tmp_path / "list.txt").write_text("\n")
     with pytest.raises(InputError, match="names no images"):
@@ -262,6 +332,51 @@ def test_a_manifest_of_bytes_names_files_of_bytes_and_those_that_look_like_them(
     assert contents == {"caf\\xe9.jpg": names[0], "caf\\x5cxe9.jpg": names[1]}
 
 
+@pytest.mark.parametrize("location", ["l-*.csv", "{l-1,l-2}.csv", "l-1.csv", "l-[1].txt", "file://{0}/l-*.csv"])
+def test_paths_lie_beside_the_manifest_also_where_a_glob_names_it(staging, folder, location):
+    for name in ("l-1.csv", "l-2.csv"):
+        (folder / name).write_text("path\nin/deeper/ü.gif\n")
+    (folder / "l-1.txt").write_text("in/deeper/ü.gif\n")
+    location = location.replace("{0}", str(folder)) if location.startswith("file:") else f"{folder}/{location}"
+    kind = "text" if location.endswith("txt") else "csv"
+    found = listed(staging, location, input_format=kind)
+    assert found["in/deeper/ü.gif"]["size"] == len("in/deeper/ü.gif".encode())
+
+
+@pytest.mark.parametrize("spelt", ["table", "table/"])
+def test_a_table_that_is_a_folder_lies_beside_its_images(staging, folder, spelt):
+    (folder / "table").mkdir()
+    pq.write_table(pa.table({"path": ["a.jpg"]}), folder / "table" / "part-0.parquet")
+    assert listed(staging, f"{folder}/{spelt}")["a.jpg"]["size"] == 5
+
+
+@pytest.mark.parametrize("scheme", ["FILE:", "File://", "file:"])
+def test_a_scheme_may_be_written_in_capitals(staging, folder, scheme):
+    (folder / "list.txt").write_text(f"{scheme}{folder}/a.jpg\n")
+    (row,) = listed(staging, folder / "list.txt").values()
+    assert read_uri(row["uri"], 100) == read_uri(f"{scheme}{folder}/a.jpg", 100) == b"a.jpg"
+
+
+def test_a_scheme_that_nobody_knows_or_that_is_not_installed_is_a_failure_of_its_row(staging, folder):
+    strange = ["hf://datasets/x.jpg", "nowhere://host/x.jpg", "s3://", "hdfs:/x"]
+    (folder / "list.txt").write_text("\n".join([*strange, "a.jpg"]))
+    found = listed(staging, folder / "list.txt")
+    assert set(found) == {*strange, "a.jpg"}
+    assert {read_uri(found[path]["uri"], 100).reason for path in strange} == {"unreadable"}
+
+
+def test_of_a_file_and_its_links_the_file_gives_the_name_also_where_a_link_leads_to_all(staging, tmp_path):
+    (tmp_path / "disk" / "originals").mkdir(parents=True)
+    (tmp_path / "disk" / "originals" / "x.png").write_bytes(b"x")
+    (tmp_path / "disk" / "best").symlink_to("originals")
+    (tmp_path / "album").symlink_to("disk")
+    album = tmp_path / "album"
+    (album / "list.txt").write_text("best/x.png\noriginals/x.png\n")
+    (album / "whole.txt").write_text(f"{album}/best/x.png\n{album}/originals/x.png\n")
+    found = [listed(staging, album / name) for name in ("list.txt", "whole.txt", "*/x.png")]
+    assert [list(rows) for rows in found] == [["originals/x.png"], [f"{album}/originals/x.png"], ["originals/x.png"]]
+
+
 def test_rows_without_a_path_are_refused_and_not_lost(staging, folder):
     manifest = folder.parent / "list.csv"
     manifest.write_text('id,path\n1,images/a.jpg\n2,\n3,""\n')
@@ -274,14 +389,40 @@ def test_rows_without_a_path_are_refused_and_not_lost(staging, folder):
 
 
 def test_tables_and_pages_of_ours_are_no_input(staging, spark, tmp_path):
-    for name in ("a.png", "out/report/page.png", "out/evaluation/x.png", "out/mine/b.png", "out/duplicates.json"):
+    ours = ["report/page.png", "evaluation/x.png", "duplicates_phash.json"]
+    theirs = ["a.png", "out/duplicates.json", "out/mine/b.png", "out/report/holiday.png"]
+    for name in (*theirs, *(f"out/{name}" for name in ours)):
         path = tmp_path / "lake" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
-    (tmp_path / "lake" / "out" / MARKER).write_text(Ledger().to_json())
-    mine = ["a.png", "out/mine/b.png"]
-    for location in ("lake", "lake/*", "lake/**/*.png"):
-        assert sorted(listed(staging, tmp_path / location)) == mine
-    assert sorted(listed(staging, tmp_path / "lake/out/*")) == ["mine/b.png"]
+    marker = tmp_path / "lake" / "out" / MARKER
+    marker.write_text(Ledger(frozenset(ours)).to_json())
+    for location in ("lake", "lake/*"):
+        assert sorted(listed(staging, tmp_path / location)) == theirs
+    assert sorted(listed(staging, tmp_path / "lake/**/*.png")) == [name for name in theirs if name.endswith(".png")]
+    assert sorted(listed(staging, tmp_path / "lake/out/r*")) == ["report/holiday.png"]
     spark_images(spark, tmp_path / "lake").list_into(staging)
-    assert sorted(row["path"] for row in staging.read("found", FOUND).collect()) == mine
+    assert sorted(row["path"] for row in staging.read("found", FOUND).collect()) == theirs
+
+
+def test_sparks_own_reader_takes_no_strange_file_for_our_marker(staging, spark, folder):
+    (folder / MARKER).write_text("{}")
+    (folder / "report").mkdir()
+    (folder / "report" / "a.png").write_bytes(b"x")
+    spark_images(spark, folder).list_into(staging)
+    assert {MARKER, "report/a.png"} < {row["path"] for row in staging.read("found", FOUND).collect()}
+
+
+def test_a_folder_that_a_glob_leads_into_and_that_can_not_be_listed_is_told(staging, folder, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("/in"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    for pattern in ("*/*.png", "**/*.jpg", "{in,other}*/*.png", "i*"):
+        source = open_source(staging.spark, settings_for(f"{folder}/{pattern}"))
+        listing = list_images(source, staging)
+        assert (listing.unlisted, [row["path"] for row in listing.refused.collect()]) == (1, ["in"])
