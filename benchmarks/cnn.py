@@ -54,7 +54,7 @@ def route_of(route, network, batch, threads):
     if route.startswith("embedder"):
         from tempfile import TemporaryDirectory
 
-        from dedup_core.cnn import Embedder
+        from dedup_core.encoders.network import Embedder
 
         with TemporaryDirectory() as folder:
             network.save_weights(f"{folder}/same.weights.h5")

@@ -20,15 +20,15 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from dedup_core.attacks import ATTACKS
-from dedup_core.config import EncodeSettings
-from dedup_core.corpus import installed_photographs, make_corpus
-from dedup_core.encoders import ENCODERS, Encoder, encode_batch
-from dedup_core.network import load_network
-from dedup_core.picture import read
-from dedup_core.spark.encoding_tasks import EncodePlan, encode_contents
-from dedup_core.spark.schemas import CONTENTS, conform
+from dedup_core.corpus.edits import ATTACKS
+from dedup_core.corpus.photographs import installed_photographs, make_corpus
+from dedup_core.encoders.network_file import load_network
+from dedup_core.encoders.registry import ENCODERS, Encoder, encode_batch
+from dedup_core.images.picture import read
+from dedup_core.settings.settings import EncodeSettings
+from dedup_core.spark.encode.tasks import EncodePlan, encode_contents
 from dedup_core.spark.session import session
+from dedup_core.spark.tables import CONTENTS, conform
 
 SPAWN = multiprocessing.get_context("spawn")  # a fork of a process that has loaded TensorFlow hangs
 BATCH = 64

@@ -21,8 +21,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from dedup_core.config import EvaluateSettings
-from dedup_core.spark.evaluation import run_evaluate
+from dedup_core.settings.settings import EvaluateSettings
+from dedup_core.spark.evaluate.job import run_evaluate
 from dedup_core.spark.session import session
 
 GROUP = 5

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.csv
 
-from dedup_core import hamming
-from dedup_core.benchmark_corpus import AS_LABELS, IMAGES
-from dedup_core.encoders import ENCODERS, encode_batch
-from dedup_core.metrics import Sweep
+from dedup_core.corpus.benchmark import AS_LABELS, IMAGES
+from dedup_core.encoders.registry import ENCODERS, encode_batch
+from dedup_core.evaluation.metrics import Sweep
+from dedup_core.hamming import join as hamming
 from dedup_core.workers import n_cores
 
 DISTANCES = (0, 4, 10)
@@ -79,8 +79,8 @@ def hash_columns(corpus: Corpus) -> Iterator[Column]:
 
 
 def cnn_column(corpus: Corpus, weights: str, count: int) -> Column:
-    from dedup_core.cnn import Embedder
-    from dedup_core.picture import decode
+    from dedup_core.encoders.network import Embedder
+    from dedup_core.images.picture import decode
 
     images = corpus.of_photographs(count)
     embedder = Embedder(weights, threads=n_cores())
@@ -144,7 +144,7 @@ def main() -> None:
     print(f"{photographs} photographs, {len(corpus.files):,} images, {columns[0].sweep.n_true:,} true pairs\n")
     print("\n".join(table(columns, attacks)))
     if given.figure:
-        from dedup_core.charts import recall_heat_map
+        from dedup_core.plotting.thresholds import recall_heat_map
 
         rows = {readable(attack): {column.name: column.recall[attack] for column in columns} for attack in attacks}
         recall_heat_map(rows).savefig(given.figure, dpi=150)

@@ -19,9 +19,9 @@ import numpy as np
 from hamming import seconds, time_flat, warm_up
 from PIL import Image, ImageEnhance, ImageOps
 
-from dedup_core.corpus import installed_photographs
-from dedup_core.encoders import ENCODERS, encode_batch
-from dedup_core.hamming import self_join_blocks
+from dedup_core.corpus.photographs import installed_photographs
+from dedup_core.encoders.registry import ENCODERS, encode_batch
+from dedup_core.hamming.join import self_join_blocks
 
 DISTANCE = 10
 

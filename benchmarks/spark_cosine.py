@@ -47,13 +47,13 @@ def write_features(count: int, folder: Path) -> None:
 
 def search(folder: Path, similarity: float, chunk: int) -> None:
     """Run the search inside a Spark process of its own and leave its figures in the folder."""
-    from dedup_core.cosine_bounds import SAMPLE
-    from dedup_core.spark.cosine_joins import Plan, node_pairs
-    from dedup_core.spark.schemas import FEATURES, conform
+    from dedup_core.cosine.bounds import SAMPLE
+    from dedup_core.spark.search.cosine.join import Plan, node_pairs
+    from dedup_core.spark.search.cosine.vectors import sample, with_nodes
     from dedup_core.spark.session import session
     from dedup_core.spark.staging import Staging
     from dedup_core.spark.store import Store
-    from dedup_core.spark.vectors import sample, with_nodes
+    from dedup_core.spark.tables import FEATURES, conform
 
     figures: dict = {}
     with session("benchmark") as spark:

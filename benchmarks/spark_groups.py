@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from dedup_core.spark import groups
+from dedup_core.spark.search import groups
 from dedup_core.spark.session import session
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.store import Store

@@ -53,7 +53,7 @@ class Pairs:
         words |= self.right.astype(np.uint64)
         if (words[:-1] <= words[1:]).all():
             return self
-        from dedup_core.radix_sort import radix_sort  # takes numba, which loads when it is first used
+        from dedup_core.jit.radix_sort import radix_sort  # takes numba, which loads when it is first used
 
         words, score = radix_sort(words, self.score)
         right = words & ((np.uint64(1) << right_bits) - np.uint64(1))

@@ -6,14 +6,14 @@ from pathlib import Path
 import click
 from pydantic import Field
 
-from dedup_core.attacks import ATTACKS
-from dedup_core.command import run_job
-from dedup_core.config import JobSettings, PipelineSettings
-from dedup_core.corpus import add_broken_files, installed_photographs, make_corpus
+from dedup_core.corpus.edits import ATTACKS
+from dedup_core.corpus.photographs import add_broken_files, installed_photographs, make_corpus
 from dedup_core.errors import SettingsError
+from dedup_core.settings.command import run_job
+from dedup_core.settings.settings import JobSettings, PipelineSettings
 from dedup_core.spark.pipeline import run_pipeline
 from dedup_core.spark.session import session
-from dedup_core.summary import summary
+from dedup_core.spark.summary import summary
 
 MARKER = ".dedup-demo"
 EDITS = ("recompressed", "webp", "half_size", "thumbnail", "crop_2", "brighter", "gray")

@@ -4,11 +4,11 @@ import sys
 
 import click
 
-from dedup_core.command import run_job
-from dedup_core.config import EncodeSettings
+from dedup_core.settings.command import run_job
+from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark.pipeline import run_encode
 from dedup_core.spark.session import session
-from dedup_core.summary import summary
+from dedup_core.spark.summary import summary
 
 
 def encode(settings: EncodeSettings) -> None:

@@ -4,9 +4,9 @@ import sys
 
 import click
 
-from dedup_core.command import run_job
-from dedup_core.config import EvaluateSettings
-from dedup_core.spark.evaluation import run_evaluate
+from dedup_core.settings.command import run_job
+from dedup_core.settings.settings import EvaluateSettings
+from dedup_core.spark.evaluate.job import run_evaluate
 from dedup_core.spark.session import session
 
 

@@ -4,11 +4,11 @@ import sys
 
 import click
 
-from dedup_core.command import run_job
-from dedup_core.config import FindSettings
+from dedup_core.settings.command import run_job
+from dedup_core.settings.settings import FindSettings
 from dedup_core.spark.pipeline import run_find
 from dedup_core.spark.session import session
-from dedup_core.summary import summary
+from dedup_core.spark.summary import summary
 
 
 def find_duplicates(settings: FindSettings) -> None:

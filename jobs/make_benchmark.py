@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from dedup_core.benchmark_corpus import AS_LABELS, IMAGES, make_benchmark
-from dedup_core.command import run_job
-from dedup_core.config import BenchmarkSettings
+from dedup_core.corpus.benchmark import AS_LABELS, IMAGES, make_benchmark
+from dedup_core.settings.command import run_job
+from dedup_core.settings.settings import BenchmarkSettings
 
 
 def benchmark(settings: BenchmarkSettings) -> None:

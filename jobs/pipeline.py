@@ -4,11 +4,11 @@ import sys
 
 import click
 
-from dedup_core.command import run_job
-from dedup_core.config import PipelineSettings
+from dedup_core.settings.command import run_job
+from dedup_core.settings.settings import PipelineSettings
 from dedup_core.spark.pipeline import run_pipeline
 from dedup_core.spark.session import session
-from dedup_core.summary import summary
+from dedup_core.spark.summary import summary
 
 
 def pipeline(settings: PipelineSettings) -> None:

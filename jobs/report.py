@@ -4,9 +4,9 @@ import sys
 
 import click
 
-from dedup_core.command import run_job
-from dedup_core.config import ReportSettings
-from dedup_core.spark.report import write_report
+from dedup_core.settings.command import run_job
+from dedup_core.settings.settings import ReportSettings
+from dedup_core.spark.report.page import write_report
 from dedup_core.spark.session import session
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from dedup_core.corpus import installed_photographs
+from dedup_core.corpus.photographs import installed_photographs
 from dedup_core.errors import SettingsError
 
 SHARED = Path(__file__).parents[2] / "shared"

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from dedup_core.report_data import (
+from dedup_core.report.model import (
     Evaluation,
     FailureKind,
     Group,

@@ -3,7 +3,7 @@
 import html.parser
 import json
 
-from dedup_core.report import render
+from dedup_core.report.page import render
 
 
 class Page(html.parser.HTMLParser):

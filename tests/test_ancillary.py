@@ -28,8 +28,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, features
 
-from dedup_core import ancillary
-from dedup_core.picture import Failure, Picture, decode, thumbnail
+from dedup_core.images import ancillary
+from dedup_core.images.picture import Failure, Picture, decode, thumbnail
 
 SCENE = soft()
 TEXT_BOMB = zlib.compress(bytes(3_000_000))

@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 from album import make_album
 
-from dedup_core.attacks import ATTACKS
-from dedup_core.benchmark_corpus import ALL, attack_of, make_benchmark
+from dedup_core.corpus.benchmark import ALL, attack_of, make_benchmark
+from dedup_core.corpus.edits import ATTACKS
 from dedup_core.errors import InputError, SettingsError
-from dedup_core.picture import Picture, decode
+from dedup_core.images.picture import Picture, decode
 
 EDITS = ("half_size", "noise", "crop_10")
 

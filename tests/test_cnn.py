@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dedup_core import cnn
+from dedup_core.encoders import network as cnn
 from dedup_core.errors import SettingsError
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -31,7 +31,7 @@ def save_model(keras, path, inputs, output):
 
 
 def test_import_leaves_tensorflow_alone():
-    code = "import sys, dedup_core.cnn; sys.exit('tensorflow' in sys.modules)"
+    code = "import sys, dedup_core.encoders.network; sys.exit('tensorflow' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 

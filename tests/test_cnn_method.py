@@ -10,9 +10,10 @@ from album import BROKEN, GOOD, make_album
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup_core import cosine, finding_method
+from dedup_core.cosine import join as cosine
 from dedup_core.errors import LimitError
 from dedup_core.methods import CNN, PHash, encode_images_with
+from dedup_core.methods import finding as finding_method
 
 VECTORS = {
     "b.jpg": np.float32([[1, 0]]), "a.jpg": np.float32([[2, 0]]), "c.jpg": np.float32([[4, 3]]),

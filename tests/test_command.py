@@ -3,10 +3,10 @@
 import click
 import pytest
 
-from dedup_core.command import run_job
-from dedup_core.config import BenchmarkSettings, FindSettings, PipelineSettings, ReportSettings
-from dedup_core.config_layers import option
 from dedup_core.errors import DedupError, InputError, LimitError, SettingsError
+from dedup_core.settings.command import run_job
+from dedup_core.settings.layers import option
+from dedup_core.settings.settings import BenchmarkSettings, FindSettings, PipelineSettings, ReportSettings
 
 
 @pytest.fixture

@@ -41,6 +41,6 @@ def test_a_kernel_is_compiled_again_when_a_file_of_kernels_changes(copy, changed
 
 def test_other_files_leave_the_cache_as_it_is(copy):
     run(copy)
-    other = copy / "dedup_core/summary.py"
+    other = copy / "dedup_core/spark/summary.py"
     other.write_text(other.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
     assert run(copy) == "1 from the cache"

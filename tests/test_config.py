@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from dedup_core import config
-from dedup_core.config import EncodeSettings, FindSettings, JobSettings, PipelineSettings
-from dedup_core.config_layers import option, resolve
 from dedup_core.errors import SettingsError
+from dedup_core.settings import settings as config
+from dedup_core.settings.layers import option, resolve
+from dedup_core.settings.settings import EncodeSettings, FindSettings, JobSettings, PipelineSettings
 
 CONF = Path(__file__).parents[1] / "conf" / "dedup.yaml"
 NEEDED = {"input": "photos", "output": "tables"}

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup_core import cosine, cosine_bounds
-from dedup_core.cosine_bounds import Basis
+from dedup_core.cosine import bounds as cosine_bounds
+from dedup_core.cosine import join as cosine
+from dedup_core.cosine.bounds import Basis
 from dedup_core.pairs import Pairs
 
 SEEDS = st.integers(0, 2**32 - 1)

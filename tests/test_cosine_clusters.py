@@ -6,8 +6,8 @@ import naive
 import numpy as np
 import pytest
 
-from dedup_core import cosine_clusters
-from dedup_core.cosine_clusters import cells_of, fit_cells
+from dedup_core.cosine import cells as cosine_clusters
+from dedup_core.cosine.cells import cells_of, fit_cells
 
 
 def clustered(clusters, each, seed=0):

@@ -6,10 +6,10 @@ import naive
 import numpy as np
 import pytest
 
-from dedup_core import cosine_estimate
-from dedup_core.cosine_bounds import Basis
-from dedup_core.cosine_estimate import partners
-from dedup_core.hamming_estimate import estimate_pairs, within
+from dedup_core.cosine import estimate as cosine_estimate
+from dedup_core.cosine.bounds import Basis
+from dedup_core.cosine.estimate import partners
+from dedup_core.hamming.estimate import estimate_pairs, within
 
 THRESHOLDS = np.array([0.5, 0.8, 0.9, 0.99])
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedup_core.dialects import Dialect
+from dedup_core.spark.inputs.dialects import Dialect
 
 CELL = st.text(st.sampled_from('ab,;"\n \\é'), max_size=5)
 

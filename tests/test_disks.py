@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from dedup_core import disks
-from dedup_core.disks import Disks, links_in
+from dedup_core.images import disks
+from dedup_core.images.disks import Disks, links_in
 
 ROOT = "27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw"
 SHARE = "40 27 {device} / /data rw - nfs4 server:/images rw"

@@ -8,8 +8,8 @@ import matplotlib
 import pytest
 from PIL import Image
 
-from dedup_core.attacks import ATTACKS
-from dedup_core.corpus import make_corpus
+from dedup_core.corpus.edits import ATTACKS
+from dedup_core.corpus.photographs import make_corpus
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dedup_core.encoders import ENCODERS, Encoder, encode_batch
-from dedup_core.picture import Failure
+from dedup_core.encoders.registry import ENCODERS, Encoder, encode_batch
+from dedup_core.images.picture import Failure
 
 
 def png(shade):

@@ -16,14 +16,14 @@ import pyarrow.parquet as pq
 import pytest
 from album import BROKEN, GOOD, make_album, scene
 
-from dedup_core import folder as folders
-from dedup_core.encodings import ImageInfo
 from dedup_core.errors import DedupError
-from dedup_core.feature_table import MethodFeatures
-from dedup_core.files import list_images
+from dedup_core.images.files import list_images
+from dedup_core.images.picture import Failure
 from dedup_core.ledger import MARKER, Ledger
 from dedup_core.methods import DHash, PHash, encode_images_with
-from dedup_core.picture import Failure
+from dedup_core.methods import encode_files as folders
+from dedup_core.methods.encodings import ImageInfo
+from dedup_core.methods.feature_table import MethodFeatures
 
 SCRIPT = """
 from dedup_core.methods import PHash

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedup_core import evaluation, metrics
-from dedup_core.evaluation import evaluate
-from dedup_core.metrics import Rankings, Sweep, average_precision, classification_report, sweep
+from dedup_core.evaluation import evaluate as evaluation
+from dedup_core.evaluation import metrics
+from dedup_core.evaluation.evaluate import evaluate
+from dedup_core.evaluation.metrics import Rankings, Sweep, average_precision, classification_report, sweep
 
 GOLDEN = Path(__file__).parents[2] / "shared" / "golden" / "evaluation.json"
 GOLDEN_CASES = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else []

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from dedup_core.files import list_images, look, matching
+from dedup_core.images.files import list_images, look, matching
+from dedup_core.images.picture import Failure
 from dedup_core.ledger import MARKER, Ledger
-from dedup_core.picture import Failure
 
 
 def names(folder, recursive=True):

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, features
 
-from dedup_core import foreign
-from dedup_core.opening import load_plugins
-from dedup_core.picture import REASONS, Failure, Picture, decode
+from dedup_core.images import foreign
+from dedup_core.images.opening import load_plugins
+from dedup_core.images.picture import REASONS, Failure, Picture, decode
 
 SCENE = soft()
 NOISE = np.random.default_rng(0).random((32, 40, 10)) * 200

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup_core import groups, hamming
+from dedup_core import groups
+from dedup_core.encoders.hashes import from_hex
 from dedup_core.groups import Distinct, components, duplicate_map, expand, removals, removed_positions
-from dedup_core.hashing import from_hex
+from dedup_core.hamming import join as hamming
 from dedup_core.pairs import Pairs
 
 FOLDERS = {"mixed_images": "data/imagededup_fixtures/mixed_images/", "photos": "data/photos/"}

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup_core import hamming, hamming_plan, hamming_search
-from dedup_core.hamming import cross_join, cross_join_blocks, self_join, self_join_blocks
-from dedup_core.hamming_bands import SCAN, cut, with_sketches
-from dedup_core.hamming_blocks import scan
-from dedup_core.hamming_few import few_pairs
-from dedup_core.hamming_plan import choose_plan
+from dedup_core.hamming import join as hamming
+from dedup_core.hamming import plan as hamming_plan
+from dedup_core.hamming import search as hamming_search
+from dedup_core.hamming.bands import SCAN, cut, with_sketches
+from dedup_core.hamming.blocks import scan
+from dedup_core.hamming.few import few_pairs
+from dedup_core.hamming.join import cross_join, cross_join_blocks, self_join, self_join_blocks
+from dedup_core.hamming.plan import choose_plan
 from dedup_core.pairs import Pairs
 
 EVEN = np.full(64, 0.5)  # bits that agree in half of all pairs

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_hamming import joined
 
-from dedup_core.hamming_bands import SKETCH_BITS, cut, with_sketches, words_within
-from dedup_core.hamming_buckets import Room
-from dedup_core.hamming_kernels import count_meetings
+from dedup_core.hamming.bands import SKETCH_BITS, cut, with_sketches, words_within
+from dedup_core.hamming.buckets import Room
+from dedup_core.hamming.kernels import count_meetings
 
 EVEN = np.full(64, 0.5)
 UNEVEN = np.random.default_rng(3).uniform(0.3, 0.99, 64)

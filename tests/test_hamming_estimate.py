@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from dedup_core import hamming_estimate
-from dedup_core.hamming_estimate import CONFIDENCE, enough, estimate_pairs, partners
+from dedup_core.hamming import estimate as hamming_estimate
+from dedup_core.hamming.estimate import CONFIDENCE, enough, estimate_pairs, partners
 
 OUTSIDE = (1 - CONFIDENCE) / 2  # how often the truth may lie beyond one end
 

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image, ImageOps
 from test_hamming import triples
 
-from dedup_core import hamming
-from dedup_core.encoders import ENCODERS
-from dedup_core.hamming import self_join, self_join_blocks
-from dedup_core.hamming_bands import cut, with_sketches
+from dedup_core.encoders.registry import ENCODERS
+from dedup_core.hamming import join as hamming
+from dedup_core.hamming.bands import cut, with_sketches
+from dedup_core.hamming.join import self_join, self_join_blocks
 from dedup_core.methods import AHash, DHash, PHash, WHash
 from dedup_core.pairs import Pairs
 

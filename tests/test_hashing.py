@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from dedup_core.encoders import ENCODERS, Decoding, Encoded, check_method, encode_batch
+from dedup_core.encoders.hashes import ahash, dhash, from_hex, phash, to_hex, whash
+from dedup_core.encoders.registry import ENCODERS, Decoding, Encoded, check_method, encode_batch
 from dedup_core.errors import SettingsError
-from dedup_core.hashing import ahash, dhash, from_hex, phash, to_hex, whash
-from dedup_core.picture import Failure, decode
+from dedup_core.images.picture import Failure, decode
 
 HASHES = [name for name, entry in ENCODERS.items() if entry.feature == "hash"]
 NEAR = {"hash": 10, "embedding": 0.1}

@@ -123,15 +123,15 @@ def test_our_spark_code_is_imported_by_itself_and_the_jobs_alone():
 
 
 def test_images_are_opened_in_one_place_and_saved_in_two():
-    saves = {"dedup_core/attacks.py", "dedup_core/report_thumbnails.py"}
+    saves = {"dedup_core/corpus/edits.py", "dedup_core/report/thumbnails.py"}
     decodes = {f"dedup_core/{name}.py" for name in ("picture", "opening", "upright", "deep_images")}
     assert set(importers("PIL")) <= decodes | saves
     opens = [name for name, path in FILES.items() if "Image.open(" in path.read_text(encoding="utf-8")]
-    assert opens == ["dedup_core/opening.py"]
+    assert opens == ["dedup_core/images/opening.py"]
 
 
 def test_tensorflow_is_imported_inside_functions_of_cnn_alone():
-    assert set(importers("tensorflow")) | set(importers("keras")) <= {"dedup_core/cnn.py"}
+    assert set(importers("tensorflow")) | set(importers("keras")) <= {"dedup_core/encoders/network.py"}
     assert [
         name for name in TREES if has(imports_on_load(name), "tensorflow") or has(imports_on_load(name), "keras")
     ] == []

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from dedup_core.locations import canonical, lies_inside, normal, same_place
+from dedup_core.filesystems import canonical, lies_inside, normal, same_place
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from dedup_core import finding_method
-from dedup_core.encoders import ENCODERS, Decoding
+from dedup_core.encoders.hashes import to_hex
+from dedup_core.encoders.registry import ENCODERS, Decoding
 from dedup_core.errors import LimitError
-from dedup_core.hashing import to_hex
+from dedup_core.images.picture import Failure
 from dedup_core.methods import AHash, DHash, PHash, WHash, encode_images_with
-from dedup_core.picture import Failure
+from dedup_core.methods import finding as finding_method
 
 HASHES = (PHash, AHash, DHash, WHash)
 CODES = st.lists(st.integers(0, 15).map(lambda low: low * 0x1111_1111_1111_1111), max_size=12)
@@ -85,7 +85,7 @@ class TestEncoding:
 
     def test_several_methods_share_one_decode_and_give_what_each_gives_alone(self, album, monkeypatch):
         decoded = []
-        from dedup_core import encoders
+        from dedup_core.encoders import registry as encoders
 
         real = encoders.decode
         monkeypatch.setattr(encoders, "decode", lambda *given: decoded.append(1) or real(*given))

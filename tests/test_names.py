@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedup_core import names
-from dedup_core.names import on_disk, readable, storable
+from dedup_core.images import names
+from dedup_core.images.names import on_disk, readable, storable
 
 RAW_NAMES = st.one_of(
     st.binary(min_size=1, max_size=12),

@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile, features
 
-from dedup_core import picture as picture_module
-from dedup_core.encoders import ENCODERS, Encoder, encode_batch
-from dedup_core.opening import load_plugins
-from dedup_core.picture import MAX_SIDE, REASONS, Failure, Picture, decode, from_array, read, thumbnail
+from dedup_core.encoders.registry import ENCODERS, Encoder, encode_batch
+from dedup_core.images import picture as picture_module
+from dedup_core.images.opening import load_plugins
+from dedup_core.images.picture import MAX_SIDE, REASONS, Failure, Picture, decode, from_array, read, thumbnail
 
 ROOT = Path(__file__).parents[1]
 SIZE = (64, 48)

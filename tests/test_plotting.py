@@ -9,9 +9,9 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dedup_core import plotting
-from dedup_core.metrics import sweep
-from dedup_core.plotting import precision_recall, recall_heat_map, score_histogram, sweep_figure
+from dedup_core.evaluation.metrics import sweep
+from dedup_core.plotting import duplicates as plotting
+from dedup_core.plotting.duplicates import precision_recall, recall_heat_map, score_histogram, sweep_figure
 from dedup_core.utils import plot_duplicates
 
 

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dedup_core.popcount import ROWS, SPARE, STEP, VECTOR_BYTES, columns_within, lowest_bit, popcount, rows_within
+from dedup_core.hamming.popcount import (
+    ROWS,
+    SPARE,
+    STEP,
+    VECTOR_BYTES,
+    columns_within,
+    lowest_bit,
+    popcount,
+    rows_within,
+)
 
 
 @numba.njit

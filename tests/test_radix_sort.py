@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup_core import radix_sort as module
-from dedup_core.radix_sort import radix_sort
+from dedup_core.jit import radix_sort as module
+from dedup_core.jit.radix_sort import radix_sort
 
 SPREADS = {
     "all bits": lambda rng, size: rng.integers(0, 2**64, size, dtype=np.uint64),

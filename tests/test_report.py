@@ -10,10 +10,10 @@ from hostile import NAMES, evaluation, group, hostile_report, picture, report
 from page import Page, text_of
 
 from dedup_core.errors import DedupError
-from dedup_core.picture import Failure
-from dedup_core.report import MAX_PAGE_BYTES, readable, render
-from dedup_core.report_data import ImageFile, MethodResult, PairExample, ReportData
-from dedup_core.report_thumbnails import small_file
+from dedup_core.images.picture import Failure
+from dedup_core.report.model import ImageFile, MethodResult, PairExample, ReportData
+from dedup_core.report.page import MAX_PAGE_BYTES, readable, render
+from dedup_core.report.thumbnails import small_file
 
 
 @pytest.fixture(scope="module")

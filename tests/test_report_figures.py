@@ -7,10 +7,10 @@ import pytest
 from hostile import evaluation, group, image_file, report
 from page import Page, text_of
 
-from dedup_core.report import render
-from dedup_core.report_charts import charts
-from dedup_core.report_curves import precision_recall_chart, sweep_chart
-from dedup_core.report_data import Evaluation, MethodResult, SweepRow
+from dedup_core.report.charts import charts
+from dedup_core.report.curves import precision_recall_chart, sweep_chart
+from dedup_core.report.model import Evaluation, MethodResult, SweepRow
+from dedup_core.report.page import render
 
 
 def columns(chart):

@@ -5,8 +5,8 @@ import shutil
 import pytest
 from hostile import NAMES, evaluation, group, hostile_report, report
 
-from dedup_core.report import readable, render
-from dedup_core.report_data import PairExample
+from dedup_core.report.model import PairExample
+from dedup_core.report.page import readable, render
 
 selenium = pytest.importorskip("selenium", reason="needs selenium: pip install selenium")
 from selenium import webdriver  # noqa: E402 - only where it is installed

@@ -8,7 +8,10 @@ from collections.abc import Callable, Sequence
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from dedup_core.config import (
+from dedup_core.errors import InputError, LimitError, SettingsError, to_install
+from dedup_core.filesystems import fixed_part, lies_inside, normal
+from dedup_core.ledger import PLACES, REPORT, RUNS
+from dedup_core.settings.settings import (
     EncodeSettings,
     FindSettings,
     JobSettings,
@@ -16,20 +19,17 @@ from dedup_core.config import (
     ReportSettings,
     SearchSettings,
 )
-from dedup_core.errors import InputError, LimitError, SettingsError, to_install
-from dedup_core.ledger import PLACES, REPORT, RUNS
-from dedup_core.locations import fixed_part, lies_inside, normal
-from dedup_core.spark.encoding_tasks import EncodePlan
-from dedup_core.spark.exports import export_maps, export_names, methods_to_export, stale_exports
-from dedup_core.spark.features import Encoding, check_share, encode_all, finish_tables, work_name
-from dedup_core.spark.find import check_features, find_method
-from dedup_core.spark.given_features import read_features
+from dedup_core.spark.encode.features import Encoding, check_share, encode_all, finish_tables, work_name
+from dedup_core.spark.encode.sources import open_source
+from dedup_core.spark.encode.tasks import EncodePlan
 from dedup_core.spark.publishing import publish
 from dedup_core.spark.runs import Run, newest_record, source_of
-from dedup_core.spark.schemas import FEATURES
-from dedup_core.spark.sources import open_source
+from dedup_core.spark.search.exports import export_maps, export_names, methods_to_export, stale_exports
+from dedup_core.spark.search.find import check_features, find_method
+from dedup_core.spark.search.given_features import read_features
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.store import Store
+from dedup_core.spark.tables import FEATURES
 
 Say = Callable[[str], None]
 
@@ -115,7 +115,7 @@ def _report(run: Run, settings: PipelineSettings) -> None:
     if importlib.util.find_spec("jinja2") is None:
         run.say(f"No report: it needs jinja2 ({to_install('report')})")
         return
-    from dedup_core.spark.report import write_report  # loads the templates' engine, which the tables do without
+    from dedup_core.spark.report.page import write_report  # loads the templates' engine, which the tables do without
 
     run.say("Writing the report")
     with run.stage("report"):

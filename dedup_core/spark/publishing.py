@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from dedup_core.errors import SettingsError
+from dedup_core.images.names import readable
 from dedup_core.ledger import EVALUATION, RUNS, STAGING, Ledger, is_hidden
-from dedup_core.names import readable
 from dedup_core.spark.staging import READY, Staging
 from dedup_core.spark.store import Store
 

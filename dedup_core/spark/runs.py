@@ -15,10 +15,10 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from dedup_core.config import JobSettings
 from dedup_core.errors import SettingsError
+from dedup_core.filesystems import lies_inside, same_place
 from dedup_core.ledger import RUNS
-from dedup_core.locations import lies_inside, same_place
+from dedup_core.settings.settings import JobSettings
 from dedup_core.spark.publishing import publish, refuse_foreign
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.store import Store

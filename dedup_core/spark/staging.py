@@ -16,10 +16,10 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from dedup_core.errors import InputError
+from dedup_core.filesystems import literal
 from dedup_core.ledger import STAGING
-from dedup_core.locations import literal
-from dedup_core.spark.schemas import TABLES, conform
 from dedup_core.spark.store import Place, Store
+from dedup_core.spark.tables import TABLES, conform
 
 READY = "ready"
 _WHOLE = "_WHOLE"

@@ -16,10 +16,10 @@ import pyarrow as pa
 from pyarrow import fs
 
 from dedup_core.errors import InputError, SettingsError
+from dedup_core.filesystems import arrow_url, has_scheme, normal
 from dedup_core.ledger import MARKER, STAGING, Ledger, no_marker
-from dedup_core.locations import arrow_url, has_scheme, normal
-from dedup_core.spark.remote_files import opened
-from dedup_core.trees import leaves, remove_empty
+from dedup_core.remote_files import opened
+from dedup_core.spark.trees import leaves, remove_empty
 
 Place = tuple[str, ...]
 """Where something lies in the folder: ("pairs", "method=phash")."""

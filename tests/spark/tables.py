@@ -2,7 +2,7 @@
 
 import datetime
 
-from dedup_core.spark.schemas import FEATURES
+from dedup_core.spark.tables import FEATURES
 
 NOON = datetime.datetime(2024, 5, 1, 12)
 

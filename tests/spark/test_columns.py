@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dedup_core.errors import InputError
-from dedup_core.spark.columns import column, has_column
+from dedup_core.spark.inputs.columns import column, has_column
 from dedup_core.spark.session import setting
 
 

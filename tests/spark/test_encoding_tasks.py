@@ -5,11 +5,11 @@ import threading
 import pyarrow as pa
 import pytest
 
-from dedup_core.config import EncodeSettings
-from dedup_core.encoders import ENCODERS, Decoding, encode_batch, encode_looks
-from dedup_core.network import Network
-from dedup_core.spark import encoding_tasks
-from dedup_core.spark.encoding_tasks import EncodePlan
+from dedup_core.encoders.network_file import Network
+from dedup_core.encoders.registry import ENCODERS, Decoding, encode_batch, encode_looks
+from dedup_core.settings.settings import EncodeSettings
+from dedup_core.spark.encode import tasks as encoding_tasks
+from dedup_core.spark.encode.tasks import EncodePlan
 
 
 def test_decoding_ahead_changes_nothing(photographs, monkeypatch):

@@ -9,9 +9,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from dedup_core.attacks import ATTACKS
-from dedup_core.config import PipelineSettings
-from dedup_core.corpus import add_broken_files, installed_photographs, make_corpus
+from dedup_core.corpus.edits import ATTACKS
+from dedup_core.corpus.photographs import add_broken_files, installed_photographs, make_corpus
+from dedup_core.settings.settings import PipelineSettings
 from dedup_core.spark.pipeline import run_pipeline
 
 ROOT = Path(__file__).parents[2]

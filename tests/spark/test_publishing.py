@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dedup_core.config import EncodeSettings
 from dedup_core.errors import InputError, SettingsError
 from dedup_core.ledger import MARKER, Ledger
+from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark import publishing
 from dedup_core.spark.publishing import publish, refuse_foreign
 from dedup_core.spark.runs import Run

@@ -3,13 +3,13 @@ import json
 import numpy as np
 import pytest
 
-from dedup_core import cnn
-from dedup_core.attacks import ATTACKS
-from dedup_core.config import EncodeSettings, PipelineSettings
-from dedup_core.corpus import installed_photographs, make_corpus
-from dedup_core.encoders import encode_batch
+from dedup_core.corpus.edits import ATTACKS
+from dedup_core.corpus.photographs import installed_photographs, make_corpus
+from dedup_core.encoders import network as cnn
+from dedup_core.encoders.network_file import load_network
+from dedup_core.encoders.registry import encode_batch
 from dedup_core.errors import SettingsError
-from dedup_core.network import load_network
+from dedup_core.settings.settings import EncodeSettings, PipelineSettings
 from dedup_core.spark.pipeline import run_encode, run_pipeline
 
 

@@ -10,16 +10,20 @@ import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import functions as F
 
-from dedup_core.config import FindSettings
-from dedup_core.cosine_bounds import Basis
+from dedup_core.cosine.bounds import Basis
 from dedup_core.errors import InputError, SettingsError
-from dedup_core.spark import chunks, cosine_clusters, cosine_joins, find, joins, vectors
-from dedup_core.spark.cosine_joins import Plan
+from dedup_core.settings.settings import FindSettings
 from dedup_core.spark.pipeline import run_find
 from dedup_core.spark.runs import Run
-from dedup_core.spark.schemas import FEATURES
+from dedup_core.spark.search import chunks, find
+from dedup_core.spark.search import hamming as joins
+from dedup_core.spark.search.cosine import cells as cosine_clusters
+from dedup_core.spark.search.cosine import join as cosine_joins
+from dedup_core.spark.search.cosine import vectors
+from dedup_core.spark.search.cosine.join import Plan
 from dedup_core.spark.store import Store
-from dedup_core.summary import summary
+from dedup_core.spark.summary import summary
+from dedup_core.spark.tables import FEATURES
 
 NOON = datetime.datetime(2024, 5, 1, 12)
 WIDE = 1024

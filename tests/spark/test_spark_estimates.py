@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 from tables import signed
 
-from dedup_core.config import FindSettings
 from dedup_core.errors import LimitError
-from dedup_core.hamming_estimate import PairEstimate
-from dedup_core.spark import cosine_estimates, estimates, hamming_estimates, joins, vectors
-from dedup_core.spark.estimates import SearchEstimate, check_estimate, check_pairs
-from dedup_core.spark.hamming_estimates import estimate_search
+from dedup_core.hamming.estimate import PairEstimate
+from dedup_core.settings.settings import FindSettings
 from dedup_core.spark.runs import Run
+from dedup_core.spark.search import cosine_estimates, estimates, hamming_estimates
+from dedup_core.spark.search import hamming as joins
+from dedup_core.spark.search.cosine import vectors
+from dedup_core.spark.search.estimates import SearchEstimate, check_estimate, check_pairs
+from dedup_core.spark.search.hamming_estimates import estimate_search
 from dedup_core.spark.store import Store
 
 

@@ -14,19 +14,19 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-from dedup_core.config import EvaluateSettings
 from dedup_core.errors import InputError, LimitError, SettingsError
-from dedup_core.evaluation import evaluate
-from dedup_core.report_data import MethodResult
-from dedup_core.spark.duplicate_maps import stage_map
-from dedup_core.spark.evaluation import run_evaluate
-from dedup_core.spark.found import read_map, read_tables
-from dedup_core.spark.ground_truth import fitted, read_truth
-from dedup_core.spark.judging import judge
-from dedup_core.spark.report_evaluation import evaluations
+from dedup_core.evaluation.evaluate import evaluate
+from dedup_core.report.model import MethodResult
+from dedup_core.settings.settings import EvaluateSettings
+from dedup_core.spark.evaluate.ground_truth import fitted, read_truth
+from dedup_core.spark.evaluate.job import run_evaluate
+from dedup_core.spark.evaluate.json_map import stage_map
+from dedup_core.spark.evaluate.predictions import read_map, read_tables
+from dedup_core.spark.evaluate.scoring import judge
+from dedup_core.spark.evaluate.thresholds import threshold_grid, with_threshold
+from dedup_core.spark.report.quality import evaluations
 from dedup_core.spark.session import setting
 from dedup_core.spark.store import Store
-from dedup_core.spark.thresholds import threshold_grid, with_threshold
 
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "evaluation.json"
 GOLDEN_CASES = json.loads(GOLDEN.read_text()) if GOLDEN.exists() else []
@@ -172,7 +172,7 @@ def test_a_file_that_is_no_duplicate_map_is_refused(staging, tmp_path, text, mes
 
 
 def test_a_map_is_read_in_pieces_however_they_are_cut(spark, staging, tmp_path, monkeypatch):
-    from dedup_core.spark import duplicate_maps
+    from dedup_core.spark.evaluate import json_map as duplicate_maps
 
     entries = {f'{index} "é{{}}[]': [f"{other}\\\n" for other in range(index)] for index in range(30)}
     (tmp_path / "map.json").write_text(json.dumps(entries, ensure_ascii=False, indent=2), encoding="utf-8")

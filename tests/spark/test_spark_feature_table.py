@@ -3,8 +3,8 @@
 import pytest
 from album import GOOD, make_album
 
-from dedup_core.config import EncodeSettings, FindSettings
 from dedup_core.methods import PHash
+from dedup_core.settings.settings import EncodeSettings, FindSettings
 from dedup_core.spark.pipeline import run_encode, run_find
 
 

@@ -6,8 +6,8 @@ import pytest
 from pyspark.sql import functions as F
 from tables import features_of, pairs_of, rows_of
 
-from dedup_core.config import EncodeSettings, FindSettings
 from dedup_core.errors import InputError, SettingsError
+from dedup_core.settings.settings import EncodeSettings, FindSettings
 from dedup_core.spark.pipeline import run_encode, run_find
 
 CODES = {"a.png": 1, "b.png": 3, "c.png": 2**63 + 2**40 - 1}

@@ -6,8 +6,9 @@ import pytest
 from tables import features_of
 
 from dedup_core.errors import DedupError
-from dedup_core.spark import groups, joins
-from dedup_core.spark.schemas import GROUPS
+from dedup_core.spark.search import groups
+from dedup_core.spark.search import hamming as joins
+from dedup_core.spark.tables import GROUPS
 
 
 def edges_frame(spark, edges):

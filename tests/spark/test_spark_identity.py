@@ -10,13 +10,13 @@ import pytest
 from album import scene
 from tables import rows_of
 
-from dedup_core.config import EncodeSettings, PipelineSettings
-from dedup_core.encoders import ENCODERS, encode_batch
+from dedup_core.encoders.hashes import to_hex
+from dedup_core.encoders.registry import ENCODERS, encode_batch
 from dedup_core.errors import InputError
-from dedup_core.hashing import to_hex
-from dedup_core.spark import features
+from dedup_core.settings.settings import EncodeSettings, PipelineSettings
+from dedup_core.spark.encode import features
 from dedup_core.spark.pipeline import run_encode, run_pipeline
-from dedup_core.summary import summary
+from dedup_core.spark.summary import summary
 
 TO_REMOVE = "removals/method=phash"
 

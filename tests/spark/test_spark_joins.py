@@ -5,8 +5,9 @@ from pyspark.sql import functions as F
 from tables import features_of, pairs_of
 
 from dedup_core.errors import SettingsError
-from dedup_core.spark import chunks, joins
-from dedup_core.spark.find import check_features
+from dedup_core.spark.search import chunks
+from dedup_core.spark.search import hamming as joins
+from dedup_core.spark.search.find import check_features
 
 
 def clustered_codes(random, images, bases=6):

@@ -7,19 +7,19 @@ import pytest
 from PIL import Image
 from tables import pairs_of, rows_of
 
-from dedup_core import hashing
-from dedup_core.attacks import ATTACKS
-from dedup_core.config import EncodeSettings, FindSettings, PipelineSettings
-from dedup_core.corpus import add_broken_files, installed_photographs, make_corpus
-from dedup_core.encoders import ENCODERS, encode_batch
+from dedup_core.corpus.edits import ATTACKS
+from dedup_core.corpus.photographs import add_broken_files, installed_photographs, make_corpus
+from dedup_core.encoders import hashes as hashing
+from dedup_core.encoders.registry import ENCODERS, encode_batch
 from dedup_core.errors import InputError, LimitError, SettingsError
 from dedup_core.ledger import MARKER
 from dedup_core.methods import PHash
-from dedup_core.spark.exports import stale_exports
+from dedup_core.settings.settings import EncodeSettings, FindSettings, PipelineSettings
 from dedup_core.spark.pipeline import run_encode, run_find, run_pipeline
 from dedup_core.spark.runs import Run
+from dedup_core.spark.search.exports import stale_exports
 from dedup_core.spark.store import Store
-from dedup_core.summary import summary
+from dedup_core.spark.summary import summary
 
 HASHES = ("phash", "ahash", "dhash", "whash")
 TABLES = ("features", "failures", "pairs", "duplicates", "groups", "removals")
@@ -141,7 +141,7 @@ def test_lists_of_a_method_stay_while_its_tables_do(tmp_path):
 
 
 def test_a_crashed_run_goes_on_where_it_stopped(spark, images, tmp_path, monkeypatch):
-    from dedup_core.spark import features
+    from dedup_core.spark.encode import features
 
     monkeypatch.setattr(features, "_FIRST_CHECKPOINT_IMAGES", 12)  # a crash among 32 images needs small parts
     settings = EncodeSettings(input=str(images), output=str(tmp_path), checkpoint_seconds=0.01)

@@ -8,13 +8,13 @@ import pytest
 from album import scene
 from moto.server import ThreadedMotoServer
 
-from dedup_core.config import EncodeSettings
-from dedup_core.hashing import to_hex
-from dedup_core.locations import canonical
-from dedup_core.picture import Failure
-from dedup_core.spark import remote_files
+from dedup_core import remote_files
+from dedup_core.encoders.hashes import to_hex
+from dedup_core.filesystems import canonical
+from dedup_core.images.picture import Failure
+from dedup_core.remote_files import look_at_uri, place_of, read_uri
+from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark.pipeline import run_encode
-from dedup_core.spark.remote_files import look_at_uri, place_of, read_uri
 
 
 def png(name):

@@ -12,15 +12,15 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from dedup_core.config import PipelineSettings, ReportSettings
 from dedup_core.errors import InputError, SettingsError
-from dedup_core.report_data import MethodResult
-from dedup_core.spark import report as reporting
-from dedup_core.spark.report import gather, write_report
-from dedup_core.spark.report_evaluation import evaluations
-from dedup_core.spark.report_sample import Tables, group_sample, method_results, pair_sample
-from dedup_core.spark.schemas import TABLES
+from dedup_core.report.model import MethodResult
+from dedup_core.settings.settings import PipelineSettings, ReportSettings
+from dedup_core.spark.report import page as reporting
+from dedup_core.spark.report.page import gather, write_report
+from dedup_core.spark.report.quality import evaluations
+from dedup_core.spark.report.sample import Tables, group_sample, method_results, pair_sample
 from dedup_core.spark.store import Store
+from dedup_core.spark.tables import TABLES
 
 NAMES = ["a/0.png", "a/1.png", "a/2 %#.png", "a/3.png", "b/0.png", "b/1.png", "c.png"]
 FOUND = {

@@ -5,14 +5,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dedup_core.config import EncodeSettings
 from dedup_core.errors import InputError
+from dedup_core.images.picture import Failure
 from dedup_core.ledger import MARKER, Ledger
-from dedup_core.picture import Failure
-from dedup_core.spark.listing import list_images
-from dedup_core.spark.remote_files import read_uri
-from dedup_core.spark.schemas import FOUND
-from dedup_core.spark.sources import SparkImages, open_source
+from dedup_core.remote_files import read_uri
+from dedup_core.settings.settings import EncodeSettings
+from dedup_core.spark.encode.listing import list_images
+from dedup_core.spark.encode.sources import SparkImages, open_source
+from dedup_core.spark.tables import FOUND
 
 
 def settings_for(location, **others):

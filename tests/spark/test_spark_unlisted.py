@@ -5,13 +5,13 @@ import json
 import pytest
 from tables import features_of, rows_of
 
-from dedup_core.config import EvaluateSettings, FindSettings, ReportSettings
 from dedup_core.errors import LimitError, SettingsError
-from dedup_core.spark.evaluation import run_evaluate
+from dedup_core.settings.settings import EvaluateSettings, FindSettings, ReportSettings
+from dedup_core.spark.evaluate.job import run_evaluate
 from dedup_core.spark.pipeline import run_find
-from dedup_core.spark.report import gather, write_report
+from dedup_core.spark.report.page import gather, write_report
 from dedup_core.spark.store import Store
-from dedup_core.summary import summary
+from dedup_core.spark.summary import summary
 
 COPIES = {f"{number:03d}.png": 7 for number in range(60)} | {"x.png": 6, "y.png": 2**40 - 1}
 

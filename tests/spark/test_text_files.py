@@ -9,8 +9,8 @@ import itertools
 import pytest
 
 from dedup_core.errors import InputError
+from dedup_core.spark.inputs.text import read_csv, read_lines
 from dedup_core.spark.session import setting
-from dedup_core.spark.text_files import read_csv, read_lines
 
 ROWS = [("Küche, 1.jpg", "a"), ('5" disk;2.jpg', "b"), ("写真|😀.jpg", None), (" spaces .jpg", "d e")]
 

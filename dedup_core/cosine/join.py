@@ -1,0 +1,207 @@
+"""Every pair of vectors whose cosine similarity reaches a threshold, exactly.
+
+A float32 bound on a few coordinates proposes pairs, a float64 product of the whole vectors decides, always added in
+the same order: the pairs and their scores are the same to the last bit for any block size, number of threads, order
+of rows and number of vectors.
+
+    >>> import numpy as np
+    >>> self_join(np.float32([[1, 0], [2, 0], [0, 3], [4, 3]]), min_similarity=0.8)
+    Pairs(left=array([0, 0, 1]), right=array([1, 3, 3]), score=array([1. , 0.8, 0.8]))
+
+The similarity of a zero vector to anything, itself included, is 0.
+"""
+
+from __future__ import annotations
+
+import numbers
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from dedup_core.cosine.bounds import SAMPLE, Basis
+from dedup_core.cosine.kernels import order_by_left, products, squared_lengths
+from dedup_core.pairs import Pairs
+
+MAX_DIMENSION = 4096
+BLOCK_ROWS = 2048  # BLOCK_ROWS x BLOCK_COLUMNS pairs at a time: 200 MB of results were all of them similar
+BLOCK_COLUMNS = 4096
+PLAIN_ROWS = 5000  # up to so many vectors, fitting a basis costs more than it saves
+
+Start = tuple[int, int]  # a block's first left and first right row
+
+
+def self_join(vectors: np.ndarray, min_similarity: float, threads: int = 1) -> Pairs:
+    """Return every pair of different rows whose cosine similarity is at least the threshold.
+
+    Args:
+        vectors: float32 (n, d) with d from 1 to 4096, of any lengths.
+        min_similarity: the least similarity, -1.0 to 1.0.
+        threads: how many cores to use.
+
+    Returns:
+        The pairs with ``left < right``, ordered by (left, right), and float64 scores in [-1, 1].
+
+    Raises:
+        TypeError: if the vectors are not float32, or the threshold is not a real number.
+        ValueError: if the threshold is out of range, a value is not finite, or the shape is not as above.
+    """
+    return _ordered(self_join_blocks(vectors, min_similarity, threads), len(vectors))
+
+
+def cross_join(left: np.ndarray, right: np.ndarray, min_similarity: float, threads: int = 1) -> Pairs:
+    """Return every pair of a left and a right row whose cosine similarity is at least the threshold.
+
+    Args:
+        left: float32 (n, d), of any lengths.
+        right: float32 (m, d), of any lengths.
+        min_similarity: the least similarity, -1.0 to 1.0.
+        threads: how many cores to use.
+
+    Returns:
+        The pairs ordered by (left, right), with float64 scores in [-1, 1].
+
+    Raises:
+        TypeError, ValueError: as `self_join`, and ValueError if the two differ in dimension.
+    """
+    return _ordered(cross_join_blocks(left, right, min_similarity, threads), len(left))
+
+
+def self_join_blocks(
+    vectors: np.ndarray, min_similarity: float, threads: int = 1, basis: Basis | None = None
+) -> Iterator[Pairs]:
+    """Return the pairs of `self_join` block by block: no more than ``threads`` blocks and a few are held at a time.
+
+    Args:
+        vectors: float32 (n, d).
+        min_similarity: the least similarity, -1.0 to 1.0.
+        threads: how many cores to use.
+        basis: the bound to use; None to fit one here.
+    """
+    check_threshold(min_similarity)
+    vectors = checked(vectors)
+    basis = basis or _fitted(vectors, min_similarity)
+    side = _Side.of(vectors, basis)
+    starts = [
+        (top, first)
+        for top in range(0, len(vectors), BLOCK_ROWS)
+        for first in range(top - top % BLOCK_COLUMNS, len(vectors), BLOCK_COLUMNS)
+    ]
+    return _in_order(lambda start: _block(side, side, start, basis, min_similarity, True), starts, threads)
+
+
+def cross_join_blocks(
+    left: np.ndarray, right: np.ndarray, min_similarity: float, threads: int = 1, basis: Basis | None = None
+) -> Iterator[Pairs]:
+    """Return the pairs of `cross_join` block by block; see `self_join_blocks`."""
+    check_threshold(min_similarity)
+    left, right = checked(left), checked(right)
+    if left.shape[1] != right.shape[1]:
+        raise ValueError(f"left and right vectors differ in dimension: {left.shape[1]} and {right.shape[1]}")
+    basis = basis or _fitted(max(left, right, key=len), min_similarity)
+    a, b = _Side.of(left, basis), _Side.of(right, basis)
+    starts = [(top, first) for top in range(0, len(left), BLOCK_ROWS) for first in range(0, len(right), BLOCK_COLUMNS)]
+    return _in_order(lambda start: _block(a, b, start, basis, min_similarity, False), starts, threads)
+
+
+def verify(left: np.ndarray, right: np.ndarray, pairs: np.ndarray, min_similarity: float) -> Pairs:
+    """Return those of the candidate pairs that reach the threshold, in the order given: what decides.
+
+    After `Basis.candidates` this is the whole search, for who keeps sketches in one place and vectors in another.
+
+    Args:
+        left: float32 (n, d), the vectors of the left candidates.
+        right: float32 (m, d), those of the right ones.
+        pairs: integers (2, p), rows of ``left`` over rows of ``right``; fastest where equal left rows stand together.
+        min_similarity: the least similarity, -1.0 to 1.0.
+    """
+    left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
+    return _decide(left, right, (squared_lengths(left), squared_lengths(right)), pairs, min_similarity)
+
+
+def check_threshold(min_similarity: float) -> None:
+    """Raise TypeError or ValueError unless the threshold is a real number from -1 to 1."""
+    if isinstance(min_similarity, bool) or not isinstance(min_similarity, numbers.Real):
+        raise TypeError(f"min_similarity must be a number from -1.0 to 1.0, not {min_similarity!r}")
+    if not -1.0 <= min_similarity <= 1.0:
+        raise ValueError(f"min_similarity must lie between -1.0 and 1.0, not {min_similarity!r}")
+
+
+def checked(vectors: np.ndarray) -> np.ndarray:
+    """Return the vectors, contiguous, or raise TypeError or ValueError unless they are finite float32 (n, d)."""
+    if not isinstance(vectors, np.ndarray) or vectors.dtype != np.float32:
+        raise TypeError(f"vectors must be a float32 array, not {getattr(vectors, 'dtype', type(vectors).__name__)}")
+    if vectors.ndim != 2 or not 1 <= vectors.shape[1] <= MAX_DIMENSION:
+        raise ValueError(f"vectors must be of shape (n, d) with d from 1 to {MAX_DIMENSION}, not {vectors.shape}")
+    vectors = np.ascontiguousarray(vectors)
+    bad = np.flatnonzero(~np.isfinite(squared_lengths(vectors)))
+    if len(bad):
+        named = ", ".join(map(str, bad[:10])) + (", ..." if len(bad) > 10 else "")
+        raise ValueError(f"vectors hold NaN or infinity in {len(bad)} row(s): {named}")
+    return vectors
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One side of a join: the vectors, and what is known of each."""
+
+    vectors: np.ndarray
+    squares: np.ndarray
+    sketches: np.ndarray
+
+    @classmethod
+    def of(cls, vectors: np.ndarray, basis: Basis) -> _Side:
+        return cls(vectors, squared_lengths(vectors), basis.project(vectors))
+
+    def rows(self, first: int, count: int) -> _Side:
+        part = slice(first, first + count)
+        return _Side(self.vectors[part], self.squares[part], self.sketches[part])
+
+
+def _fitted(vectors: np.ndarray, min_similarity: float) -> Basis:
+    if len(vectors) <= PLAIN_ROWS:
+        return Basis.plain(vectors.shape[1])
+    spread = np.linspace(0, len(vectors) - 1, SAMPLE).astype(np.int64)
+    return Basis.fit(vectors[spread], min_similarity)
+
+
+def _block(left: _Side, right: _Side, start: Start, basis: Basis, min_similarity: float, upper: bool) -> Pairs:
+    """The pairs of one block, ordered; with ``upper`` only those with left < right."""
+    top, first = start
+    left, right = left.rows(top, BLOCK_ROWS), right.rows(first, BLOCK_COLUMNS)
+    pairs = basis.candidates(left.sketches, right.sketches, min_similarity, top - first if upper else None)
+    found = _decide(left.vectors, right.vectors, (left.squares, right.squares), pairs, min_similarity)
+    order = order_by_left(found.left, len(left.vectors))  # rights already ascend for each left
+    return Pairs(found.left[order] + top, found.right[order] + first, found.score[order])
+
+
+def _decide(
+    left: np.ndarray, right: np.ndarray, squares: tuple[np.ndarray, np.ndarray], pairs: np.ndarray, least: float
+) -> Pairs:
+    # One root over both: the similarity of a vector to itself is then 1.0 to the last bit.
+    lengths = np.sqrt(squares[0][pairs[0]] * squares[1][pairs[1]])
+    dots = products(left, right, pairs)
+    scores = np.divide(dots, lengths, out=np.zeros(len(dots)), where=lengths > 0.0).clip(-1.0, 1.0)
+    kept = scores >= least
+    return Pairs(pairs[0, kept].astype(np.int64), pairs[1, kept].astype(np.int64), scores[kept])
+
+
+def _in_order(block: Callable[[Start], Pairs], starts: Iterable[Start], threads: int) -> Iterator[Pairs]:
+    """Yield each block's pairs in the order of the starts, computed by so many threads a few blocks ahead."""
+    with ThreadPoolExecutor(threads) as pool:
+        ahead: deque[Future[Pairs]] = deque()
+        for start in starts:
+            ahead.append(pool.submit(block, start))
+            if len(ahead) > 2 * threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+
+
+def _ordered(blocks: Iterable[Pairs], rows: int) -> Pairs:
+    """The blocks as one, ordered by (left, right): rights already ascend for each left, block after block."""
+    pairs = Pairs.concatenate(blocks, np.float64)
+    order = order_by_left(pairs.left, rows)
+    return Pairs(pairs.left[order], pairs.right[order], pairs.score[order])

@@ -1,0 +1,125 @@
+"""Which network makes the embeddings: read once where a run starts, and small enough to travel to every worker."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from dedup_core.encoders.network import IMAGENET, PROVIDE, Embedder, imagenet_file
+from dedup_core.encoders.registry import Encoder
+from dedup_core.errors import SettingsError
+from dedup_core.filesystems import arrow_url
+from dedup_core.images.picture import Picture
+
+Precision = Literal["float32", "float16"]
+_ENDINGS = (".weights.h5", ".h5", ".hdf5", ".keras")
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network with its weights.
+
+    Attributes:
+        content: the file of the weights or of the model.
+        ending: the ending of the file's name, by which Keras knows its format.
+        is_model: whether the file is a whole model instead of MobileNet's weights.
+        batch_size: how many images it takes at a time.
+        precision: "float16" rounds the embeddings to half precision, which compresses better.
+        fingerprint: identifies what the embeddings depend on; not for reading.
+    """
+
+    content: bytes = field(repr=False)
+    ending: str
+    is_model: bool
+    batch_size: int
+    precision: Precision
+    fingerprint: str
+
+    def encoder(self, threads: int | None = None) -> Encoder:
+        """Return the encoder that runs this network in this process. The network is loaded once and stays.
+
+        Args:
+            threads: cores to use; None for all. The first call in a process decides.
+        """
+        embedder = _embedder(self, threads)
+
+        def embed(pixels: np.ndarray) -> np.ndarray:
+            vectors = embedder.embed(pixels)
+            return vectors.astype(np.float16).astype(np.float32) if self.precision == "float16" else vectors
+
+        def look(picture: Picture) -> np.ndarray:
+            return picture.rgb(embedder.size)
+
+        return Encoder("cnn", look, embed, "embedding", self.fingerprint)
+
+
+def load_network(
+    weights: str = IMAGENET, model: str | None = None, batch_size: int = 32, precision: Precision = "float32"
+) -> Network:
+    """Read a network's file and try it out.
+
+    Args:
+        weights: "imagenet" for Keras's own download and cache, or a file of MobileNet's weights.
+        model: a Keras model's file to use instead. Either may lie on any filesystem that Arrow knows.
+        batch_size: how many images the network takes at a time.
+        precision: of the embeddings that are kept.
+
+    Raises:
+        SettingsError: if TensorFlow, the weights or the model can't be had or don't fit; says what to provide.
+    """
+    location = model or (str(imagenet_file()) if weights == IMAGENET else weights)
+    ending = next((ending for ending in _ENDINGS if location.endswith(ending)), ".h5")
+    network = Network(_read(location), ending, model is not None, batch_size, precision, "")
+    suffix = "" if precision == "float32" else f"-{precision}"
+    digest = _embedder(network, None, location).digest
+    return Network(network.content, ending, network.is_model, batch_size, precision, f"cnn-{digest[:12]}-v2{suffix}")
+
+
+def _embedder(network: Network, threads: int | None, name: str | None = None) -> Embedder:
+    """Return the process's embedder; errors name the file that the user gave, and not our copy of it."""
+    digest = hashlib.sha256(network.content).hexdigest()
+    if digest not in _EMBEDDERS:
+        _EMBEDDERS.clear()  # one network at a time: each holds some hundred megabytes
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, f"network{network.ending}")
+            path.write_bytes(network.content)
+            try:
+                _EMBEDDERS[digest] = _load(path, network, threads)
+            except SettingsError as error:
+                raise SettingsError(str(error).replace(str(path), name or path.name)) from error
+    return _EMBEDDERS[digest]
+
+
+def _load(path: Path, network: Network, threads: int | None) -> Embedder:
+    if network.is_model:
+        return Embedder(None, path, network.batch_size, threads)
+    return Embedder(path, None, network.batch_size, threads)
+
+
+_EMBEDDERS: dict[str, Embedder] = {}
+
+
+@functools.lru_cache(maxsize=1)
+def default_encoder() -> Encoder:
+    """Return the encoder of MobileNet with Keras's ImageNet weights."""
+    return load_network().encoder()
+
+
+def _read(location: str) -> bytes:
+    if os.path.exists(location):
+        return Path(location).read_bytes()
+    from pyarrow import ArrowException, fs
+
+    try:
+        filesystem, path = fs.FileSystem.from_uri(arrow_url(location))
+        with filesystem.open_input_file(path) as file:
+            return bytes(file.readall())
+    except (OSError, ArrowException) as error:
+        raise SettingsError(f"can't read the network's file {location}; {PROVIDE}") from error

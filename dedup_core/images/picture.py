@@ -1,0 +1,261 @@
+"""Bytes to Picture: one decode feeds every encoder.
+
+This is the only place that opens images. What can't be opened comes back as a ``Failure``, a value like any
+other, so that one bad file never ends a run over millions.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import stat
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import numpy as np
+from PIL import Image
+
+from dedup_core.images import ancillary, foreign
+from dedup_core.images import deep as deep_images
+from dedup_core.images.opening import declared_size, formats_not_read, jpeg_scans, open_image, undisturbed
+from dedup_core.images.upright import upright
+
+Reason = Literal[
+    "empty", "truncated", "corrupt", "not_an_image", "unsupported", "too_many_pixels", "too_large", "vanished",
+    "unreadable", "not_encoded", "no_path", "ambiguous_path",
+]  # fmt: skip
+REASONS: tuple[str, ...] = get_args(Reason)
+Orientation = Literal["stored", "exif"]
+
+MAX_PIXELS = 200_000_000
+"""Declared pixels above which a file is refused as a decompression bomb; 800 MB once decoded."""
+
+MAX_SIDE = 500_000
+"""Declared width or height above which a file is refused, however few pixels it has.
+
+A resize holds 48 bytes a pixel of the side, and some a picture of 256 pixels by the side in between: for a column of
+50 million pixels, which is a PNG of 48 KB, that is 2.4 and 50 GB."""
+
+
+MAX_SCANS = 200
+"""Scans of a JPEG above which it is refused. A progressive one has about ten, and each passes over all its pixels:
+in a file of 160 KB there is room for thousands, which take minutes."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a file gave no picture: a reason from the fixed list ``REASONS``, and a message for a person."""
+
+    reason: Reason
+    message: str
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded image.
+
+    Attributes:
+        image: the pixels, always in Pillow's mode RGB.
+        width: width in pixels as stored in the file.
+        height: height in pixels as stored in the file.
+        format: what the content is ("JPEG"), whatever the file is called.
+    """
+
+    image: Image.Image
+    width: int
+    height: int
+    format: str
+    _resized: dict[tuple[int, int], Image.Image] = field(default_factory=dict, repr=False, compare=False)
+
+    def rgb(self, size: tuple[int, int]) -> np.ndarray:
+        """Return the picture resized to ``size`` (width, height) as uint8 (height, width, 3)."""
+        return np.asarray(self._resize(size))
+
+    def gray(self, size: tuple[int, int]) -> np.ndarray:
+        """Return the picture resized to ``size`` (width, height) in RGB, then made grey: uint8 (height, width).
+
+        The order matters: imagededup resizes before it drops colour, and its hashes are matched bit for bit.
+        """
+        return np.asarray(self._resize(size).convert("L"))
+
+    def _resize(self, size: tuple[int, int]) -> Image.Image:
+        if size not in self._resized:
+            self._resized[size] = self.image.resize(size, Image.Resampling.LANCZOS)
+        return self._resized[size]
+
+
+def read(path: str, max_bytes: int) -> bytes | Failure:
+    """Return a local file's content, or why it could not be read."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return Failure("unreadable", "not a regular file")
+        with open(path, "rb") as file:
+            content = file.read(max_bytes + 1)
+            size = max(os.fstat(file.fileno()).st_size, len(content))
+    except FileNotFoundError:
+        return Failure("vanished", "the file was listed, but is gone")
+    except (OSError, ValueError, MemoryError) as error:  # ValueError: a path with a NUL in it
+        return _unreadable(error)
+    if len(content) > max_bytes:
+        return Failure("too_large", f"{size:,} bytes, over the limit of {max_bytes:,}")
+    return content
+
+
+def _unreadable(error: Exception) -> Failure:
+    if isinstance(error, MemoryError):
+        return Failure("too_large", "not enough memory to read the file")
+    if isinstance(error, PermissionError):
+        return Failure("unreadable", "no permission to read the file")
+    return Failure("unreadable", f"the file can't be read: {error}")
+
+
+def not_encoded(error: Exception, what: str) -> Failure:
+    """Return what an error on the way from a picture to ``what`` is to whoever asked for it: a value."""
+    if isinstance(error, MemoryError):
+        return Failure("too_large", f"not enough memory for {what}")
+    return Failure("not_encoded", f"the picture was read, but {what} failed: {type(error).__name__}: {error}")
+
+
+def decode(data: bytes, max_pixels: int = MAX_PIXELS, orientation: Orientation = "stored") -> Picture | Failure:
+    """Decode an image file's content.
+
+    Metadata has no say: of all of it only the orientation is read, and a file that can be decoded without what is
+    ancillary in it is decoded so.
+
+    Args:
+        data: the whole file.
+        max_pixels: a file that declares more pixels is refused before any is decoded, as is one with a side of more
+            than ``MAX_SIDE``.
+        orientation: "stored" leaves the pixels as they are in the file, as imagededup does; "exif" turns them as
+            the camera says.
+
+    Returns:
+        The picture (of several frames the first), or a Failure.
+    """
+    return _decode(data, max_pixels, orientation)
+
+
+def _decode(data: bytes, max_pixels: int, orientation: Orientation, side: int | None = None) -> Picture | Failure:
+    if not data:
+        return Failure("empty", "the file has no content")
+    with undisturbed(max_pixels):
+        first = _attempt(data, max_pixels, orientation, side)
+        if isinstance(first, Picture) or first.reason in ("too_many_pixels", "too_large"):
+            return first
+        plain = ancillary.without(data)
+        again = first if plain is None else _attempt(plain, max_pixels, orientation, side)
+        return again if isinstance(again, Picture) else first
+
+
+def _attempt(data: bytes, max_pixels: int, orientation: Orientation, side: int | None) -> Picture | Failure:
+    try:
+        opened = open_image(data)
+    except Image.DecompressionBombError:
+        size = declared_size(data)
+        refused = _refused(*size, max_pixels) if size else None
+        return refused or Failure("too_many_pixels", f"declares more pixels than the limit of {max_pixels:,}")
+    except MemoryError:
+        return Failure("too_large", "not enough memory to open the image")
+    if not isinstance(opened, Image.Image):
+        return Failure(*foreign.unopened(data, opened, formats_not_read(data)))
+    form = str(opened.format)
+    try:
+        with opened as image:
+            return _too_many_scans(data, form) or _load(image, max_pixels, orientation, side)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - decoders of foreign bytes raise whatever they meet, or panic
+        if isinstance(error, MemoryError) or "out of memory" in str(error):
+            return Failure("too_large", "not enough memory to decode the image")
+        return Failure(*foreign.undecoded(data, form, error))
+
+
+def _too_many_scans(data: bytes, form: str) -> Failure | None:
+    scans = jpeg_scans(data) if form in ("JPEG", "MPO") else 0
+    if scans <= MAX_SCANS:
+        return None
+    return Failure("too_large", f"a JPEG of {scans:,} scans, over the limit of {MAX_SCANS}")
+
+
+def _load(image: Image.Image, max_pixels: int, orientation: Orientation, side: int | None) -> Picture | Failure:
+    width, height = image.size
+    refused = _refused(width, height, max_pixels)
+    if refused:
+        return refused
+    if side is not None:
+        _ask_for_less(image, side)
+    image.load()
+    turned = upright(image) if orientation == "exif" else image
+    return Picture(_to_rgb(turned), width, height, str(image.format))
+
+
+def _refused(width: int, height: int, max_pixels: int) -> Failure | None:
+    """Return why pictures of such a shape are not decoded, from what they declare."""
+    declared = f"declares {width} x {height} pixels"
+    if min(width, height) < 1:
+        return Failure("corrupt", declared)
+    if width * height > max_pixels:
+        return Failure("too_many_pixels", f"{declared}, over the limit of {max_pixels:,}")
+    if max(width, height) > MAX_SIDE:
+        return Failure("too_many_pixels", f"{declared}, a side over the limit of {MAX_SIDE:,}")
+    return None
+
+
+def from_array(pixels: np.ndarray) -> Picture:
+    """Return an array as a Picture.
+
+    Args:
+        pixels: uint8 (height, width) or (height, width, 1, 3 or 4).
+
+    Raises:
+        ValueError: if the shape or the dtype is another, or a side is longer than ``MAX_SIDE``.
+    """
+    shape_is_known = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (1, 3, 4))
+    if not shape_is_known or pixels.dtype != np.uint8 or pixels.size == 0:
+        raise ValueError(
+            "image_array must be uint8 of shape (height, width) or (height, width, 1, 3 or 4), "
+            f"got {pixels.dtype} {pixels.shape}"
+        )
+    if max(pixels.shape[:2]) > MAX_SIDE:
+        raise ValueError(f"image_array must have no side over {MAX_SIDE:,}, got {pixels.shape}")
+    image = Image.fromarray(pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)
+    return Picture(_to_rgb(image), image.width, image.height, "array")
+
+
+def thumbnail(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> np.ndarray | Failure:
+    """Decode an image small, for people to look at.
+
+    Args:
+        data: the whole file.
+        size: the longer side in pixels.
+        max_pixels: as for ``decode``.
+
+    Returns:
+        uint8 (height, width, 3), turned as the camera says and never enlarged; or a Failure.
+    """
+    picture = _decode(data, max_pixels, "exif", side=size)
+    if isinstance(picture, Failure):
+        return picture
+    try:
+        small = picture.image
+        small.thumbnail((size, size))
+        return np.asarray(small)
+    except Exception as error:  # noqa: BLE001 - whatever a picture does, it is the picture's failure
+        return not_encoded(error, "its thumbnail")
+
+
+def _ask_for_less(image: Image.Image, side: int) -> None:
+    """Have a JPEG decoded at a half, a quarter or an eighth, if that is no smaller. No hash may see such pixels."""
+    share = side / max(image.size)
+    image.draft(None, (math.ceil(image.width * share), math.ceil(image.height * share)))
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image
+    if image.mode in deep_images.MODES:
+        return deep_images.stretched(image).convert("RGB")
+    try:
+        return (image if image.mode == "RGBA" else image.convert("RGBA")).convert("RGB")
+    except ValueError:  # Pillow has no way from this mode to RGBA (YCbCr, LAB, HSV)
+        return image.convert("RGB")

@@ -1,0 +1,40 @@
+"""Pictures turned as their camera says, by the one tag of their metadata that is read."""
+
+from __future__ import annotations
+
+from PIL import Image
+
+from dedup_core.images import ancillary
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # fmt: skip
+_TURNED_BY_DECODERS = ("TIFF", "HEIF", "JXL")
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Return a loaded image turned as its EXIF block says, where its decoder has not done so.
+
+    Pillow's own function writes the whole block anew, and fails where a tag beside the orientation is odd.
+    """
+    if image.format in _TURNED_BY_DECODERS and not _is_jpeg_in_jxl(image):
+        return image
+    turn = _TURNS.get(ancillary.orientation(_exif(image)))
+    return image if turn is None else image.transpose(turn)
+
+
+def _is_jpeg_in_jxl(image: Image.Image) -> bool:
+    """Return whether a JPEG XL gave the JPEG that it was made from, as that one lay."""
+    return image.format == "JXL" and bool(getattr(image, "jpeg", False))
+
+
+def _exif(image: Image.Image) -> bytes:
+    block, as_text = image.info.get("exif"), image.info.get("Raw profile type exif")
+    if isinstance(block, bytes):
+        return block
+    try:  # ImageMagick writes it into a PNG as text: a name, a length, digits
+        return bytes.fromhex("".join(as_text.split("\n")[3:])) if isinstance(as_text, str) else b""
+    except ValueError:
+        return b""

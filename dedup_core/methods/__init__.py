@@ -1,0 +1,12 @@
+"""Duplicate images on one machine, by calls that are imagededup's.
+
+from dedup_core.methods import PHash
+
+duplicates = PHash().find_duplicates(image_dir="images", max_distance_threshold=12, scores=True)
+"""
+
+from dedup_core.methods.cnn import CNN
+from dedup_core.methods.encoding import encode_images_with
+from dedup_core.methods.hashes import AHash, DHash, PHash, WHash
+
+__all__ = ["CNN", "AHash", "DHash", "PHash", "WHash", "encode_images_with"]

@@ -1,0 +1,218 @@
+"""Features saved to Parquet and loaded from it: the ``features`` table, as the Spark jobs write and read it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from dedup_core.images.names import storable
+from dedup_core.ledger import MARKER, SPARKS_MARKS, TABLES, Ledger, is_hidden, no_marker
+from dedup_core.methods.encodings import ImageInfo
+
+_RUN_ID = "one-machine"
+_EMBEDDING = pa.list_(pa.float32())
+_SCHEMA = pa.schema(
+    [
+        ("path", pa.string()), ("size", pa.int64()), ("modified_at", pa.timestamp("us", "UTC")),
+        ("identity", pa.string()), ("other_names", pa.list_(pa.string())), ("is_unseen", pa.bool_()),
+        ("width", pa.int32()), ("height", pa.int32()), ("format", pa.string()), ("fingerprint", pa.string()),
+        ("hash", pa.int64()), ("embedding", _EMBEDDING), ("run_id", pa.string()),
+    ]
+)  # fmt: skip
+_NEEDED = {"path", "fingerprint", "hash", "embedding"}
+_EXAMPLES = 3
+_SAVING = ".saving-"
+_FEATURES = TABLES[0]
+
+
+@dataclass(frozen=True)
+class MethodFeatures:
+    """One method's rows of the table.
+
+    Attributes:
+        method: "phash".
+        fingerprint: identifies everything that the values depend on.
+        names: the images.
+        values: uint64 (n,) hashes or float32 (n, d) embeddings, one an image.
+        images: what is known of each image.
+        other_names: further names of the same files, by the image's.
+    """
+
+    method: str
+    fingerprint: str
+    names: Sequence[str]
+    values: np.ndarray
+    images: Mapping[str, ImageInfo] = field(default_factory=dict)
+    other_names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def save(self, table: Path, overwrite: bool = False) -> None:
+        """Write the rows into the table, aside first, so that a reader never finds half of them.
+
+        Args:
+            table: the table's folder, made if need be. Other methods' rows in it stay.
+            overwrite: whether to replace rows of the same method.
+
+        Raises:
+            FileExistsError: if the table has rows of the method and ``overwrite`` is False, or if their folder holds
+                files that are no features.
+            SettingsError: if the table lies in an output folder whose marker can't be read.
+        """
+        target = _folder(table, self.method)
+        if target.exists() and not overwrite:
+            raise FileExistsError(f"{target} is there already: overwrite=True replaces it")
+        before = _feature_files(target)
+        aside = target / f"{_SAVING}{secrets.token_hex(4)}"
+        new = target / f"part-{aside.name.removeprefix(_SAVING)}.parquet"
+        _note_in_ledger(table, [new])
+        target.mkdir(parents=True, exist_ok=True)
+        pq.write_table(self._rows(), aside)
+        for file in before:
+            file.unlink()
+        aside.rename(new)
+        _note_in_ledger(table, [new], before)
+
+    @classmethod
+    def load(cls, table: Path, method: str, fingerprint: str) -> MethodFeatures:
+        """Read a method's rows, but for images that the newest run could not see.
+
+        Args:
+            table: the table's folder.
+            method: whose rows.
+            fingerprint: what they must have been made by.
+
+        Raises:
+            FileNotFoundError: if the table has no rows of the method.
+            ValueError: if they have another fingerprint, miss a path or a feature, or name an image twice.
+        """
+        source = _folder(table, method)
+        if not source.is_dir():
+            raise FileNotFoundError(f"there are no {method} features in {table}: it has no folder {source.name}")
+        rows = _conformed(pq.read_table(source, partitioning=None), source)
+        rows = rows.filter(pc.invert(pc.fill_null(rows["is_unseen"], fill_value=False)))
+        values = "embedding" if rows["hash"].null_count == len(rows) and len(rows) else "hash"
+        for column in ("path", "fingerprint", values):
+            if missing := rows[column].null_count:
+                raise ValueError(f"{source} has {missing:,} rows without a {column}: encode these images again")
+        for found in rows["fingerprint"].unique().to_pylist():
+            if found != fingerprint:
+                raise ValueError(f"{source} holds features of {found!r}, which can't be compared with {fingerprint!r}")
+        names = rows["path"].to_pylist()
+        _refuse_repeated(names, source)
+        others = {name: given for name, given in zip(names, rows["other_names"].to_pylist(), strict=True) if given}
+        infos = dict(zip(names, _infos(rows), strict=True))
+        return cls(method, fingerprint, names, _values(rows, values), infos, others)
+
+    def _rows(self) -> pa.Table:
+        infos = [self.images.get(name, ImageInfo()) for name in self.names]
+        columns: dict[str, object] = {
+            "path": [storable(name) for name in self.names],
+            "other_names": [self.other_names.get(name) for name in self.names],
+            "fingerprint": [self.fingerprint] * len(infos),
+            "is_unseen": pa.nulls(len(infos), pa.bool_()),
+            "hash": pa.nulls(len(infos), pa.int64()),
+            "embedding": pa.nulls(len(infos), _EMBEDDING),
+            "run_id": [_RUN_ID] * len(infos),
+        }
+        columns |= {name: [getattr(info, name) for info in infos] for name in _INFO_COLUMNS}
+        columns |= {"hash": self.values.view(np.int64)} if self.values.ndim == 1 else {"embedding": _lists(self.values)}
+        return pa.table(columns, schema=_SCHEMA)
+
+
+_INFO_COLUMNS = ("size", "modified_at", "width", "height", "format", "identity")
+
+
+def _folder(table: Path, method: str) -> Path:
+    return table / f"method={method}"
+
+
+def _feature_files(folder: Path) -> list[Path]:
+    """Return the files of one method's features, with what Spark writes beside them, and what a stopped save has left.
+
+    Raises:
+        FileExistsError: if there is anything else that isn't hidden.
+    """
+    found = sorted(folder.iterdir()) if folder.exists() else []
+    ours = [path for path in found if _is_ours(path)]
+    strange = [path for path in found if path not in ours and not is_hidden(path.name)]
+    if strange:
+        raise FileExistsError(
+            f"{strange[0]} holds no features and would be replaced: move it away, or choose another table"
+        )
+    return ours
+
+
+def _is_ours(path: Path) -> bool:
+    if not is_hidden(path.name):
+        return _holds_features(path)
+    is_known = path.name in SPARKS_MARKS or path.name.endswith(".crc") or path.name.startswith(_SAVING)
+    return is_known and path.is_file()
+
+
+def _holds_features(path: Path) -> bool:
+    try:
+        return path.is_file() and set(pq.read_schema(path).names) >= _NEEDED
+    except (OSError, pa.ArrowException):
+        return False
+
+
+def _note_in_ledger(table: Path, made: Sequence[Path], gone: Sequence[Path] = ()) -> None:
+    """Let the runs that write the output folder around the table know which features are ours.
+
+    Raises:
+        SettingsError: if the folder's marker is none of ours.
+    """
+    folder, marker = table.parent, table.parent / MARKER
+    if table.name != _FEATURES or not os.path.lexists(marker):
+        return
+    try:
+        ledger = Ledger.from_json(marker.read_bytes(), str(folder))
+    except OSError as error:
+        raise no_marker(str(folder)) from error
+    new, old = ([path.relative_to(folder).as_posix() for path in paths] for paths in (made, gone))
+    aside = folder / f"._{MARKER}"
+    text = ledger.without_files(old).with_files(new).to_json()
+    aside.write_text(text, encoding="utf-8", errors="backslashreplace")
+    aside.replace(marker)
+
+
+def _conformed(rows: pa.Table, source: Path) -> pa.Table:
+    if missing := sorted(_NEEDED - set(rows.column_names)):
+        raise ValueError(f"{source} is no features table: it has no column {', '.join(missing)}")
+    columns = [
+        rows[name].cast(kind) if name in rows.column_names else pa.nulls(len(rows), kind)
+        for name, kind in zip(_SCHEMA.names, _SCHEMA.types, strict=True)
+    ]
+    return pa.Table.from_arrays(columns, schema=_SCHEMA)
+
+
+def _refuse_repeated(names: Sequence[str], source: Path) -> None:
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        examples = ", ".join(map(repr, sorted(repeated)[:_EXAMPLES]))
+        raise ValueError(f"{source} names {len(repeated):,} images more than once, such as {examples}")
+
+
+def _infos(rows: pa.Table) -> list[ImageInfo]:
+    microseconds = rows["modified_at"].cast(pa.int64())
+    columns = [(microseconds if name == "modified_at" else rows[name]).to_pylist() for name in _INFO_COLUMNS]
+    return [ImageInfo(*values) for values in zip(*columns, strict=True)]
+
+
+def _lists(vectors: np.ndarray) -> pa.Array:
+    ends = np.arange(0, vectors.size + 1, vectors.shape[1], dtype=np.int32)
+    return pa.ListArray.from_arrays(ends, np.ascontiguousarray(vectors).ravel())
+
+
+def _values(rows: pa.Table, column: str) -> np.ndarray:
+    if column == "hash":
+        return rows["hash"].to_numpy().astype(np.int64).view(np.uint64)
+    return rows["embedding"].combine_chunks().flatten().to_numpy().reshape(len(rows), -1)

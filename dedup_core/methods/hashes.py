@@ -1,0 +1,169 @@
+"""The four perceptual hashes: 64 bits an image, compared by how many of them differ."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from dedup_core.encoders.hashes import to_hex
+from dedup_core.encoders.registry import ENCODERS, Encoder
+from dedup_core.hamming.few import MOST_COMPARED, few_pairs
+from dedup_core.methods import validation as arguments
+from dedup_core.methods.encoding import StrPath
+from dedup_core.methods.finding import MAX_PAIRS, FindingMethod, Images
+from dedup_core.pairs import Pairs
+
+_HASH = re.compile("[0-9a-fA-F]{16}")
+
+
+class _Hash(FindingMethod[str]):
+    """A perceptual hash of 64 bits, as 16 hexadecimal characters; the fewer bits differ, the closer two images."""
+
+    smaller_is_closer = True
+    _same_score = np.int16(0)
+
+    @property
+    def encoder(self) -> Encoder:
+        """What makes the hashes."""
+        return ENCODERS[self.name]
+
+    def find_duplicates(  # noqa: PLR0913 - imagededup's signature, and what goes beyond it by keyword
+        self,
+        image_dir: StrPath | None = None,
+        encoding_map: Mapping[str, str] | None = None,
+        max_distance_threshold: int = 10,
+        scores: bool = False,
+        outfile: StrPath | None = None,
+        *,
+        recursive: bool = False,
+        num_enc_workers: int | None = None,
+        against: Mapping[str, str] | None = None,
+        max_pairs: int = MAX_PAIRS,
+    ) -> dict[str, list[Any]]:
+        """Return every image with its duplicates.
+
+        Args:
+            image_dir: the folder of images.
+            encoding_map: hashes by name, as ``encode_images`` returns them, used instead of a folder.
+            max_distance_threshold: how many of the 64 bits may differ, 0 to 64.
+            scores: whether to give (name, distance) instead of names.
+            outfile: a JSON file to write the result to.
+            recursive: whether to look at the images in the folders inside the folder too.
+            num_enc_workers: as for ``encode_images``.
+            against: hashes by name of images that are there already: each image is compared with these, and
+                not with the others of its own folder.
+            max_pairs: how many pairs of images the map may list. Copies of one picture pair up by the square of their
+                number: 15,000 of them are 112 million pairs.
+
+        Returns:
+            Each image's duplicates, the closest first, ties by name. Every image that could be encoded is a
+            key; those that could not stand in ``failures``.
+
+        Raises:
+            TypeError: if an argument has the wrong type.
+            ValueError: unless exactly one of image_dir and encoding_map is given, or if an argument is out of
+                range, a folder does not exist, or a hash is malformed.
+            LimitError: if there are more pairs than max_pairs. They are counted before the map is made.
+        """
+        threshold = arguments.whole_number(max_distance_threshold, "max_distance_threshold", 0, 64)
+        images = Images(image_dir, encoding_map, recursive, num_enc_workers)
+        return self._find(images, threshold, scores, outfile, against, max_pairs)
+
+    def find_duplicates_to_remove(
+        self,
+        image_dir: StrPath | None = None,
+        encoding_map: Mapping[str, str] | None = None,
+        max_distance_threshold: int = 10,
+        outfile: StrPath | None = None,
+        *,
+        recursive: bool = False,
+        num_enc_workers: int | None = None,
+    ) -> list[str]:
+        """Return the images that could go, sorted; nothing is deleted.
+
+        In the order of their names, each image that has not been dropped itself stays and its duplicates are
+        dropped. Where 2.jpg is a duplicate of 1.jpg and of 3.jpg, that gives ``["2.jpg"]``.
+
+        Equal hashes are compared once, and no pairs are listed: 200,000 copies of a picture take memory for as many
+        images. The arguments and the errors are those of ``find_duplicates``, but for ``max_pairs``.
+        """
+        threshold = arguments.whole_number(max_distance_threshold, "max_distance_threshold", 0, 64)
+        images = Images(image_dir, encoding_map, recursive, num_enc_workers)
+        return self._find_to_remove(images, threshold, outfile)
+
+    @staticmethod
+    def hamming_distance(hash1: str, hash2: str) -> int:
+        """Return how many bits two hashes differ in.
+
+        Raises:
+            TypeError, ValueError: if one of them is no hash.
+        """
+        return (int(_checked(hash1, "hash1"), 16) ^ int(_checked(hash2, "hash2"), 16)).bit_count()
+
+    def _to_feature(self, value: np.uint64) -> str:
+        return to_hex(int(value))
+
+    def _to_values(self, features: Mapping[str, str], argument: str) -> np.ndarray:
+        hashes = (_checked(text, f"{argument}[{name!r}]") for name, text in features.items())
+        return np.frombuffer(bytes.fromhex("".join(hashes)), ">u8").astype(np.uint64)
+
+    def _first_equal(self, values: np.ndarray) -> np.ndarray:
+        _, first, number = np.unique(values, return_index=True, return_inverse=True)
+        return first[number]
+
+    def _blocks(self, values: np.ndarray, others: np.ndarray | None, threshold: float) -> Iterator[Pairs]:
+        distance = int(threshold)
+        if len(values) * len(values if others is None else others) <= MOST_COMPARED:
+            return iter([few_pairs(values, others, distance)])
+        from dedup_core.hamming import join as hamming  # loads numba, which few codes need not wait for
+
+        if others is None:
+            return hamming.self_join_blocks(values, distance)
+        return hamming.cross_join_blocks(values, others, distance)
+
+
+class PHash(_Hash):
+    """Perceptual hash: sees the coarse structure, and so finds copies that were resized, recompressed or retouched.
+
+    Source: http://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html
+    """
+
+    name = "phash"
+
+
+class AHash(_Hash):
+    """Average hash: which parts are brighter than the mean.
+
+    Source: http://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html
+    """
+
+    name = "ahash"
+
+
+class DHash(_Hash):
+    """Difference hash: where it gets brighter from left to right.
+
+    Source: http://www.hackerfactor.com/blog/index.php?/archives/529-Kind-of-Like-That.html
+    """
+
+    name = "dhash"
+
+
+class WHash(_Hash):
+    """Wavelet hash: which parts are brighter than the median.
+
+    Source: https://fullstackml.com/wavelet-image-hash-in-python-3504fdd282b5
+    """
+
+    name = "whash"
+
+
+def _checked(text: object, described: str) -> str:
+    if not isinstance(text, str):
+        raise TypeError(f"{described} must be a string of 16 hexadecimal characters, not {text!r}")
+    if not _HASH.fullmatch(text):
+        raise ValueError(f"{described} must have 16 hexadecimal characters, not be {text!r}")
+    return text

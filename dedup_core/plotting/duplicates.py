@@ -1,0 +1,223 @@
+"""An image and its duplicates side by side, for the eye to judge.
+
+Figures belong to whoever asked for them: none is registered with pyplot, so they need no display, leave no trace
+and vanish with their last reference. The exception is a session that draws into windows.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import textwrap
+import unicodedata
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from dedup_core.images.names import on_disk
+from dedup_core.images.picture import Failure, read, thumbnail
+from dedup_core.plotting.thresholds import (
+    BLUE,
+    FAINT,
+    INK,
+    in_notebook,
+    plain_figure,
+    precision_recall,
+    recall_heat_map,
+    score_histogram,
+    sweep_figure,
+)
+
+__all__ = ["plot_duplicates", "precision_recall", "recall_heat_map", "score_histogram", "sweep_figure"]
+
+MAX_DRAWN = 100
+"""Duplicates drawn at most. The heading tells how many more there are."""
+
+_MAX_COLUMNS = 6
+_IMAGE, _GAP, _CAPTION, _HEADING, _MARGIN = 2.1, 0.2, 0.6, 0.68, 0.25  # inches
+_CAPTION_CHARACTERS, _HEADING_CHARACTERS_PER_INCH = 31, 10  # what fits, in the fonts below
+_CAPTION_FONT: dict[str, Any] = {"family": "monospace", "size": 7.5}
+_HEADING_FONT: dict[str, Any] = {"family": "monospace", "size": 11, "weight": "bold"}
+_MAT = "#f0f0f0"
+_SAVED_DPI = 150
+_THUMBNAIL_PIXELS = 360  # an image is 315 pixels wide once saved
+_MAX_BYTES = 2**30
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """One image of the figure, and what to write below it."""
+
+    name: str
+    note: str
+
+
+def plot_duplicates(
+    image_dir: str | os.PathLike[str],
+    duplicate_map: Mapping[str, Sequence[Any]],
+    filename: str | os.PathLike[str],
+    outfile: str | os.PathLike[str] | None = None,
+) -> Figure:
+    """Draw an image and the duplicates that were found for it.
+
+    The image stands first, in a frame, its duplicates follow in the order of their list. A file that is gone
+    or can't be decoded is drawn as a grey square that says why. At most ``MAX_DRAWN`` duplicates are drawn.
+
+    In a session that draws into windows (after ``plt.ion()``) the figure appears by itself; a notebook shows
+    it where it is the value of a cell. Elsewhere nothing is shown.
+
+    Args:
+        image_dir: the folder that the names in the map are relative to.
+        duplicate_map: every file and its duplicates: names, or (name, score).
+        filename: the key of the map to draw.
+        outfile: where to save the figure; the ending chooses the format (.png, .pdf, .svg).
+
+    Returns:
+        The figure, with one axes for each image.
+
+    Raises:
+        NotADirectoryError: if ``image_dir`` is no folder.
+        ValueError: if ``filename`` is no key of the map.
+        TypeError: if its duplicates are no list, or one is neither a name nor (name, score).
+    """
+    folder = Path(image_dir)
+    if not folder.is_dir():
+        raise NotADirectoryError(f"image_dir {str(folder)!r} is no folder")
+    name = os.fspath(filename)
+    duplicates = [_cell(entry) for entry in _duplicates_of(name, duplicate_map)]
+    cells = [_Cell(name, "original"), *duplicates[:MAX_DRAWN]]
+    figure = _draw(folder, cells, _count(len(duplicates)))
+    if outfile is not None:
+        with warnings.catch_warnings():  # a letter that the font lacks is drawn as a box, which is warning enough
+            warnings.filterwarnings("ignore", message="Glyph .* missing from")
+            figure.savefig(outfile, dpi=_SAVED_DPI)
+    return figure
+
+
+def _duplicates_of(name: str, duplicate_map: Mapping[str, Sequence[Any]]) -> Sequence[Any]:
+    if name in duplicate_map:
+        duplicates = duplicate_map[name]
+        if isinstance(duplicates, Sequence) and not isinstance(duplicates, str):
+            return duplicates
+        raise TypeError(f"duplicate_map[{name!r}] must be a list, not {type(duplicates).__name__}")
+    # The usual slip is a name without its folder, or with one too many.
+    same_file = [key for key in duplicate_map if Path(key).name == Path(name).name]
+    shown = ", ".join(repr(key) for key in (same_file or list(duplicate_map))[:3])
+    raise ValueError(f"{name!r} is none of the {len(duplicate_map)} keys of duplicate_map, such as {shown or 'none'}")
+
+
+def _cell(entry: object) -> _Cell:
+    if isinstance(entry, str):
+        return _Cell(entry, "")
+    if isinstance(entry, Sequence) and len(entry) == 2 and isinstance(entry[0], str):
+        return _Cell(entry[0], _score(entry[1]))
+    raise TypeError(f"{entry!r} is neither a name nor (name, score)")
+
+
+def _score(score: float) -> str:
+    """Return a distance as a whole number, a similarity with four decimals."""
+    return f"score {score:.0f}" if float(score).is_integer() else f"score {score:.4f}"
+
+
+def _count(n_duplicates: int) -> str:
+    counted = {0: "no duplicates", 1: "1 duplicate"}.get(n_duplicates, f"{n_duplicates:,} duplicates")
+    return f"{counted}, the first {MAX_DRAWN} drawn" if n_duplicates > MAX_DRAWN else counted
+
+
+def _draw(folder: Path, cells: Sequence[_Cell], count: str) -> Figure:
+    """Lay the cells out row by row: every image in a square of one size, so that they compare at a glance."""
+    n_rows = math.ceil(len(cells) / _MAX_COLUMNS)
+    n_columns = math.ceil(len(cells) / n_rows)
+    pitch, row_height = _IMAGE + _GAP, _IMAGE + _CAPTION
+    width = 2 * _MARGIN + max(n_columns, 2) * pitch - _GAP  # the heading needs the room of two images
+    height = _HEADING + n_rows * row_height
+    figure = _window_or_figure(width, height)
+    _write_heading(figure, cells[0].name, count)
+    for index, cell in enumerate(cells):
+        row, column = divmod(index, n_columns)
+        left, bottom = _MARGIN + column * pitch, height - _HEADING - row * row_height - _IMAGE
+        axes = figure.add_axes((left / width, bottom / height, _IMAGE / width, _IMAGE / height))
+        _draw_cell(axes, _load(folder, cell.name), cell)
+    _frame(figure.axes[0])
+    return figure
+
+
+def _write_heading(figure: Figure, name: str, count: str) -> None:
+    width, height = figure.get_size_inches()
+    room = int((width - 2 * _MARGIN) * _HEADING_CHARACTERS_PER_INCH)
+    left = _MARGIN / width
+    heading = {"x": left, "ha": "left", "va": "top", "parse_math": False}
+    figure.text(y=1 - 0.14 / height, s=_elide(name, room), color=INK, **_HEADING_FONT, **heading)
+    figure.text(y=1 - 0.37 / height, s=count, size=9, color=FAINT, **heading)
+
+
+def _draw_cell(axes: Axes, image: np.ndarray | Failure, cell: _Cell) -> None:
+    axes.set(xlim=(0, 1), ylim=(0, 1), xticks=[], yticks=[])
+    axes.set_facecolor(_MAT)
+    axes.spines[:].set_visible(False)
+    if isinstance(image, Failure):
+        reason = f"{image.reason.replace('_', ' ')}\n\n{textwrap.fill(_printable(image.message)[:120], 26)}"
+        axes.text(0.5, 0.5, reason, ha="center", va="center", size=8, color=FAINT, parse_math=False)
+    else:
+        height, width = np.array(image.shape[:2]) / max(image.shape[:2])
+        axes.imshow(image, extent=((1 - width) / 2, (1 + width) / 2, (1 - height) / 2, (1 + height) / 2))
+        axes.set(xlim=(0, 1), ylim=(0, 1))  # imshow has shrunk the view to the image
+    caption = "\n".join(filter(None, [_two_lines(cell.name), cell.note]))
+    axes.set_title(caption, y=-0.03, pad=0, va="top", color=INK, parse_math=False, **_CAPTION_FONT)
+
+
+def _frame(axes: Axes) -> None:
+    axes.spines[:].set(visible=True, color=BLUE, linewidth=2.5)
+    axes.title.set_color(BLUE)
+
+
+def _load(folder: Path, name: str) -> np.ndarray | Failure:
+    """Return uint8 (height, width, 3), decoded small, or why there is none."""
+    plain, unescaped = str(folder / name), os.path.join(folder, os.fsdecode(on_disk(name)))
+    data = read(plain if os.path.lexists(plain) else unescaped, _MAX_BYTES)
+    return data if isinstance(data, Failure) else thumbnail(data, _THUMBNAIL_PIXELS)
+
+
+def _two_lines(name: str) -> str:
+    """Return the name on one line, or on two that part where its words do, as wide as an image."""
+    shown = _elide(name, 2 * _CAPTION_CHARACTERS)
+    if len(shown) <= _CAPTION_CHARACTERS:
+        return shown
+    cuts = range(len(shown) - _CAPTION_CHARACTERS, _CAPTION_CHARACTERS + 1)
+    cut = max((cut for cut in cuts if shown[cut - 1] in "/_- ."), default=_CAPTION_CHARACTERS)
+    return f"{shown[:cut]}\n{shown[cut:]}"
+
+
+def _elide(name: str, room: int) -> str:
+    """Shorten a name in the middle: the end, which tells copies apart, stays."""
+    shown = _printable(name)
+    if len(shown) <= room:
+        return shown
+    end = room * 2 // 3
+    return f"{shown[: room - end - 1]}…{shown[-end:]}"
+
+
+def _printable(text: str) -> str:
+    """Escape what would break a line, turn its direction, or can't be drawn at all (half a surrogate pair)."""
+    return "".join(
+        letter.encode("unicode_escape").decode()
+        if unicodedata.category(letter)[0] in "CZ" and letter != " "
+        else letter
+        for letter in text
+    )
+
+
+def _window_or_figure(width: float, height: float) -> Figure:
+    """Return a figure that pyplot shows in a window, where the session is one of windows; else a plain one."""
+    if matplotlib.is_interactive() and not in_notebook():
+        from matplotlib import pyplot  # chooses a backend for the whole process: only where windows are wanted
+
+        return pyplot.figure(figsize=(width, height))
+    return plain_figure(width, height)

@@ -1,0 +1,232 @@
+"""Settings of the jobs: frozen, and validated before Spark starts.
+
+Every setting is declared once, here. Its option on the command line, its line in ``conf/dedup.yaml`` and its
+place in the run record follow from the declaration.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
+
+from dedup_core.encoders.registry import METHODS, Decoding, check_method, is_hash
+from dedup_core.images.picture import MAX_PIXELS, Orientation
+
+
+def _split(value: object) -> object:
+    """Accept ``phash,dhash`` from a command line where a file would hold a list."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
+
+
+def _no_boolean(value: object) -> object:
+    """Refuse ``true`` where a number is meant: Python would count it as 1."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+Number = BeforeValidator(_no_boolean)
+Count = Annotated[int, Number, Field(le=2**63 - 1)]
+Real = Annotated[float, Number]
+Location = Annotated[str, Field(min_length=1)]
+
+MAX_CELLS = 8192  # of a clustered search, which fits them to as many embeddings
+
+
+class JobSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
+    """What every job takes."""
+
+    output: Location = Field(description="Folder of the tables; any path that Spark can write.")
+    overwrite: bool = Field(False, description="Replace tables that were made from another input.")
+    verbose: bool = Field(False, description="Show Spark's own log, and the traceback of an error.")
+
+
+class MethodSettings(JobSettings, frozen=True):
+    """What every job takes that works on features."""
+
+    method: Names = Field(
+        ("phash",), description=f"How to compare images, one or several of: {', '.join(METHODS)} (comma-separated)."
+    )
+
+    @field_validator("method")
+    @classmethod
+    def _known_methods(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not names:
+            raise ValueError(f"name at least one of: {', '.join(METHODS)}")
+        for name in names:
+            check_method(name)
+        return tuple(dict.fromkeys(names))
+
+
+class EncodeSettings(MethodSettings, frozen=True):
+    """Images to features."""
+
+    input: Location = Field(description="Folder, glob, single image or manifest; any path that Spark can read.")
+    input_format: Literal["auto", "images", "text", "csv", "parquet"] = Field(
+        "auto", description="'images', or the format of a manifest with one path a row. 'auto' goes by the ending."
+    )
+    path_column: str = Field("path", description="Manifest: the column with the paths (CSV, Parquet).")
+    content_column: str = Field("content", description="Manifest: the column with the files' bytes, if it has one.")
+    recursive: bool = Field(True, description="Search the folders inside the input folder too.")
+    reuse: bool = Field(True, description="Keep the features of images that have not changed since an earlier run.")
+    orientation: Orientation = Field(
+        "stored",
+        description="'stored' hashes the pixels as they lie in the file; 'exif' turns them as the camera says.",
+    )
+    max_pixels: Count = Field(MAX_PIXELS, ge=1, description="Refuse an image that declares more pixels than this.")
+    max_file_bytes: Count = Field(256 * 2**20, ge=1, description="Refuse a file larger than this many bytes.")
+    max_failed_share: Real = Field(
+        1.0, ge=0.0, le=1.0, description="Stop with exit code 3 when a larger share of the images can't be encoded."
+    )
+    cnn_weights: Location = Field(
+        "imagenet", description="CNN: 'imagenet' for Keras's own download, or a file of MobileNet's weights."
+    )
+    cnn_model: Location | None = Field(None, description="CNN: a Keras model's file to use instead of MobileNet.")
+    cnn_batch_size: Count = Field(32, ge=1, description="CNN: how many images the network takes at a time.")
+    cnn_precision: Literal["float32", "float16"] = Field(
+        "float32", description="CNN: precision of the stored embeddings; 'float16' is rounded and compresses better."
+    )
+    images_per_task: Count = Field(128, ge=1, description="How many images a Spark task encodes.")
+    checkpoint_seconds: Real = Field(
+        60.0, gt=0, description="Save progress about this often: what a crashed run had saved is not encoded again."
+    )
+
+    @property
+    def decoding(self) -> Decoding:
+        """How files become pictures."""
+        return Decoding(self.max_pixels, self.orientation)
+
+
+class SearchSettings(MethodSettings, frozen=True):
+    """Features to pairs, duplicates, groups and removals."""
+
+    max_distance_threshold: Count = Field(
+        10, ge=0, le=64, description="Hashes: the largest Hamming distance of a pair."
+    )
+    min_similarity_threshold: Real = Field(
+        0.9, ge=-1.0, le=1.0, description="CNN: the smallest cosine similarity of a pair."
+    )
+    max_pairs: Count = Field(
+        100_000_000, ge=0, description="Stop with exit code 4 before a search that would find more pairs than this."
+    )
+    chunk_vectors: Count = Field(
+        65_536, ge=1, description="How many distinct embeddings a search task compares with as many others."
+    )
+    chunk_codes: Count = Field(
+        4_000_000, ge=1, description="How many distinct hashes a search task compares with as many others."
+    )
+    search: Literal["exact", "clustered"] = Field(
+        "exact", description="CNN: 'clustered' compares like with like alone; it misses pairs and measures how many."
+    )
+    cells: Count | None = Field(
+        None,
+        ge=1,
+        le=MAX_CELLS,
+        description="Clustered search: into how many cells, if not the square root of the number of embeddings.",
+    )
+    margin: Real = Field(
+        0.1, ge=0.0, le=2.0, description="Clustered search: by how much less like it may be, a cell is searched too."
+    )
+    list_pairs: bool = Field(
+        True, description="List every pair, in pairs and duplicates; without, groups and removals alone."
+    )
+    export_json: bool = Field(True, description="Write duplicates.json and to_remove.json, in imagededup's form.")
+    scores: bool = Field(False, description="Give the score of each duplicate in duplicates.json.")
+    max_export_images: Count = Field(
+        200_000, ge=0, description="Above this many images, leave the JSON files out: the tables hold the same."
+    )
+
+    @field_validator("search")
+    @classmethod
+    def _cells_are_of_embeddings(cls, search: str, stated: ValidationInfo) -> str:
+        methods = stated.data.get("method", ())
+        if search == "clustered" and methods and all(map(is_hash, methods)):
+            raise ValueError(
+                f"'clustered' needs the method cnn ({', '.join(methods)}: always searched exactly): add cnn to "
+                "--method, or take 'exact'"
+            )
+        return search
+
+
+class EvaluateSettings(MethodSettings, frozen=True):
+    """Tables, and the truth where there is one, to figures that say how good each threshold is."""
+
+    ground_truth: Location | None = Field(
+        None, description="The true duplicates: a JSON map, or CSV or Parquet with path_a and path_b, or with labels."
+    )
+    path_column: str = Field("path", description="Ground truth with labels: the column with the paths.")
+    label_column: str = Field("label", description="Ground truth with labels: the column with each image's group.")
+    duplicates: Location | None = Field(
+        None, description="What was found, if not the tables under the output folder: another folder, or a JSON map."
+    )
+    target_precision: Real = Field(
+        0.99, ge=0.0, le=1.0, description="Name the threshold of the highest recall at this precision or better."
+    )
+    min_precision: Real | None = Field(
+        None, ge=0.0, le=1.0, description="Stop with exit code 4 when the precision of pairs is lower."
+    )
+    min_recall: Real | None = Field(
+        None, ge=0.0, le=1.0, description="Stop with exit code 4 when the recall of pairs is lower."
+    )
+    min_f1: Real | None = Field(
+        None, ge=0.0, le=1.0, description="Stop with exit code 4 when the F1 of pairs is lower."
+    )
+    max_sweep_pairs: Count = Field(
+        5_000_000, ge=0, description="Above this many pairs, leave out groups and removals at each threshold."
+    )
+    samples_per_threshold: Count = Field(
+        20, ge=0, description="How many pairs to draw at each threshold, for the eye to judge."
+    )
+
+    @field_validator("min_precision", "min_recall", "min_f1")
+    @classmethod
+    def _gate_needs_truth(cls, least: float | None, stated: ValidationInfo) -> float | None:
+        # A gate that nothing is held against would pass in silence.
+        if least is not None and stated.data.get("ground_truth", "") is None:
+            raise ValueError("needs --ground-truth")
+        return least
+
+
+class BenchmarkSettings(JobSettings, frozen=True):
+    """Photographs to a labelled corpus."""
+
+    photographs: Location | None = Field(
+        None, description="Folder of images that show different things (default those of installed packages)."
+    )
+    edits: Names = Field(("all",), description="The edits to make copies by (comma-separated), or 'all'.")
+    seed: Count = Field(0, ge=0, description="Decides what is random in an edit: the same seed gives the same files.")
+
+
+class FindSettings(SearchSettings, frozen=True):
+    """Features that are already there to pairs, duplicates, groups and removals."""
+
+    features: Location | None = Field(
+        None, description="Features table to search, if not the one under the output folder."
+    )
+
+
+class PipelineSettings(EncodeSettings, SearchSettings, frozen=True):
+    """Images to every table, in one run."""
+
+    report: bool = Field(True, description="Write the report, a page with pictures, when the tables are there.")
+
+
+class ReportSettings(JobSettings, frozen=True):
+    """Tables to a page for people."""
+
+    report_method: Names | None = Field(
+        None, description="Methods to show (comma-separated), if not all that the tables hold."
+    )
+    report_name: str = Field(
+        "index.html", pattern=r"^[\w-][\w .-]*\.html$", description="Name of the page in the folder report/."
+    )
+    images: Location | None = Field(
+        None, description="Folder of the images, if they are no longer where they were encoded from."
+    )
+    max_groups: Count = Field(500, ge=1, description="How many groups the page shows; of more, a sample.")
+    max_images_per_group: Count = Field(10, ge=2, description="How many images of a group the page shows.")
+    thumbnail_pixels: Count = Field(176, ge=16, le=512, description="The longer side of the page's pictures.")

@@ -1,0 +1,285 @@
+"""Images to features: one decode an image, whatever the number of methods, with progress that survives a crash.
+
+The features of an image are *new* if this run encodes it, *resumed* if a run of the same work did that was stopped,
+*reused* if published ones are of the same content, and *kept* if its folder can't be listed this time. Resumed and
+reused are only features of an image whose identity is known and has not changed.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import operator
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from dedup_core.errors import DedupError, InputError
+from dedup_core.filesystems import literal
+from dedup_core.settings.settings import EncodeSettings
+from dedup_core.spark.encode.listing import Listing, Source, list_images
+from dedup_core.spark.encode.tasks import BATCH_IMAGES, EncodePlan, encode_contents
+from dedup_core.spark.session import setting
+from dedup_core.spark.staging import Staging, read_table
+from dedup_core.spark.tables import ENCODED, FAILURES, FEATURES, LISTING, STAGED, conform
+
+_BUCKETS = 1024
+_FIRST_CHECKPOINT_IMAGES = 500
+_BATCH_BYTES = 1 << 30
+_HASHES_A_FILE = 1_000_000
+_VECTORS_A_FILE = 30_000
+_IDENTITY = ["path", "identity"]
+_UNSEEN = "unseen"
+
+Progress = Callable[[int, int, float], None]
+"""Called with the images done, the images to do and the seconds spent."""
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """One run's work on features, and where it stands.
+
+    Attributes:
+        staging: where it is done.
+        settings: of the job.
+        plan: what workers do.
+        run_id: of this run.
+        listing: the images that there are.
+        stopped: the ids of runs of the same work that were stopped.
+        goes_on: whether the tables that are published were made from the same input.
+    """
+
+    staging: Staging
+    settings: EncodeSettings
+    plan: EncodePlan
+    run_id: str
+    listing: Listing
+    stopped: frozenset[str]
+    goes_on: bool
+
+    @classmethod
+    def of(
+        cls,
+        source: Source,
+        staging: Staging,
+        settings: EncodeSettings,
+        plan: EncodePlan,
+        run_id: str,
+        goes_on: bool,
+    ) -> Encoding:
+        """List the source, and look at what stopped runs have left."""
+        if not settings.reuse:
+            staging.clear()
+        try:
+            listing = list_images(source, staging)
+        except InputError:
+            if not staging.whole_parts("encoded"):
+                staging.clear()
+            raise
+        work = cls(staging, settings, plan, run_id, listing, frozenset(), goes_on)
+        if not staging.whole_parts("encoded"):
+            return work
+        stopped = work.staged.select("run_id").distinct().collect()  # a row a stopped run
+        return replace(work, stopped=frozenset(row["run_id"] for row in stopped))
+
+    @property
+    def staged(self) -> DataFrame:
+        """What this run has encoded so far, and runs of the same work that were stopped: ``schemas.STAGED``."""
+        parts = self.staging.whole_parts("encoded")
+        if not parts:
+            return self.staging.spark.createDataFrame([], STAGED)
+        return self.staging.spark.read.schema(STAGED).parquet(*map(literal, parts))
+
+    @property
+    def new(self) -> DataFrame:
+        """What this run has encoded, and what it failed to encode."""
+        return self.staged.where(F.col("run_id") == F.lit(self.run_id))
+
+    @property
+    def resumed(self) -> DataFrame:
+        """The features that stopped runs have left of images which are still the same. Failures are tried again."""
+        before = self.staged.where((F.col("run_id") != F.lit(self.run_id)) & F.col("method").isNotNull())
+        return before.join(self.listing.images.select(_IDENTITY), on=_IDENTITY, how="left_semi")
+
+    @property
+    def published(self) -> DataFrame | None:
+        """The published features that are made as this run makes them; None where there can be none."""
+        staging, settings = self.staging, self.settings
+        if not self.goes_on or not staging.store.exists("features"):
+            return None
+        same = [self._is_made_alike(name) for name in self.plan.methods]
+        table = read_table(staging.spark, staging.store, "features").where(functools.reduce(operator.or_, same))
+        pixels = F.col("width").cast("bigint") * F.col("height")
+        return table.where((F.col("size") <= settings.max_file_bytes) & (pixels <= settings.max_pixels))
+
+    @property
+    def reusable(self) -> DataFrame | None:
+        """Of these, what need not be computed again: of images that are still the same."""
+        published = self.published if self.settings.reuse else None
+        if published is None:
+            return None
+        return published.join(self.listing.images.select(_IDENTITY), on=_IDENTITY, how="left_semi")
+
+    @property
+    def unseen(self) -> DataFrame | None:
+        """Of these, those of folders that are there, but can't be listed."""
+        published = self.published if self.listing.unlisted else None
+        if published is None:
+            return None
+        is_there = F.col("is_folder") & (F.col("reason") != F.lit("vanished"))
+        folders = self.listing.refused.where(is_there).select(F.concat("path", F.lit("/")).alias("folder"))
+        inside = published.join(F.broadcast(folders), on=F.col("path").startswith(F.col("folder")), how="left_semi")
+        return inside.join(self.listing.images.select("path"), on="path", how="left_anti")
+
+    def complete(self, features: DataFrame) -> DataFrame:
+        """Return path and identity of the images that have features by every method."""
+        methods = features.groupBy(*_IDENTITY).count()
+        return methods.where(F.col("count") == F.lit(len(self.plan.methods))).select(_IDENTITY)
+
+    def _is_made_alike(self, method: str) -> Column:
+        return (F.col("method") == method) & (F.col("fingerprint") == self.plan.fingerprint(method))
+
+
+@dataclass(frozen=True)
+class EncodeCounts:
+    """What came of a run's rows: seen = encoded - kept + repeated + failed.
+
+    Attributes:
+        seen: rows that came in.
+        repeated: rows that are further names of a file, or say once more what another row says.
+        encoded: images with features.
+        resumed: of these, by a run that was stopped.
+        reused: of these, by an earlier run.
+        kept: of these, images of folders that can't be listed, of which nothing was seen.
+        failed: by reason.
+    """
+
+    seen: int
+    repeated: int
+    encoded: int
+    resumed: int
+    reused: int
+    kept: int
+    failed: dict[str, int]
+
+
+def encode_all(source: Source, work: Encoding, progress: Progress) -> None:
+    """Encode what has no features yet, and save progress in the staging place as it goes."""
+    staging, settings = work.staging, work.settings
+    todo = conform(work.listing.images, LISTING)
+    for features in (work.reusable, work.resumed if work.stopped else None):
+        if features is not None:
+            todo = todo.join(work.complete(features), on=_IDENTITY, how="left_anti")
+    todo = staging.write("todo", todo.withColumn("bucket", F.pmod(F.xxhash64("path"), F.lit(_BUCKETS))))
+    by_bucket = todo.groupBy("bucket").agg(F.count("*").alias("images"), F.max("size").alias("largest")).collect()
+    sizes = {row["bucket"]: row["images"] for row in by_bucket}
+    largest = {row["bucket"]: row["largest"] or 1 for row in by_bucket}
+    started, encoded, total = time.monotonic(), 0, sum(sizes.values())
+    for first, last, count in _checkpoints(sizes, settings.checkpoint_seconds):
+        rows = _batch_rows(max(largest.get(bucket, 1) for bucket in range(first, last + 1)))
+        chosen = conform(todo.where(F.col("bucket").between(first, last)), LISTING)
+        tasks = -(-count // settings.images_per_task)
+        with setting(staging.spark, "spark.sql.execution.arrow.maxRecordsPerBatch", str(rows)):
+            contents = source.contents(chosen.repartition(tasks))
+            made = conform(encode_contents(contents, work.plan), ENCODED)
+            staging.add_part("encoded", made.withColumn("run_id", F.lit(work.run_id)))
+        encoded += count
+        progress(encoded, total, time.monotonic() - started)
+
+
+def finish_tables(work: Encoding) -> EncodeCounts:
+    """Make the ``features`` and ``failures`` tables ready, and account for every image.
+
+    Raises:
+        DedupError: if the images don't add up, which would mean that some were lost.
+    """
+    staging, listing = work.staging, work.listing
+    run_id = F.lit(work.run_id)
+    failed = conform(work.new.where(F.col("method").isNull()), FAILURES)
+    refused = conform(listing.refused.withColumn("run_id", run_id), FAILURES)
+    staging.write("ready/failures", failed.unionByName(refused))
+    own = work.new.where(F.col("method").isNotNull()).unionByName(work.resumed)
+    features = conform(own, FEATURES)
+    if (reusable := work.reusable) is not None:
+        earlier = reusable.join(own.select("path"), on="path", how="left_anti")
+        features = features.unionByName(conform(earlier, FEATURES))
+    # What names a file has, and whether it can be seen, is this run's to say and not an earlier one's.
+    features = conform(features.drop("other_names", "is_unseen"), FEATURES)
+    if listing.other_names is not None:
+        named = F.broadcast(listing.other_names)  # few files have several names
+        features = conform(features.drop("other_names").join(named, on="path", how="left"), FEATURES)
+    if (unseen := work.unseen) is not None:
+        features = features.unionByName(conform(unseen.withColumn("is_unseen", F.lit(True)), FEATURES))
+    files = -(-max(1, listing.seen) // (_VECTORS_A_FILE if work.plan.network else _HASHES_A_FILE))
+    features.coalesce(files).write.mode("overwrite").partitionBy("method").parquet(staging.path("ready", "features"))
+    return _account(work)
+
+
+def check_share(counts: EncodeCounts, settings: EncodeSettings) -> None:
+    """Refuse to go on with too few images.
+
+    Raises:
+        InputError: if no image could be encoded, or more failed than the settings allow.
+    """
+    failed = sum(counts.failed.values())
+    reasons = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in counts.failed.items())
+    if not counts.encoded:
+        raise InputError(f"none of the {counts.seen:,} files in {settings.input} could be encoded: {reasons}")
+    if failed > settings.max_failed_share * counts.seen:
+        raise InputError(
+            f"{failed:,} of {counts.seen:,} images failed ({reasons}), more than the share of "
+            f"{settings.max_failed_share:g} that max_failed_share allows"
+        )
+
+
+def work_name(settings: EncodeSettings, plan: EncodePlan) -> str:
+    """Name a piece of work by its input and by what its features depend on, so that a rerun finds what is done."""
+    stated = [settings.input, settings.input_format, settings.path_column, settings.content_column]
+    stated += [repr(plan.decoding), str(plan.max_file_bytes)]
+    stated += [plan.fingerprint(name) for name in plan.methods]
+    return f"encode-{hashlib.sha256(json.dumps(stated).encode()).hexdigest()[:12]}"
+
+
+def _batch_rows(largest: int) -> int:
+    """Return how many images Arrow may carry at once, by the bytes of the largest: a batch must stay below 2 GiB."""
+    return max(1, min(BATCH_IMAGES, _BATCH_BYTES // max(1, largest)))
+
+
+def _checkpoints(sizes: dict[int, int], seconds: float) -> Iterator[tuple[int, int, int]]:
+    """Cut the buckets into runs that take about ``seconds`` each, going by how fast the one before went."""
+    wanted, first, images = _FIRST_CHECKPOINT_IMAGES, 0, 0
+    for bucket in range(_BUCKETS):
+        images += sizes.get(bucket, 0)
+        last_one = bucket == _BUCKETS - 1
+        if images >= wanted or (last_one and images):
+            started = time.monotonic()
+            yield first, bucket, images
+            wanted = max(1, min(int(images * seconds / (time.monotonic() - started)), images * 8))
+            first, images = bucket + 1, 0
+
+
+def _account(work: Encoding) -> EncodeCounts:
+    features, failures = work.staging.read("ready/features", FEATURES), work.staging.read("ready/failures", FAILURES)
+    made = F.when(F.col("is_unseen"), F.lit(_UNSEEN)).otherwise(F.col("run_id")).alias("made")
+    kinds = features.select("method", made, F.lit(None).alias("reason"))
+    kinds = kinds.unionByName(failures.select(F.lit(None).alias("method"), F.lit(None).alias("made"), "reason"))
+    rows = kinds.groupBy("method", "made", "reason").count().orderBy(F.desc("count"), "reason").collect()
+    failed = {row["reason"]: row["count"] for row in rows if row["method"] is None}
+    counts = []
+    for method in work.plan.methods:
+        made_by = {row["made"]: row["count"] for row in rows if row["method"] == method}
+        kept, encoded = made_by.get(_UNSEEN, 0), sum(made_by.values())
+        resumed = sum(count for run_id, count in made_by.items() if run_id in work.stopped)
+        earlier = encoded - made_by.get(work.run_id, 0) - resumed - kept
+        seen, repeated = work.listing.seen, work.listing.repeated
+        counts.append(EncodeCounts(seen, repeated, encoded, resumed, earlier, kept, failed))
+        if encoded - kept + sum(failed.values()) + repeated != seen:
+            raise DedupError(
+                f"{seen:,} rows were listed, but {encoded:,} images have {method} features and "
+                f"{sum(failed.values()):,} failed: do all workers see the same files?"
+            )
+    return min(counts, key=lambda of_method: of_method.reused)

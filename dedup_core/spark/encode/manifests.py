@@ -1,0 +1,240 @@
+"""Tables whose rows name images, or carry their bytes."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from dedup_core.errors import InputError
+from dedup_core.filesystems import canonical, fixed_part, has_scheme, is_glob, local_path
+from dedup_core.images.disks import Disks, links_in
+from dedup_core.images.files import look
+from dedup_core.images.names import on_disk, readable
+from dedup_core.remote_files import for_spark, look_at_uri
+from dedup_core.settings.settings import EncodeSettings
+from dedup_core.spark.encode.local_files import FOUND_ARROW, file_uri, found_row, moment
+from dedup_core.spark.inputs.columns import column
+from dedup_core.spark.inputs.parquet import READING_ERRORS, read_parquet, reason_of
+from dedup_core.spark.inputs.text import read_csv, read_lines
+from dedup_core.spark.staging import Staging
+from dedup_core.spark.tables import CONTENTS, FOUND, LISTING, conform
+
+_LOOKS_AHEAD = 16  # files looked at at a time: a look at a store or a network's disk is a wait
+_NAMELESS = {"links": 0, "is_folder": False, "reason": "no_path", "message": "the row names no image"}
+_CONTENT_COLUMN = EncodeSettings.model_fields["content_column"].default
+_NAMING = (
+    "string",
+    "binary",
+    "tinyint",
+    "smallint",
+    "int",
+    "bigint",
+    "decimal",
+    "float",
+    "double",
+    "date",
+    "timestamp",
+)
+_CARRYING = ("binary", "string")  # the latter as old writers leave it, who don't say that bytes are bytes
+_CARRIED = "path STRING, size BIGINT, identity STRING"
+_LISTED_RAW = f"{LISTING}, raw BINARY"
+
+
+@dataclass(frozen=True)
+class PathManifest:
+    """Rows that name images: path, as text or as the bytes of a name.
+
+    A path without a scheme that is not absolute lies beside the manifest.
+    """
+
+    rows: DataFrame
+    location: str
+
+    def list_into(self, staging: Staging) -> None:
+        """Look at every file that the manifest names, in the workers.
+
+        Raises:
+            InputError: if the manifest names nothing.
+        """
+        found = self.rows.mapInArrow(_looker(self.folder), FOUND)
+        if staging.write("found", found).isEmpty():
+            raise InputError(f"the manifest {self.location} names no images")
+
+    def contents(self, listing: DataFrame) -> DataFrame:
+        """Leave the reading to the workers."""
+        return conform(listing, CONTENTS)
+
+    @property
+    def folder(self) -> str:
+        """The folder that relative paths begin in: the one that holds the manifest, or that its glob starts from."""
+        fixed = fixed_part(self.location)
+        folder = fixed if is_glob(self.location) else posixpath.dirname(fixed.rstrip("/"))
+        if has_scheme(folder) and local_path(folder) is None:
+            return folder
+        return os.path.abspath(local_path(folder) or ".")
+
+
+@dataclass(frozen=True)
+class ContentTable:
+    """Rows that carry their images: path, content."""
+
+    rows: DataFrame
+    location: str
+
+    def list_into(self, staging: Staging) -> None:
+        """Write what the rows carry, each with the digest of its bytes.
+
+        Raises:
+            InputError: if there are no rows.
+        """
+        told = self.rows.select(
+            "path",
+            F.octet_length("content").alias("size"),
+            F.concat(F.lit("sha256:"), F.sha2("content", 256)).alias("identity"),
+        )
+        found = conform(told, "path BINARY, size BIGINT, identity STRING").mapInArrow(_with_readable_path, _CARRIED)
+        nameless = F.col("path").isNull() | (F.col("path") == F.lit(""))
+        why = {name: F.when(nameless, F.lit(_NAMELESS[name])) for name in ("reason", "message")}
+        found = found.withColumns({**why, "links": F.lit(0), "is_folder": F.lit(False)})
+        if staging.write("found", conform(found, FOUND)).isEmpty():
+            raise InputError(f"the table {self.location} has no rows")
+
+    def contents(self, listing: DataFrame) -> DataFrame:
+        """Join the bytes. Rows of one path that were listed carry equal ones.
+
+        Only the bytes of what is listed are moved: the rows are chosen where they are read, by the hashes of paths.
+        """
+        chosen = conform(listing, LISTING).mapInArrow(_with_raw_path, _LISTED_RAW)
+        hashes = F.broadcast(chosen.select(F.xxhash64("raw").alias("raw_hash")))
+        rows = self.rows.select(F.col("path").alias("raw"), "content").withColumn("raw_hash", F.xxhash64("raw"))
+        rows = rows.join(hashes, on="raw_hash", how="left_semi")
+        content = rows.groupBy("raw").agg(F.min("content").alias("content"))
+        return conform(chosen.join(content, on="raw", how="left"), CONTENTS)
+
+
+def open_manifest(spark: SparkSession, settings: EncodeSettings, kind: str) -> PathManifest | ContentTable:
+    """Return the manifest that the settings name.
+
+    Args:
+        spark: the session.
+        settings: with its location and columns.
+        kind: "text", "csv" or "parquet".
+
+    Raises:
+        InputError: if it can't be read, or lacks a column.
+    """
+    rows = _rows(spark, settings.input, kind)
+    if kind == "text":
+        lines = rows.select(F.trim("value").alias("path"))
+        return PathManifest(lines.where(F.col("path") != F.lit("")), settings.input)
+    where = f"the manifest {settings.input}"
+    path = column(rows, settings.path_column, "--path-column", where, _NAMING)
+    if kind == "parquet":  # whose text may be any bytes, and Python must not see it before it is spelt
+        path = path.cast("string").cast("binary")
+    path = path.alias("path")
+    has_content = settings.content_column in rows.columns or settings.content_column != _CONTENT_COLUMN
+    if kind == "csv" or not has_content:
+        return PathManifest(rows.select(path), settings.input)
+    content = column(rows, settings.content_column, "--content-column", where, _CARRYING)
+    return ContentTable(rows.select(path, content.cast("binary").alias("content")), settings.input)
+
+
+def _rows(spark: SparkSession, location: str, kind: str) -> DataFrame:
+    if kind == "parquet":
+        return read_parquet(spark, location, "the manifest")
+    try:
+        if kind == "text":
+            return read_lines(spark, for_spark(location), readable)
+        return read_csv(spark, for_spark(location), readable, is_lenient=True)
+    except READING_ERRORS as error:
+        raise InputError(f"can't read the manifest {location}: {reason_of(error)}") from error
+
+
+def uri_of(path: str, folder: str) -> str:
+    """Return where the image lies that a manifest names.
+
+    Args:
+        path: as the manifest has it.
+        folder: what it is relative to.
+    """
+    if has_scheme(path) and not _is_file_url(path):
+        return path
+    if has_scheme(folder) and not path.startswith("/") and not _is_file_url(path):
+        return f"{folder}/{path}"
+    return file_uri(_on_disk(path, folder))
+
+
+def _is_file_url(path: str) -> bool:
+    return path[:5].lower() == "file:"
+
+
+def _on_disk(path: str, folder: str) -> bytes:
+    """Return the file that a manifest means: the first that exists of what its text may stand for."""
+    raw = path.encode("utf-8", "surrogateescape")
+    if _is_file_url(path):
+        local = b"/" + raw[len("file:") :].lstrip(b"/")
+        meant = [unquote_to_bytes(local), local]
+    else:
+        once = on_disk(path)
+        escaped = on_disk(once.decode("utf-8", "surrogateescape"))  # a table of ours names it so
+        beside = [os.path.join(os.fsencode(folder), name) for name in (once, raw, escaped)]
+        meant = [*beside, beside[0].replace(b"\\", b"/")]  # Windows writes paths with backslashes
+    return next((name for name in meant if b"\0" not in name and os.path.lexists(name)), meant[0])
+
+
+def _looker(folder: str) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def look_at_all(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        disks = Disks()
+        with ThreadPoolExecutor(_LOOKS_AHEAD) as beside:
+            for batch in batches:
+                found = beside.map(lambda path: _found(path, folder, disks), _texts(batch.column(0)))
+                yield pa.RecordBatch.from_pylist(list(found), schema=FOUND_ARROW)
+
+    return look_at_all
+
+
+def _found(path: str | None, folder: str, disks: Disks) -> dict[str, Any]:
+    """Return what there is to know of an image before it is read."""
+    if not path:
+        return {"path": path, **_NAMELESS}
+    uri = uri_of(path, folder)
+    if not uri.startswith("file:"):
+        file = look_at_uri(uri)
+        known = {"size": file.size, "modified_at": moment(file.modified_at), "identity": file.identity}
+        return {"path": path, "uri": uri, **known, "file_id": canonical(uri), "links": 0, "is_folder": False}
+    place = os.fsdecode(unquote_to_bytes(uri.removeprefix("file://")))
+    return found_row(look(place, path, _links(place), disks=disks)) | {"uri": uri}
+
+
+def _links(place: str) -> int:
+    try:
+        return links_in(place)
+    except (OSError, ValueError):  # ValueError: a NUL in the path
+        return 0
+
+
+def _texts(names: pa.Array) -> list[str | None]:
+    """Return names as text that every table can hold. Bytes come from Parquet; lines and fields are text already."""
+    return [readable(name) if isinstance(name, bytes) else name for name in names.to_pylist()]
+
+
+def _with_readable_path(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        columns = [pa.array(_texts(batch.column(0)), pa.string()), *batch.columns[1:]]
+        yield pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _with_raw_path(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Add the bytes that stand in the table for a path."""
+    for batch in batches:
+        raw = pa.array(map(on_disk, batch.column(0).to_pylist()), pa.binary())
+        yield pa.RecordBatch.from_arrays([*batch.columns, raw], names=[*batch.schema.names, "raw"])

@@ -1,0 +1,151 @@
+"""What a worker does to encode: read, decode once, run every encoder over the batch."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pyspark import TaskContext
+from pyspark.sql import DataFrame
+
+from dedup_core.encoders.network_file import Network, load_network
+from dedup_core.encoders.registry import ENCODERS, Decoding, Encoded, Encoder, encode_looks, is_hash, look_at
+from dedup_core.images.picture import Failure
+from dedup_core.remote_files import read_uri
+from dedup_core.settings.settings import EncodeSettings
+from dedup_core.spark.tables import ENCODED
+
+BATCH_IMAGES = 64
+"""How many images are held at a time: Arrow batches of images are big."""
+
+_ENCODED_ARROW = pa.schema(
+    [
+        ("path", pa.string()), ("size", pa.int64()), ("modified_at", pa.timestamp("us", "UTC")),
+        ("identity", pa.string()), ("width", pa.int32()), ("height", pa.int32()), ("format", pa.string()),
+        ("method", pa.string()), ("fingerprint", pa.string()), ("hash", pa.int64()),
+        ("embedding", pa.list_(pa.float32())), ("reason", pa.string()), ("message", pa.string()),
+    ]
+)  # fmt: skip
+
+
+_Looked = tuple[list[dict], list[Encoded | Failure]]
+"""Rows, and for each of them the pixels that the encoders want, or why there are none."""
+
+
+@dataclass(frozen=True)
+class EncodePlan:
+    """What a worker needs to know to encode; sent with every task, the network's weights too."""
+
+    methods: tuple[str, ...]
+    decoding: Decoding
+    max_file_bytes: int
+    network: Network | None = None
+
+    @classmethod
+    def of(cls, settings: EncodeSettings) -> EncodePlan:
+        """Take from the settings what matters to a worker, and read the network's file.
+
+        Raises:
+            SettingsError: if the network can't be had.
+        """
+        network = None
+        if "cnn" in settings.method:
+            network = load_network(
+                settings.cnn_weights, settings.cnn_model, settings.cnn_batch_size, settings.cnn_precision
+            )
+        return cls(settings.method, settings.decoding, settings.max_file_bytes, network)
+
+    def encoders(self) -> list[Encoder]:
+        """Return the encoders, in a worker: a network takes the cores of the task, but for the one that decodes."""
+        task = TaskContext.get()
+        threads = None if task is None else max(1, task.cpus() - self.decodes_ahead())
+        return [
+            ENCODERS[name] if self.network is None or is_hash(name) else self.network.encoder(threads)
+            for name in self.methods
+        ]
+
+    def decodes_ahead(self) -> bool:
+        """Return whether files are decoded while the network runs: on a core of their own, or beside a GPU."""
+        task = TaskContext.get()
+        return self.network is not None and task is not None and (task.cpus() > 1 or "gpu" in task.resources())
+
+    def fingerprint(self, method: str) -> str:
+        """Return the fingerprint of that method's features."""
+        source = ENCODERS[method] if self.network is None or is_hash(method) else self.network
+        return self.decoding.fingerprint(source.fingerprint)
+
+
+def encode_contents(contents: DataFrame, plan: EncodePlan) -> DataFrame:
+    """Encode images.
+
+    Args:
+        contents: columns of ``schemas.CONTENTS``.
+        plan: methods and settings.
+
+    Returns:
+        Columns of ``schemas.ENCODED``: a row an image and method, or one row an image with a reason and no method.
+    """
+
+    def encode(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        encoders = plan.encoders()
+        looks = _looks(batches, plan, encoders)
+        for rows, looked in _one_ahead(looks) if plan.decodes_ahead() else looks:
+            yield _as_record(rows, encode_looks(looked, encoders), plan, encoders)
+
+    return contents.mapInArrow(encode, ENCODED)
+
+
+def _looks(batches: Iterator[pa.RecordBatch], plan: EncodePlan, encoders: Sequence[Encoder]) -> Iterator[_Looked]:
+    size = BATCH_IMAGES if plan.network is None else plan.network.batch_size
+    for rows in _in_batches_of(size, batches):
+        contents = (
+            _read_listed(row["uri"], plan.max_file_bytes) if row["content"] is None else row["content"] for row in rows
+        )
+        yield rows, look_at(contents, encoders, plan.decoding)
+
+
+def _in_batches_of(size: int, batches: Iterator[pa.RecordBatch]) -> Iterator[list[dict]]:
+    """Yield rows by so many, whatever the sizes they come in: a network fills up a batch that is not full."""
+    parts = (batch.slice(start, size) for batch in batches for start in range(0, batch.num_rows, size))
+    rows = (row for part in parts for row in part.to_pylist())
+    while together := list(itertools.islice(rows, size)):
+        yield together
+
+
+def _one_ahead(items: Iterator[_Looked]) -> Iterator[_Looked]:
+    """Yield the items, each made in a thread while the one before is in use."""
+    with ThreadPoolExecutor(1) as beside:
+        coming = beside.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = beside.submit(next, items, None)
+            yield item
+
+
+def _as_record(
+    rows: list[dict], results: list[Encoded | Failure], plan: EncodePlan, encoders: Sequence[Encoder]
+) -> pa.RecordBatch:
+    encoded: list[dict] = []
+    for row, result in zip(rows, results, strict=True):
+        image = {name: row[name] for name in ("path", "size", "modified_at", "identity")}
+        if isinstance(result, Failure):
+            encoded.append(image | {"reason": result.reason, "message": result.message})
+        else:
+            image |= {"width": result.width, "height": result.height, "format": result.format}
+            encoded.extend(image | _feature(encoder, result, plan.decoding) for encoder in encoders)
+    return pa.RecordBatch.from_pylist(encoded, schema=_ENCODED_ARROW)
+
+
+def _read_listed(uri: str | None, max_bytes: int) -> bytes | Failure:
+    if uri is None:
+        return Failure("empty", "the manifest's row has no content")
+    return read_uri(uri, max_bytes)
+
+
+def _feature(encoder: Encoder, result: Encoded, decoding: Decoding) -> dict:
+    value = result.features[encoder.name]
+    as_stored = int(value.astype("int64")) if encoder.feature == "hash" else value
+    fingerprint = decoding.fingerprint(encoder.fingerprint)
+    return {"method": encoder.name, "fingerprint": fingerprint, encoder.feature: as_stored}

@@ -1,0 +1,174 @@
+"""The evaluation job: what was found, held against the truth where there is one, at every threshold.
+
+Everything lies under ``evaluation/`` at the end, and replaces what an earlier evaluation left there. Pairs stay in
+Spark: the driver sees one row a threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from dedup_core.errors import InputError, LimitError, SettingsError
+from dedup_core.evaluation.results import SAMPLES, MethodEvaluation, result_names, summary_lines, write_results
+from dedup_core.evaluation.sweep_groups import GroupCounts
+from dedup_core.filesystems import normal
+from dedup_core.ledger import EVALUATION
+from dedup_core.settings.layers import option
+from dedup_core.settings.settings import EvaluateSettings
+from dedup_core.spark.evaluate.ground_truth import Truth, fitted, read_truth
+from dedup_core.spark.evaluate.predictions import Found, read_map, read_tables
+from dedup_core.spark.evaluate.scoring import Judgement, judge, judged_pairs
+from dedup_core.spark.evaluate.thresholds import count_group_sizes, count_groups, count_pairs, sample_pairs
+from dedup_core.spark.runs import Run, source_of
+from dedup_core.spark.staging import Staging
+from dedup_core.spark.store import Store
+
+_GATES = {"precision": "min_precision", "recall": "min_recall", "f1-score": "min_f1"}
+_SAMPLES = ("method", "threshold", "path_a", "path_b", "score", "is_true")
+
+
+def run_evaluate(spark: SparkSession, settings: EvaluateSettings, say: Callable[[str], None]) -> Run:
+    """Make ``evaluation/`` from the tables of an output folder or a JSON map, and from the truth if there is one.
+
+    Raises:
+        SettingsError: if methods or columns are missing.
+        InputError: if there are no tables, or the truth or the map can't be read, contradicts itself, or is about other
+            images.
+        LimitError: if a quality gate is not met. The results are written before.
+    """
+    run = _open_run(spark, settings, say)
+    staging = Staging(spark, run.store, f"evaluate-{run.run_id}")
+    try:
+        results = _evaluated(run, settings, staging)
+        with run.stage("publish"):
+            run.publish([staging], gone=[EVALUATION])
+    finally:
+        staging.clear()
+    run.counts["evaluated"] = {result.method: result.counts() for result in results}
+    run.record()
+    for result in results:
+        for line in summary_lines(result, settings.target_precision):
+            say(line)
+    say(f"\nTables   {run.store.url}/evaluation/")
+    if run.store.exists("duplicates"):
+        say(f"Next     ./spark-submit.sh jobs/report.py --output {settings.output} shows it on a page")
+    _check_gates(settings, results)
+    return run
+
+
+def _open_run(spark: SparkSession, settings: EvaluateSettings, say: Callable[[str], None]) -> Run:
+    store = Store(settings.output)
+    found = _found_in(settings, store)
+    # An evaluation adds to the tables: it is of the same source as they are.
+    source = normal(str(settings.duplicates)) if found is None else source_of(found)
+    run = Run(spark, store, settings, say, source)
+    run.check_output([], [], [f"{EVALUATION}/{name}" for name in (SAMPLES, *result_names(settings.method))])
+    if run.replaces_all:
+        raise SettingsError(f"{store.url} holds tables made from another input, which no evaluation replaces")
+    return run
+
+
+def _found_in(settings: EvaluateSettings, output: Store) -> Store | None:
+    """Return the folder whose tables are evaluated; None for a JSON map."""
+    if settings.duplicates is None:
+        return output
+    if settings.duplicates.lower().endswith(".json"):
+        return None
+    other = Store(settings.duplicates)
+    if not other.exists():
+        raise InputError(f"--duplicates: there is nothing at {settings.duplicates}")
+    return other
+
+
+def _evaluated(run: Run, settings: EvaluateSettings, staging: Staging) -> list[MethodEvaluation]:
+    """Evaluate every method and leave the results ready to be published."""
+    store = _found_in(settings, run.store)
+    truth = None
+    if settings.ground_truth is not None:
+        run.say(f"Reading the ground truth {settings.ground_truth}")
+        with run.stage("truth"):
+            truth = read_truth(run.spark, settings, staging)
+    results, samples = [], []
+    for method in settings.method:
+        run.say(f"Evaluating {method}")
+        with run.stage("read"):
+            found = read_map(settings, staging) if store is None else read_tables(run.spark, store, method)
+            known = None if truth is None else fitted(truth, found.images, found.failures, run.say)
+        results.append(_of_method(run, settings, found, known))
+        if settings.samples_per_threshold and store is not None:
+            with run.stage("sample"):
+                drawn = _samples(found, known, settings.samples_per_threshold)
+                samples.append(staging.write(f"samples_{method}", drawn))
+    with run.stage("write"):
+        if samples:
+            _write_samples(samples, staging)
+        write_results(results, settings.target_precision, lambda name: staging.open_output("ready", EVALUATION, name))
+    return results
+
+
+def _of_method(run: Run, settings: EvaluateSettings, found: Found, truth: Truth | None) -> MethodEvaluation:
+    judgement: Judgement | None = None
+    with run.stage("judge"):
+        if truth is None:
+            pairs = count_pairs(found.pairs, found.thresholds)
+        else:
+            judgement = judge(truth, found.pairs, found.n_images, found.thresholds)
+            pairs = judgement.sweep.pairs
+    if found.groups is None:
+        return MethodEvaluation(found.method, found.n_images, found.thresholds, found.ascending, pairs, judgement)
+    with run.stage("group"):
+        sizes = count_group_sizes(found.groups).orderBy("group_size").collect()  # one row a size
+        notes = []
+        if pairs[-1] > settings.max_sweep_pairs:
+            groups = _at_loosest(found.groups, len(found.thresholds))
+            notes.append(
+                f"{pairs[-1]:,} pairs are more than max_sweep_pairs: groups and removals are given at the loosest "
+                "threshold alone"
+            )
+        else:
+            groups = count_groups(found.pairs, found.thresholds)
+    return MethodEvaluation(
+        found.method, found.n_images, found.thresholds, found.ascending, pairs, judgement,
+        groups, np.array([(row["group_size"], row["groups"]) for row in sizes], np.int64).reshape(-1, 2), notes,
+    )  # fmt: skip
+
+
+def _at_loosest(groups: DataFrame, n_thresholds: int) -> GroupCounts:
+    """Return the counts of the ``groups`` table for the last threshold, and -1, which is none, for the others."""
+    first = F.col("path") == F.col("group_id")
+    counted = groups.agg(
+        F.count_if(first).alias("groups"), F.count("*").alias("images"), F.count_if(~F.col("keep")).alias("removals")
+    )
+    row = counted.collect()[0]
+    blank = np.full(n_thresholds - 1, -1, np.int64)
+    return GroupCounts(*(np.append(blank, row[name]) for name in ("groups", "images", "removals")))
+
+
+def _samples(found: Found, truth: Truth | None, per_threshold: int) -> DataFrame:
+    drawn = sample_pairs(found.pairs.select("path_a", "path_b", "score", "threshold"), per_threshold)
+    judged = drawn.withColumn("is_true", F.lit(None).cast("boolean")) if truth is None else judged_pairs(truth, drawn)
+    return judged.withColumn("method", F.lit(found.method)).select(*_SAMPLES)
+
+
+def _write_samples(samples: list[DataFrame], staging: Staging) -> None:
+    every = samples[0]
+    for more in samples[1:]:
+        every = every.unionByName(more)
+    # Some thousand rows: one file in one order.
+    staging.write(f"ready/{EVALUATION}/{SAMPLES}", every.coalesce(1).sortWithinPartitions(*_SAMPLES[:4]))
+
+
+def _check_gates(settings: EvaluateSettings, results: list[MethodEvaluation]) -> None:
+    failed = []
+    for result in results:
+        for figure, gate in _GATES.items():
+            least = getattr(settings, gate)
+            if least is not None and (reached := result.figures[figure][1]) < least:
+                failed.append(f"{result.method} {figure} {reached:.4f} is below the {least:g} of {option(gate)}")
+    if failed:
+        place = f"{settings.output}/evaluation/"
+        raise LimitError(f"the quality gate is not met: {'; '.join(failed)} (what other thresholds reach: {place})")

@@ -1,0 +1,174 @@
+"""Embeddings as nodes: each distinct vector once, under an id that is read from its own numbers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import BooleanType, IntegerType, LongType, StructField, StructType
+
+from dedup_core.cosine.join import MAX_DIMENSION
+from dedup_core.errors import DedupError, InputError, SettingsError
+from dedup_core.spark.staging import Staging
+from dedup_core.spark.tables import FEATURES, conform
+
+VECTORS = "node BIGINT, vector BINARY"
+_WORDS = ("word_0", "word_1", "word_2", "word_3")
+_SHOWN = 5
+
+
+def with_nodes(features: DataFrame, steps: Staging) -> tuple[DataFrame, DataFrame]:
+    """Return the features with a node in ``hash`` and without embeddings, and the vector of every node.
+
+    Identical vectors share a node, and different ones never do. A node is 64 bits of the SHA-256 of its vector: of
+    the digest's four words the first is taken that tells all these vectors apart, so that ids stay the same for any
+    order of rows. A zero vector is like nothing, not even another one, and is a node of its own.
+
+    Args:
+        features: the ``features`` table of one method with embeddings.
+        steps: where the digests and the vectors are written.
+
+    Returns:
+        The ``features`` table without embeddings; and node, vector (the float32 numbers as bytes), once a node.
+
+    Raises:
+        SettingsError: if the vectors differ in length, or are longer than the search takes.
+        InputError: if an image has no embedding, or one with NaN or infinity in it.
+    """
+    kept = [field for field in features.schema.fields if field.name not in ("hash", "embedding")]
+    added = [StructField("length", IntegerType()), StructField("is_finite", BooleanType())]
+    schema = StructType([*kept, *(StructField(word, LongType()) for word in _WORDS), *added])
+    rows = features.select(*(field.name for field in kept), "embedding")
+    digested = steps.write("digested", rows.mapInArrow(_digest, schema))
+    _check(digested)
+    word = _telling_word(digested)
+    named = digested.withColumn("hash", F.col(word))
+    first = named.groupBy("hash").agg(F.min("path").alias("path")).select("path")
+    copies = named.select("path").join(first, on="path", how="left_anti")
+    # Few images are copies of others to the last bit, so that this join rarely moves an embedding.
+    once = features.select("path", "embedding").join(copies, on="path", how="left_anti")
+    vectors = once.mapInArrow(_named_by(_WORDS.index(word)), VECTORS)
+    return conform(named, FEATURES), steps.write("vectors", vectors)
+
+
+def sample(vectors: DataFrame, count: int, size: int, draw: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return a fair sample of the vectors, the same for any order of rows.
+
+    Args:
+        vectors: node, vector.
+        count: how many there are.
+        size: the most to return.
+        draw: which of many samples: what was fitted to one is judged by another.
+
+    Returns:
+        Nodes, int64 (m,), and their vectors, float32 (m, d).
+    """
+    rank = F.xxhash64("node", F.lit(draw))
+    drawn = vectors.where(F.pmod(rank, F.lit(max(1, count // (2 * size)))) == F.lit(0))
+    rows = drawn.orderBy(rank, "node").limit(size).collect()
+    numbers = np.frombuffer(b"".join(row["vector"] for row in rows), np.float32)
+    return np.array([row["node"] for row in rows], np.int64), numbers.reshape(len(rows), -1 if rows else 1)
+
+
+def matrix(column: pa.Array, length: int) -> np.ndarray:
+    """Return a column of equally long binary values as float32 (n, length), without copying them.
+
+    Args:
+        column: binary, null or ``4 * length`` bytes; nulls are left out.
+        length: how many numbers a vector has.
+    """
+    offsets = np.frombuffer(column.buffers()[1], np.int64 if pa.types.is_large_binary(column.type) else np.int32)
+    first, last = int(offsets[column.offset]), int(offsets[column.offset + len(column)])
+    if first == last:
+        return np.empty((0, length), np.float32)
+    return np.frombuffer(column.buffers()[2], np.uint8)[first:last].view(np.float32).reshape(-1, length)
+
+
+def _numbers(column: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of a list column end to end, float32, and where each list starts and the last one ends."""
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    numbers = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+    return numbers + np.float32(0.0), np.concatenate([[0], np.cumsum(lengths)])  # adding zero makes -0.0 equal 0.0
+
+
+def _digests(paths: pa.Array, numbers: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """The SHA-256 of each vector, or of a zero vector's path, as int64 (n, 4)."""
+    content = memoryview(numbers.tobytes())
+    digests = [
+        hashlib.sha256(content[4 * start : 4 * end], usedforsecurity=False).digest()
+        for start, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
+    ]
+    nonzero = np.concatenate([[0], np.cumsum(numbers != 0.0)])
+    for row in np.flatnonzero(nonzero[starts[1:]] == nonzero[starts[:-1]]):
+        digests[row] = hashlib.sha256(f"zero {paths[int(row)]}".encode(), usedforsecurity=False).digest()
+    return np.frombuffer(b"".join(digests), np.int64).reshape(-1, len(_WORDS))
+
+
+def _digest(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        numbers, starts = _numbers(batch.column("embedding"))
+        words = _digests(batch.column("path"), numbers, starts)
+        wrong = np.concatenate([[0], np.cumsum(~np.isfinite(numbers))])
+        added = [
+            *(pa.array(np.ascontiguousarray(word)) for word in words.T),
+            pa.array(np.diff(starts).astype(np.int32)),
+            pa.array(wrong[starts[1:]] == wrong[starts[:-1]]),
+        ]
+        kept = [name for name in batch.schema.names if name != "embedding"]
+        yield pa.RecordBatch.from_arrays(
+            [*(batch.column(name) for name in kept), *added], [*kept, *_WORDS, "length", "is_finite"]
+        )
+
+
+def _named_by(word: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def name(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            numbers, starts = _numbers(batch.column("embedding"))
+            nodes = np.ascontiguousarray(_digests(batch.column("path"), numbers, starts)[:, word])
+            content = pa.py_buffer(numbers)
+            offsets = pa.py_buffer((4 * starts).astype(np.int32))
+            vectors = pa.Array.from_buffers(pa.binary(), len(nodes), [None, offsets, content])
+            yield pa.RecordBatch.from_arrays([pa.array(nodes), vectors], ["node", "vector"])
+
+    return name
+
+
+def _check(digested: DataFrame) -> None:
+    """Raise unless all vectors have one length that the search takes, and finite numbers."""
+    lengths = [row["length"] for row in digested.groupBy("length").count().orderBy("length").limit(3).collect()]
+    if 0 in lengths:
+        raise InputError(f"images have no embedding: {_examples(digested, F.col('length') == F.lit(0))}: encode again")
+    if len(lengths) > 1:
+        some = "; ".join(f"{length}: {_examples(digested, F.col('length') == F.lit(length))}" for length in lengths)
+        raise SettingsError(
+            f"the embeddings differ in length and can't be compared ({some}): encode them again with one model"
+        )
+    if lengths and lengths[0] > MAX_DIMENSION:
+        raise SettingsError(
+            f"the embeddings have {lengths[0]} numbers, more than the {MAX_DIMENSION} that are searched"
+        )
+    if digested.where(~F.col("is_finite")).limit(1).collect():
+        raise InputError(
+            f"embeddings hold NaN or infinity: {_examples(digested, ~F.col('is_finite'))}: "
+            "encode these images again, or leave them out"
+        )
+
+
+def _examples(digested: DataFrame, wanted: Column) -> str:
+    paths = [row["path"] for row in digested.where(wanted).orderBy("path").limit(_SHOWN + 1).select("path").collect()]
+    return ", ".join(paths[:_SHOWN]) + (", ..." if len(paths) > _SHOWN else "")
+
+
+def _telling_word(digested: DataFrame) -> str:
+    """Return the first word of the digests that no two different vectors share."""
+    distinct = digested.select(*_WORDS).distinct()  # copies of a vector are one node and no collision
+    for word in _WORDS:  # a hundred million vectors need a second look once in four thousand runs
+        row = distinct.agg(F.count("*").alias("vectors"), F.countDistinct(word).alias("ids")).collect()[0]
+        if row["vectors"] == row["ids"]:
+            return word
+    raise DedupError("no 64 bits of the vectors' digests tell them apart")

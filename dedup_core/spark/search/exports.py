@@ -1,0 +1,100 @@
+"""imagededup's own forms of the result: duplicates.json and to_remove.json."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator
+
+from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import functions as F
+
+from dedup_core.encoders.registry import is_hash
+from dedup_core.settings.settings import SearchSettings
+from dedup_core.spark.runs import Run
+from dedup_core.spark.staging import read_table
+from dedup_core.spark.store import Store
+
+_EXPORT = re.compile(r"(duplicates|to_remove)(_(?P<method>\w+))?\.json")
+
+
+def export_names(settings: SearchSettings, methods: Iterable[str] | None = None) -> list[str]:
+    """Return the files that a search with these settings writes, of some methods or of all."""
+    if not settings.export_json:
+        return []
+    forms = ("duplicates", "to_remove") if settings.list_pairs else ("to_remove",)
+    of = settings.method if methods is None else methods
+    return [f"{form}{_suffix(settings, method)}.json" for form in forms for method in of]
+
+
+def methods_to_export(run: Run, settings: SearchSettings) -> list[str]:
+    """Return the methods whose results are few enough for JSON files, and say so of the others."""
+    largest, small = "images" if settings.list_pairs else "removals", []
+    for method in settings.method if settings.export_json else ():
+        if (images := run.counts["found"][method][largest]) <= settings.max_export_images:
+            small.append(method)
+            continue
+        run.say(f"  {images:,} images are too many for the JSON files (max_export_images): the tables hold the same")
+    return small
+
+
+def stale_exports(store: Store, methods: Collection[str] | None = None) -> list[str]:
+    """Return the JSON files of earlier runs that would outlive what they tell of.
+
+    Args:
+        store: the output folder.
+        methods: those whose tables are new; all, if None. The files of other methods stay, as their tables do.
+    """
+    exports = [_EXPORT.fullmatch(name) for name in store.entries()]
+    return [
+        export[0]
+        for export in exports
+        if export and (methods is None or export["method"] is None or export["method"] in methods)
+    ]
+
+
+def export_maps(run: Run, settings: SearchSettings, methods: Iterable[str]) -> None:
+    """Write the JSON files of some methods. Rows stream through the driver."""
+    for method in methods:
+        suffix = _suffix(settings, method)
+        if settings.list_pairs:
+            as_json = _with_scores("int" if is_hash(method) else "double") if settings.scores else _names_only()
+            found = _rows_of(run, "duplicates", method).orderBy("path").select("path", as_json.alias("found"))
+            run.store.write_lines(f"duplicates{suffix}.json", _json_object(found.toLocalIterator()))
+        removals = _rows_of(run, "removals", method).select("path").orderBy("path")
+        run.store.write_lines(f"to_remove{suffix}.json", _json_list(removals.toLocalIterator()))
+
+
+def _rows_of(run: Run, table: str, method: str) -> DataFrame:
+    return read_table(run.spark, run.store, table).where(F.col("method") == method)
+
+
+def _suffix(settings: SearchSettings, method: str) -> str:
+    return "" if len(settings.method) == 1 else f"_{method}"
+
+
+def _json_object(rows: Iterable[Row]) -> Iterator[str]:
+    yield "{"
+    for number, row in enumerate(rows):
+        yield f"{',' if number else ''}\n  {json.dumps(row['path'])}: {row['found']}"
+    yield "\n}\n"
+
+
+def _json_list(rows: Iterable[Row]) -> Iterator[str]:
+    yield "["
+    for number, row in enumerate(rows):
+        yield f"{',' if number else ''}\n  {json.dumps(row['path'])}"
+    yield "\n]\n"
+
+
+def _names_only() -> Column:
+    """Return a row's duplicates as JSON text, made by Spark: a row may have a million of them."""
+    return F.to_json(F.transform("duplicates", lambda duplicate: duplicate["path"]))
+
+
+def _with_scores(score: str) -> Column:
+    def as_json(duplicate: Column) -> Column:
+        name = F.regexp_replace(F.to_json(F.array(duplicate["path"])), r"\]$", "")  # ["name" without its end
+        return F.concat(name, F.lit(","), duplicate["score"].cast(score).cast("string"), F.lit("]"))
+
+    return F.concat(F.lit("["), F.array_join(F.transform("duplicates", as_json), ","), F.lit("]"))

@@ -1,0 +1,107 @@
+"""A features table that is there already: read, and refused where a search of it would go wrong in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from dedup_core.encoders.registry import ENCODERS, is_hash
+from dedup_core.errors import InputError
+from dedup_core.remote_files import for_spark
+from dedup_core.spark.inputs.parquet import READING_ERRORS, read_parquet, reason_of
+from dedup_core.spark.store import Store
+from dedup_core.spark.tables import FEATURES, columns_of, conform
+
+_NEEDED = {"path": {"string"}, "method": {"string"}, "fingerprint": {"string"}}
+_HASH, _EMBEDDING = {"hash": {"bigint"}}, {"embedding": {"array<float>", "array<double>"}}
+_COLUMNS = columns_of(FEATURES)
+_EXAMPLES = 3
+
+
+def read_features(spark: SparkSession, location: str, methods: Sequence[str], say: Callable[[str], None]) -> DataFrame:
+    """Return a features table, ``schemas.FEATURES``, checked for the methods to search.
+
+    Args:
+        spark: the session.
+        location: the table's folder.
+        methods: the methods to search.
+        say: takes a line about what is passed over.
+
+    Raises:
+        InputError: if there is no table; it lacks a column or has one of another type; rows have no path, fingerprint
+            or feature; or an image stands there twice. Each is counted, with examples.
+    """
+    location = Store(location).url
+    if not Store(location).exists():
+        raise InputError(f"there is no features table at {location}: run jobs/encode.py first, or name another folder")
+    table = read_parquet(spark, location, "the features in")
+    _check_columns(table, location, methods)
+    if strange := sorted(set(table.columns) - set(_COLUMNS)):
+        say(f"Features {location}: passed over the columns {', '.join(strange)}")
+    features = conform(_every_file_alike(table, location), FEATURES)
+    _check_rows(features.where(F.col("method").isin(list(methods)) | F.col("method").isNull()), location)
+    return features
+
+
+def _check_columns(table: DataFrame, location: str, methods: Sequence[str]) -> None:
+    needed = _NEEDED | (_HASH if any(map(is_hash, methods)) else {})
+    needed |= {} if all(map(is_hash, methods)) else _EMBEDDING
+    types = dict(table.dtypes)
+    problems = [f"has no column {name}" for name in needed if name not in types]
+    problems += [
+        f"has the column {name} as {types[name].upper()}, not {sorted(kinds)[-1].upper()}"
+        for name, kinds in needed.items()
+        if name in types and types[name] not in kinds
+    ]
+    if problems:
+        raise InputError(
+            f"{location} is no features table that can be searched: it {'; it '.join(problems)} (columns: "
+            f"{', '.join(table.columns)})"
+        )
+
+
+def _every_file_alike(table: DataFrame, location: str) -> DataFrame:
+    """Read the table by one schema: else one of its files says which columns all of them have."""
+    types = _COLUMNS | {name: kind for name, kind in table.dtypes if name in _COLUMNS}
+    schema = ", ".join(f"{name} {kind}" for name, kind in types.items())
+    return table.sparkSession.read.schema(schema).parquet(for_spark(location))
+
+
+def _check_rows(features: DataFrame, location: str) -> None:
+    try:
+        _refuse_rows(features, location)
+    except READING_ERRORS as error:
+        raise InputError(f"can't read the features in {location}: {reason_of(error)}") from error
+
+
+def _refuse_rows(features: DataFrame, location: str) -> None:
+    wants_hash = F.col("method").isin([name for name in ENCODERS if is_hash(name)])
+    empty = {
+        "method": F.col("method").isNull(),
+        "path": F.col("path").isNull() | (F.col("path") == F.lit("")),
+        "path in UTF-8": F.col("path").cast("binary") != F.encode("path", "UTF-8"),
+        "fingerprint": F.col("fingerprint").isNull(),
+        "hash": wants_hash & F.col("hash").isNull(),
+        "embedding": ~wants_hash & F.col("embedding").isNull(),
+    }
+    counts = features.agg(*(F.count_if(is_empty).alias(name) for name, is_empty in empty.items())).collect()[0].asDict()
+    for name, count in counts.items():
+        if count:
+            shown = _examples(features.where(empty[name]).select("path").where(F.col("path").isNotNull()))
+            raise InputError(
+                f"{count:,} rows of the features in {location} have no {name}{shown}: encode these images again, or "
+                "leave the rows out"
+            )
+    twice = features.groupBy("method", "path").count().where(F.col("count") > F.lit(1))
+    if not twice.isEmpty():
+        raise InputError(
+            f"{twice.count():,} images stand in the features in {location} more than once{_examples(twice)}: leave one "
+            "row of each"
+        )
+
+
+def _examples(rows: DataFrame) -> str:
+    paths = [row["path"] for row in rows.select("path").orderBy("path").limit(_EXAMPLES).collect()]
+    return f", such as {', '.join(map(repr, paths))}" if paths else ""
