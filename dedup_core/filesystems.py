@@ -1,15 +1,41 @@
-"""Where things lie: plain local paths, and URLs of any filesystem."""
+"""Where things lie, and files on any filesystem: plain local paths, and URLs; looked at and read inside a worker."""
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
 import posixpath
 import re
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes
+
+import pyarrow as pa
+from pyarrow import fs
+
+from dedup_core.errors import InputError
+from dedup_core.images.picture import Failure, read
 
 _HADOOP_SCHEMES = {"s3a": "s3", "s3n": "s3"}
 _REMOTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:(?://[^/]*)?)(.*)", re.DOTALL)
+_LOGS = {"Delta": "_delta_log", "Hudi": ".hoodie", "Iceberg": "metadata"}
+_LEVELS = 4
+_PATIENCE_SECONDS = 30.0
+_SLOW_SECONDS = 1.0
+_SILENCE_SECONDS = 60.0
+_GOOGLE = ("gs:", "gcs:")
+_GOOGLE_RETRIES_SECONDS = 10  # of a quarter of an hour that it would take
+
+_ANSWERED: set[str] = set()
+"""The filesystems, by scheme and authority, that have answered this process, and not failed since."""
+
+_SILENT: dict[str, tuple[float, str]] = {}
+"""Those that haven't: until when they aren't asked, and why."""
 
 
 def has_scheme(path: str) -> bool:
@@ -119,3 +145,184 @@ def arrow_url(url: str) -> str:
     if scheme == "file":
         return "/" + rest.lstrip("/")
     return f"{_HADOOP_SCHEMES.get(scheme, scheme)}:{rest}"
+
+
+@dataclass(frozen=True)
+class RemoteFile:
+    """What a filesystem says of a file: bytes, microseconds since 1970, and what changes whenever the content does."""
+
+    size: int | None = None
+    modified_at: int | None = None
+    identity: str | None = None
+
+
+def read_uri(uri: str, max_bytes: int) -> bytes | Failure:
+    """Read one file in a worker: from a disk, or through Arrow's filesystems. Whatever goes wrong is a failure."""
+    local = local_path(uri)
+    if local is not None:
+        return read(os.fsdecode(unquote_to_bytes(local)) if uri[:5].lower() == "file:" else local, max_bytes)
+    try:
+        filesystem, place = reached(uri)
+        with filesystem.open_input_file(place) as file:
+            if file.size() > max_bytes:
+                return Failure("too_large", f"{file.size():,} bytes, over the limit of {max_bytes:,}")
+            return bytes(file.readall())
+    except FileNotFoundError:
+        return Failure("vanished", "the file was listed, but is gone")
+    except Exception as error:  # noqa: BLE001 - a filesystem that is not installed, or a plugin's own errors
+        _ANSWERED.discard(_divided(uri)[0])
+        return Failure("unreadable", f"the file can't be read: {' '.join(str(error).split())}")
+
+
+def look_at_uri(uri: str) -> RemoteFile:
+    """Return what a filesystem says of a file; nothing where it says nothing, which reading the file will explain.
+
+    An object store names a content by its etag. Where there is none, as on HDFS, size and time of modification have to
+    do: that time is the system's own, unless somebody sets another one.
+    """
+    try:
+        filesystem, place = reached(uri)
+        info = filesystem.get_file_info(place)
+        etag = _etag(filesystem, place) if info.type == fs.FileType.File else None
+    except Exception:  # noqa: BLE001 - reading the file will fail in the same way, and say why
+        _ANSWERED.discard(_divided(uri)[0])
+        return RemoteFile()
+    if info.type != fs.FileType.File:
+        return RemoteFile()
+    moment = None if info.mtime is None else round(info.mtime.timestamp() * 1e6)
+    if etag is not None:
+        return RemoteFile(info.size, moment, f"etag:{info.size:x}.{etag}")
+    return RemoteFile(info.size, moment, None if moment is None else modified_identity(info.size, moment))
+
+
+def modified_identity(size: int, modified_at: int) -> str:
+    """Return the identity of a file of which size and time of modification are known, and nothing better."""
+    return f"modified:{size:x}.{modified_at:x}"
+
+
+def place_of(filesystem: str, base: str, key: str) -> str:
+    """Return where a key lies for a kind of filesystem: below its bucket, or on HDFS, which has none, from the root."""
+    place = "/".join(part for part in (base.strip("/"), key.lstrip("/")) if part)
+    return f"/{place}" if filesystem == "hdfs" else place
+
+
+def opened(location: str) -> tuple[fs.FileSystem, str]:
+    """Return the filesystem of a location, and its place in it, which may hold what a URL may not.
+
+    Raises:
+        pyarrow.ArrowException, OSError: if there is no such filesystem.
+    """
+    local = local_path(location)
+    if local is not None:
+        return fs.LocalFileSystem(), os.path.abspath(local)
+    root, path = _divided(location)
+    filesystem, base = _filesystem(root)
+    return filesystem, place_of(filesystem.type_name, base, path)
+
+
+def reached(location: str) -> tuple[fs.FileSystem, str]:
+    """Return the filesystem of a URL that has answered, and its place in it; for a worker.
+
+    One that doesn't answer, or fails slowly, isn't asked again for a while: a manifest may name it in every row.
+
+    Raises:
+        OSError: if it doesn't answer; and what `opened` raises.
+    """
+    root, _ = _divided(location)
+    if root not in _ANSWERED:
+        until, reason = _SILENT.get(root, (0.0, ""))
+        if time.monotonic() < until:
+            raise OSError(reason)
+        _ask(root, location)
+        _ANSWERED.add(root)
+    return opened(location)
+
+
+def _ask(root: str, location: str) -> None:
+    """Ask a filesystem for a file, in a thread of its own, which is left behind if there is no answer."""
+    answer: Future[None] = Future()
+    threading.Thread(target=_answer, args=(answer, location), daemon=True).start()
+    started = time.monotonic()
+    try:
+        answer.result(_PATIENCE_SECONDS)
+    except FutureTimeoutError:
+        reason = f"{root} did not answer within {_PATIENCE_SECONDS:g} seconds"
+        _SILENT[root] = (time.monotonic() + _SILENCE_SECONDS, reason)
+        raise OSError(reason) from None
+    except Exception as error:
+        if time.monotonic() - started > _SLOW_SECONDS:
+            _SILENT[root] = (time.monotonic() + _SILENCE_SECONDS, str(error))
+        raise
+
+
+def _answer(answer: Future[None], location: str) -> None:
+    try:
+        filesystem, place = opened(location)
+        filesystem.get_file_info(place)
+        answer.set_result(None)
+    except BaseException as error:  # noqa: BLE001 - it is raised where the answer is waited for
+        answer.set_exception(error)
+
+
+@functools.lru_cache(maxsize=16)
+def _filesystem(root: str) -> tuple[fs.FileSystem, str]:
+    """Return the filesystem of a URL's scheme and authority, and what of the latter belongs to a place in it."""
+    url = arrow_url(root)
+    return fs.FileSystem.from_uri(
+        f"{url}?retry_limit_seconds={_GOOGLE_RETRIES_SECONDS}" if url.startswith(_GOOGLE) else url
+    )
+
+
+def _etag(filesystem: fs.FileSystem, place: str) -> str | None:
+    if filesystem.type_name == "hdfs":
+        return None
+    with filesystem.open_input_file(place) as file:
+        found = {name.lower(): value for name, value in (file.metadata() or {}).items()}.get("etag")
+    return None if found is None else found.decode("utf-8", "replace").strip('"')
+
+
+def for_spark(location: str) -> str:
+    """Return a location as Spark is to read it: a glob where it is one. What exists is a path, whatever its letters."""
+    url = spark_url(location)
+    if not is_glob(location) or _has(location):
+        return literal(url)
+    folder = spark_url(fixed_part(location))
+    return literal(folder) + url[len(folder) :]
+
+
+def refuse_table_log(location: str) -> None:
+    """Refuse a table whose folder holds files of former versions, which only its own log tells from the current ones.
+
+    Raises:
+        InputError: names the kind of table, and says what to do.
+    """
+    folder = normal(fixed_part(location))
+    if _type_of(folder) == fs.FileType.File:
+        return  # a file is what it is
+    for _ in range(_LEVELS):  # a part of a table is no better than the whole
+        for kind, log in _LOGS.items():
+            if _has(f"{folder}/{log}") and (kind != "Iceberg" or _holds_iceberg_metadata(f"{folder}/{log}")):
+                raise InputError(
+                    f"{location} belongs to a {kind} table, whose folder holds files of former versions too: save the "
+                    f"current one as Parquet (spark.read.format({kind.lower()!r}).load(...).write.parquet(...)) and "
+                    "give that"
+                )
+        folder = posixpath.dirname(folder)
+
+
+def _holds_iceberg_metadata(folder: str) -> bool:
+    filesystem, place = opened(folder)
+    found = filesystem.get_file_info(fs.FileSelector(place))
+    return any(entry.path.endswith((".metadata.json", "version-hint.text")) for entry in found)
+
+
+def _has(location: str) -> bool:
+    return _type_of(location) != fs.FileType.NotFound
+
+
+def _type_of(location: str) -> fs.FileType:
+    try:
+        filesystem, place = opened(location)
+        return filesystem.get_file_info(place).type
+    except (OSError, pa.ArrowException):
+        return fs.FileType.NotFound

@@ -7,8 +7,7 @@ import pytest
 from hostile import evaluation, group, image_file, report
 from page import Page, text_of
 
-from dedup_core.report.charts import charts
-from dedup_core.report.curves import precision_recall_chart, sweep_chart
+from dedup_core.report.charts import charts, precision_recall_chart, sweep_chart
 from dedup_core.report.model import Evaluation, MethodResult, SweepRow
 from dedup_core.report.page import render
 

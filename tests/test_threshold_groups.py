@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dedup_core.evaluation import sweep_groups as threshold_groups
 from dedup_core.evaluation.sweep_groups import group_counts
-from dedup_core.plotting.threshold_charts import group_sizes_figure, removed_figure
+from dedup_core.plotting.thresholds import group_sizes_figure, removed_figure
 
 EDGES = st.dictionaries(st.tuples(st.integers(0, 11), st.integers(0, 11)), st.integers(0, 4), max_size=30)
 

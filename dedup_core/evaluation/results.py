@@ -181,7 +181,7 @@ def _sizes_table(result: MethodEvaluation) -> pa.Table:
 def _figures(results: Sequence[MethodEvaluation]) -> Iterator[tuple[str, Figure]]:
     """Yield each figure with its name. Matplotlib is loaded here, where it is wanted."""
     from dedup_core.plotting import thresholds as charts
-    from dedup_core.plotting.threshold_charts import group_sizes_figure, removed_figure
+    from dedup_core.plotting.thresholds import group_sizes_figure, removed_figure
 
     for result in results:
         if result.pairs[-1]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dedup_core.report.curves import CurveChart, precision_recall_chart, score_name, sweep_chart
+from dedup_core.report.charts import CurveChart, precision_recall_chart, score_name, sweep_chart
 from dedup_core.report.model import Evaluation
 
 _METRICS = {

@@ -16,9 +16,8 @@ import pyarrow as pa
 from pyarrow import fs
 
 from dedup_core.errors import InputError, SettingsError
-from dedup_core.filesystems import arrow_url, has_scheme, normal
+from dedup_core.filesystems import arrow_url, has_scheme, normal, opened
 from dedup_core.ledger import MARKER, STAGING, Ledger, no_marker
-from dedup_core.remote_files import opened
 from dedup_core.spark.trees import leaves, remove_empty
 
 Place = tuple[str, ...]

@@ -14,8 +14,7 @@ from dedup_core.spark.runs import Run
 from dedup_core.spark.search import cosine_estimates, estimates, hamming_estimates
 from dedup_core.spark.search import hamming as joins
 from dedup_core.spark.search.cosine import vectors
-from dedup_core.spark.search.estimates import SearchEstimate, check_estimate, check_pairs
-from dedup_core.spark.search.hamming_estimates import estimate_search
+from dedup_core.spark.search.estimates import SearchEstimate, check_estimate, check_pairs, estimate_search
 from dedup_core.spark.store import Store
 
 

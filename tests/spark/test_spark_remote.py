@@ -8,11 +8,10 @@ import pytest
 from album import scene
 from moto.server import ThreadedMotoServer
 
-from dedup_core import remote_files
+from dedup_core import filesystems
 from dedup_core.encoders.hashes import to_hex
-from dedup_core.filesystems import canonical
+from dedup_core.filesystems import canonical, look_at_uri, place_of, read_uri
 from dedup_core.images.picture import Failure
-from dedup_core.remote_files import look_at_uri, place_of, read_uri
 from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark.pipeline import run_encode
 
@@ -37,12 +36,12 @@ def s3(spark):
         }.items():  # fmt: skip
             patch.setenv(name, value)
             patch.setitem(of_workers, name, value)
-        remote_files._filesystem.cache_clear()
+        filesystems._filesystem.cache_clear()
         client = boto3.client("s3")
         client.create_bucket(Bucket="lake")
         yield client
         server.stop()
-    remote_files._filesystem.cache_clear()
+    filesystems._filesystem.cache_clear()
 
 
 def put(s3, key, content):
@@ -60,9 +59,9 @@ def test_an_etag_names_the_content(s3):
 
 
 def test_what_is_not_there_says_nothing_and_is_a_failure_when_it_is_read(s3):
-    assert look_at_uri("s3://lake/nowhere.png") == remote_files.RemoteFile()
+    assert look_at_uri("s3://lake/nowhere.png") == filesystems.RemoteFile()
     assert read_uri("s3://lake/nowhere.png", 10) == Failure("vanished", "the file was listed, but is gone")
-    assert look_at_uri("s3://no-such-bucket/a.png") == remote_files.RemoteFile()
+    assert look_at_uri("s3://no-such-bucket/a.png") == filesystems.RemoteFile()
     put(s3, "large.png", b"123")
     assert read_uri("s3://lake/large.png", 2).reason == "too_large"
 
@@ -111,12 +110,12 @@ class Fails:
 )
 def test_a_filesystem_that_does_not_answer_is_not_asked_for_every_row(monkeypatch, seconds, asked, message):
     filesystem = Fails(seconds)
-    monkeypatch.setattr(remote_files, "_filesystem", lambda _root: (filesystem, ""))
-    monkeypatch.setattr(remote_files, "_SILENT", {})
-    monkeypatch.setattr(remote_files, "_PATIENCE_SECONDS", 0.5)
-    monkeypatch.setattr(remote_files, "_SLOW_SECONDS", 0.1)
+    monkeypatch.setattr(filesystems, "_filesystem", lambda _root: (filesystem, ""))
+    monkeypatch.setattr(filesystems, "_SILENT", {})
+    monkeypatch.setattr(filesystems, "_PATIENCE_SECONDS", 0.5)
+    monkeypatch.setattr(filesystems, "_SLOW_SECONDS", 0.1)
     started = time.monotonic()
-    assert look_at_uri("slow://host/a.png") == remote_files.RemoteFile()
+    assert look_at_uri("slow://host/a.png") == filesystems.RemoteFile()
     assert read_uri("slow://host/b.png", 10) == Failure("unreadable", message)
     assert time.monotonic() - started < 1
     assert filesystem.asked == asked
@@ -124,21 +123,21 @@ def test_a_filesystem_that_does_not_answer_is_not_asked_for_every_row(monkeypatc
 
 def test_a_filesystem_that_answered_and_then_falls_silent_is_asked_once_more(monkeypatch):
     filesystem = Fails(0.2)
-    monkeypatch.setattr(remote_files, "_filesystem", lambda _root: (filesystem, ""))
-    monkeypatch.setattr(remote_files, "_ANSWERED", {"slow://host"})
-    monkeypatch.setattr(remote_files, "_SILENT", {})
-    monkeypatch.setattr(remote_files, "_SLOW_SECONDS", 0.1)
+    monkeypatch.setattr(filesystems, "_filesystem", lambda _root: (filesystem, ""))
+    monkeypatch.setattr(filesystems, "_ANSWERED", {"slow://host"})
+    monkeypatch.setattr(filesystems, "_SILENT", {})
+    monkeypatch.setattr(filesystems, "_SLOW_SECONDS", 0.1)
     for name in "abcd":
-        assert look_at_uri(f"slow://host/{name}.png") == remote_files.RemoteFile()
+        assert look_at_uri(f"slow://host/{name}.png") == filesystems.RemoteFile()
     assert filesystem.asked == 2
 
 
 def test_a_filesystem_that_failed_is_asked_again_later(monkeypatch):
     filesystem = Fails(0.2)
-    monkeypatch.setattr(remote_files, "_filesystem", lambda _root: (filesystem, ""))
-    monkeypatch.setattr(remote_files, "_SILENT", {})
-    monkeypatch.setattr(remote_files, "_SLOW_SECONDS", 0.1)
-    monkeypatch.setattr(remote_files, "_SILENCE_SECONDS", 0)
+    monkeypatch.setattr(filesystems, "_filesystem", lambda _root: (filesystem, ""))
+    monkeypatch.setattr(filesystems, "_SILENT", {})
+    monkeypatch.setattr(filesystems, "_SLOW_SECONDS", 0.1)
+    monkeypatch.setattr(filesystems, "_SILENCE_SECONDS", 0)
     read_uri("slow://host/a.png", 10)
     read_uri("slow://host/a.png", 10)
     assert filesystem.asked == 2

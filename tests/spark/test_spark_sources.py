@@ -6,9 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from dedup_core.errors import InputError
+from dedup_core.filesystems import read_uri
 from dedup_core.images.picture import Failure
 from dedup_core.ledger import MARKER, Ledger
-from dedup_core.remote_files import read_uri
 from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark.encode.listing import list_images
 from dedup_core.spark.encode.sources import SparkImages, open_source

@@ -15,11 +15,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dedup_core.errors import InputError
-from dedup_core.filesystems import canonical, fixed_part, has_scheme, is_glob, local_path
+from dedup_core.filesystems import canonical, fixed_part, for_spark, has_scheme, is_glob, local_path, look_at_uri
 from dedup_core.images.disks import Disks, links_in
 from dedup_core.images.files import look
 from dedup_core.images.names import on_disk, readable
-from dedup_core.remote_files import for_spark, look_at_uri
 from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark.encode.local_files import FOUND_ARROW, file_uri, found_row, moment
 from dedup_core.spark.inputs.columns import column

@@ -18,11 +18,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dedup_core.errors import InputError
-from dedup_core.filesystems import fixed_part, literal, local_path
+from dedup_core.filesystems import fixed_part, for_spark, literal, local_path
 from dedup_core.images.files import walk
 from dedup_core.images.ours import ours, parsed
 from dedup_core.ledger import MARKER, STAGING
-from dedup_core.remote_files import for_spark
 from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark.encode.listing import Source
 from dedup_core.spark.encode.local_files import LocalImages

@@ -13,8 +13,8 @@ from pyspark.sql import DataFrame
 
 from dedup_core.encoders.network_file import Network, load_network
 from dedup_core.encoders.registry import ENCODERS, Decoding, Encoded, Encoder, encode_looks, is_hash, look_at
+from dedup_core.filesystems import read_uri
 from dedup_core.images.picture import Failure
-from dedup_core.remote_files import read_uri
 from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark.tables import ENCODED
 

@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dedup_core.errors import InputError, SettingsError
-from dedup_core.remote_files import for_spark
+from dedup_core.filesystems import for_spark
 from dedup_core.settings.settings import EvaluateSettings
 from dedup_core.spark.evaluate.json_map import stage_map
 from dedup_core.spark.evaluate.pair_lists import EXAMPLES, pairs_of_map, pairs_of_table, refuse, refuse_nulls

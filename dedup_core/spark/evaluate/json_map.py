@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 
 from dedup_core.errors import InputError
+from dedup_core.filesystems import opened
 from dedup_core.images.names import storable
-from dedup_core.remote_files import opened
 from dedup_core.spark.staging import Staging
 
 MAP = "path STRING, found ARRAY<STRING>"

@@ -8,7 +8,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from dedup_core.errors import InputError
-from dedup_core.remote_files import for_spark, refuse_table_log
+from dedup_core.filesystems import for_spark, refuse_table_log
 
 try:
     from py4j.protocol import Py4JError

@@ -11,10 +11,9 @@ from pydantic import ValidationError
 from pyspark.sql import DataFrame, SparkSession
 
 from dedup_core.errors import InputError
-from dedup_core.filesystems import fixed_part, local_path
+from dedup_core.filesystems import fixed_part, local_path, read_uri
 from dedup_core.images.names import on_disk
 from dedup_core.images.picture import Failure
-from dedup_core.remote_files import read_uri
 from dedup_core.report.thumbnails import small_file
 from dedup_core.settings.settings import EncodeSettings, ReportSettings
 from dedup_core.spark.encode.local_files import file_uri

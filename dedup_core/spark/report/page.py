@@ -11,8 +11,8 @@ from pyspark.sql import functions as F
 
 from dedup_core.encoders.registry import ENCODERS
 from dedup_core.errors import SettingsError
+from dedup_core.filesystems import for_spark
 from dedup_core.ledger import REPORT
-from dedup_core.remote_files import for_spark
 from dedup_core.report.model import ImageFile, MethodResult, ReportData, RunFacts
 from dedup_core.report.page import render
 from dedup_core.settings.settings import ReportSettings

@@ -19,7 +19,7 @@ from dedup_core.hamming.estimate import PairEstimate, estimate_pairs, within
 from dedup_core.settings.settings import SearchSettings
 from dedup_core.spark.runs import Run
 from dedup_core.spark.search.chunks import Batches
-from dedup_core.spark.search.hamming import count_images
+from dedup_core.spark.search.distinct import count_images
 
 _STRICTER = (0.25, 0.5, 0.75, 0.9)  # of the way from a similarity to 1: what to fall back on
 _BITS = 64

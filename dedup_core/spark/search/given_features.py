@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from dedup_core.encoders.registry import ENCODERS, is_hash
 from dedup_core.errors import InputError
-from dedup_core.remote_files import for_spark
+from dedup_core.filesystems import for_spark
 from dedup_core.spark.inputs.parquet import READING_ERRORS, read_parquet, reason_of
 from dedup_core.spark.store import Store
 from dedup_core.spark.tables import FEATURES, columns_of, conform

@@ -15,27 +15,21 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core.hamming import join as hamming
+from dedup_core.hamming.estimate import enough, partners
+from dedup_core.hamming.join import self_join_blocks
 from dedup_core.pairs import Pairs
-from dedup_core.spark.search.chunks import BOTH, LEFT, RIGHT, chunk_pairs, seated
-from dedup_core.spark.tables import PAIRS, conform
+from dedup_core.spark.search.chunks import BOTH, LEFT, RIGHT, Batches, chunk_pairs, seated
+from dedup_core.spark.search.distinct import CODE_PAIRS, count_images
+from dedup_core.spark.search.estimates import SearchEstimate, estimate_of, gathered
 
-NODE_PAIRS = "node_a BIGINT, node_b BIGINT, score DOUBLE"
 _PACKED = "chunk INT, codes BINARY"
 _PACK_CODES = 1 << 16
+_FEWEST_CODES, _MOST_CODES, _CODES_A_SAMPLED = 4000, 20_000, 1000
+_MOST_PARTNERS = 200_000_000  # of all sampled codes: seconds of one core
+_BLOCK_CODES = 1 << 20  # compared with the sample at a time: of fewer, each costs more
+_DRAWS = 1 << 30
+_FOUND = "member INT, distance INT, codes DOUBLE, images DOUBLE"
 _SPREAD = np.uint64(0x9E37_79B9_7F4A_7C15)
-
-
-def nodes(features: DataFrame) -> DataFrame:
-    """Return the distinct codes of one method's features: node, first_path (the smallest), images (how many)."""
-    by_code = features.groupBy(F.col("hash").alias("node"))
-    return by_code.agg(F.min("path").alias("first_path"), F.count("path").alias("images"))
-
-
-def count_images(nodes: DataFrame) -> tuple[int, float]:
-    """Return how many images the nodes stand for, and how many pairs of them share a node."""
-    pairs = F.sum(F.col("images") * (F.col("images") - F.lit(1)) / F.lit(2))
-    total = nodes.agg(F.sum("images").alias("images"), pairs.alias("pairs")).collect()[0]
-    return total["images"], total["pairs"]
 
 
 def node_pairs(nodes: DataFrame, count: int, max_distance: int, chunk_codes: int) -> DataFrame:
@@ -49,26 +43,7 @@ def node_pairs(nodes: DataFrame, count: int, max_distance: int, chunk_codes: int
     """
     chunks = max(1, math.ceil(count / chunk_codes))
     packed = nodes.select("node").mapInArrow(_packer(chunks), _PACKED)
-    return seated(packed, chunk_pairs(0, chunks)).mapInArrow(_joiner(max_distance), NODE_PAIRS)
-
-
-def path_pairs(members: DataFrame, node_pairs: DataFrame, same_score: float) -> DataFrame:
-    """Return the pairs of paths that follow from pairs of nodes, and from images that share a node.
-
-    Args:
-        members: method, path, node; of every node that has a pair or several images.
-        node_pairs: node_a, node_b, score.
-        same_score: the score of two images that share a node.
-    """
-    a = members.select("method", F.col("path").alias("one"), F.col("node").alias("node_a"))
-    b = members.select(F.col("path").alias("other"), F.col("node").alias("node_b"))
-    across = node_pairs.join(a, on="node_a", how="inner").join(b, on="node_b", how="inner")
-    is_ordered_pair = (F.col("node_a") == F.col("node_b")) & (F.col("one") < F.col("other"))
-    same = a.join(b, on=is_ordered_pair, how="inner").withColumn("score", F.lit(same_score))
-    columns = ["method", "one", "other", "score"]
-    both = across.select(columns).unionByName(same.select(columns))
-    named = both.withColumns({"path_a": F.least("one", "other"), "path_b": F.greatest("one", "other")})
-    return conform(named, PAIRS)
+    return seated(packed, chunk_pairs(0, chunks)).mapInArrow(_joiner(max_distance), CODE_PAIRS)
 
 
 def _packer(chunks: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
@@ -116,3 +91,66 @@ def _records(blocks: Iterator[Pairs], left: np.ndarray, right: np.ndarray) -> It
     for block in blocks:
         ends = {"node_a": left[block.left].view(np.int64), "node_b": right[block.right].view(np.int64)}
         yield pa.RecordBatch.from_pydict({**ends, "score": block.score.astype(np.float64)})
+
+
+def estimate_search(nodes: DataFrame, codes: int, max_distance: int) -> SearchEstimate:
+    """Estimate the pairs of a search by hash: some thousand codes are compared with all, in one pass over the nodes.
+
+    Pairs of images with one code are counted. What is drawn depends on the codes alone.
+
+    Args:
+        nodes: node, images.
+        codes: how many distinct codes there are.
+        max_distance: the largest Hamming distance of a pair.
+    """
+    images, equal_pairs = count_images(nodes)
+    sample, copies = _draw(nodes, codes)
+    seen = sum(len(block) for block in self_join_blocks(sample, max_distance))
+    size = enough(len(sample), codes, seen, _MOST_PARTNERS)
+    sample, copies = sample[:size], copies[:size]
+    if size == codes:
+        of_each = partners(sample, sample, copies, max_distance)  # they are all here: no need to send them
+    else:
+        of_each = _compared(nodes, sample, max_distance)
+    thresholds: list[float] = list(range(max_distance, -1, -1))
+    return estimate_of(of_each.cumsum(axis=2)[:, :, ::-1], copies, (images, codes, equal_pairs), thresholds)
+
+
+def _compared(nodes: DataFrame, sample: np.ndarray, max_distance: int) -> np.ndarray:
+    """Return float64 (2, m, max_distance + 1): codes and images at each distance from each sampled code."""
+    compared = nodes.select("node", "images").mapInArrow(_comparer(sample, max_distance), _FOUND)
+    summed = compared.groupBy("member", "distance").agg(F.sum("codes").alias("codes"), F.sum("images").alias("images"))
+    of_each = np.zeros((2, len(sample), max_distance + 1))
+    for row in summed.collect():
+        of_each[:, row["member"], row["distance"]] = row["codes"], row["images"]
+    return of_each
+
+
+def _sample_size(codes: int) -> int:
+    return min(_MOST_CODES, max(_FEWEST_CODES, codes // _CODES_A_SAMPLED))
+
+
+def _draw(nodes: DataFrame, codes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return about as many codes as wanted, int64 (m,), in an order by chance, and how many images each has."""
+    share = min(1.0, _sample_size(codes) / codes)
+    is_drawn = F.pmod(F.xxhash64("node"), F.lit(_DRAWS)) < F.lit(math.ceil(share * _DRAWS))
+    rows = sorted(tuple(row) for row in nodes.where(is_drawn).select("node", "images").collect())
+    drawn = np.random.default_rng(0).permutation(np.array(rows, np.int64).reshape(-1, 2))
+    return np.ascontiguousarray(drawn[:, 0]), np.ascontiguousarray(drawn[:, 1])
+
+
+def _comparer(sample: np.ndarray, max_distance: int) -> Callable[[Batches], Batches]:
+    """Add up the partners of each sampled code among a task's codes."""
+
+    def compare(batches: Batches) -> Batches:
+        found = np.zeros((2, len(sample), max_distance + 1))
+        for table in gathered(batches, _BLOCK_CODES):
+            codes, images = (table.column(name).to_numpy() for name in ("node", "images"))
+            found += partners(sample, codes, images, max_distance)
+        member, distance = np.nonzero(found[0])
+        counts = dict(zip(("codes", "images"), found[:, member, distance], strict=True))
+        yield pa.RecordBatch.from_pydict(
+            {"member": member.astype(np.int32), "distance": distance.astype(np.int32), **counts}
+        )
+
+    return compare

@@ -19,7 +19,7 @@ from dedup_core.settings.settings import MAX_CELLS
 from dedup_core.spark.search.chunks import BLOBS, Batches, blobs, chunk_pairs, seated
 from dedup_core.spark.search.cosine.join import WHOLE_BYTES, Plan, joiner
 from dedup_core.spark.search.cosine.vectors import matrix, sample
-from dedup_core.spark.search.hamming import NODE_PAIRS
+from dedup_core.spark.search.distinct import CODE_PAIRS
 from dedup_core.spark.staging import Staging
 
 _SAMPLE_VECTORS = MAX_CELLS
@@ -85,7 +85,7 @@ def clustered_node_pairs(
     first = np.concatenate([[0], np.cumsum(parts)])
     tasks = [pair for parts_of_cell in itertools.pairwise(first) for pair in chunk_pairs(*parts_of_cell)]
     packed = vectors.select("node", "vector").mapInArrow(_packer(plan, centres, margin, first), BLOBS)
-    found = seated(packed, tasks).mapInArrow(joiner(plan), NODE_PAIRS)
+    found = seated(packed, tasks).mapInArrow(joiner(plan), CODE_PAIRS)
     ends = F.least("node_a", "node_b").alias("node_a"), F.greatest("node_a", "node_b").alias("node_b")
     # Two vectors may share several cells, and are found in each of them with the same score.
     written = steps.write("clustered_pairs", found.select(*ends, "score").distinct())

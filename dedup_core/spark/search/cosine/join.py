@@ -20,7 +20,7 @@ from dedup_core.cosine.bounds import SAMPLE, Basis
 from dedup_core.spark.search.chunks import BLOBS, Batches, blobs, chunk_pairs, seated, sides
 from dedup_core.spark.search.cosine.vectors import matrix, sample
 from dedup_core.spark.search.cosine.verify import SURVIVORS, decide
-from dedup_core.spark.search.hamming import NODE_PAIRS
+from dedup_core.spark.search.distinct import CODE_PAIRS
 from dedup_core.spark.staging import Staging
 
 BUCKET_VECTORS = 4096  # whole vectors that meet as many others where survivors are decided
@@ -107,7 +107,7 @@ def node_pairs(
     packed = vectors.select("node", "vector").mapInArrow(_packer(plan), BLOBS)
     tasks = chunk_pairs(0, plan.chunks)
     if not plan.sketched:
-        return seated(packed, tasks).mapInArrow(joiner(plan), NODE_PAIRS)
+        return seated(packed, tasks).mapInArrow(joiner(plan), CODE_PAIRS)
     survivors = steps.write("survivors", seated(packed, tasks).mapInArrow(_proposer(plan), SURVIVORS))
     return decide(survivors, vectors, steps, min_similarity, BUCKET_VECTORS)
 

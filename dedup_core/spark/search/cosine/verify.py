@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 
 from dedup_core.cosine import join as cosine
 from dedup_core.spark.search.cosine.vectors import matrix
-from dedup_core.spark.search.hamming import NODE_PAIRS
+from dedup_core.spark.search.distinct import CODE_PAIRS
 from dedup_core.spark.staging import Staging
 
 SURVIVORS = "node_a BIGINT, node_b BIGINT"
@@ -56,7 +56,7 @@ def decide(survivors: DataFrame, vectors: DataFrame, steps: Staging, least: floa
     rows = arriving.unionByName(pairs, allowMissingColumns=True)
     vectors_first = F.col("node_b").isNotNull()
     together = rows.repartition(tasks, *_MEETING).sortWithinPartitions(*_MEETING, vectors_first, "node_a")
-    return together.select(*_MEETING, "node_a", "node_b", "vector").mapInArrow(_decider(least), NODE_PAIRS)
+    return together.select(*_MEETING, "node_a", "node_b", "vector").mapInArrow(_decider(least), CODE_PAIRS)
 
 
 def places(survivors: DataFrame) -> DataFrame:
