@@ -12,16 +12,16 @@ import dedup_core
 PACKAGE = Path(dedup_core.__file__).parent
 SCRIPT = """
 import numpy as np
-from dedup_core.hamming_blocks import Found, scan
+from dedup_core.hamming.blocks import PairBuffer, scan
 codes = np.zeros(40, np.uint64)
-print(scan((codes[:2], codes), False, np.uint64(0), Found.empty(99, np.int64), np.zeros(2, np.uint64)))
+print(scan((codes[:2], codes), False, np.uint64(0), PairBuffer.empty(99, np.int64), np.zeros(2, np.uint64)))
 print(sum(scan.stats.cache_hits.values()), "from the cache")
 """
 
 
 @pytest.fixture
 def copy(tmp_path):
-    shutil.copytree(PACKAGE, tmp_path / "dedup_core", ignore=shutil.ignore_patterns("__pycache__", "spark"))
+    shutil.copytree(PACKAGE, tmp_path / "dedup_core", ignore=shutil.ignore_patterns("__pycache__"))
     return tmp_path
 
 
@@ -30,17 +30,33 @@ def run(folder):
     return done.stdout.split("\n")[1]
 
 
-@pytest.mark.parametrize("changed", ["popcount.py", "hamming_buckets.py", "compiled.py"])
-def test_a_kernel_is_compiled_again_when_a_file_of_kernels_changes(copy, changed):
+def change(copy, file):
+    path = copy / "dedup_core" / file
+    path.write_text(path.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "file", ["hamming/popcount.py", "cosine/kernels.py", "evaluation/sweep_groups.py", "jit/compiled.py"]
+)
+def test_a_kernel_is_compiled_again_when_a_file_of_kernels_changes_in_any_folder(copy, file):
     assert run(copy) == "0 from the cache"
     assert run(copy) == "1 from the cache"
-    called = copy / "dedup_core" / changed
-    called.write_text(called.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
+    change(copy, file)
+    assert run(copy) == "0 from the cache"
+
+
+def test_folders_below_folders_count_too(copy):
+    run(copy)
+    (copy / "dedup_core/hamming/wide").mkdir()
+    (copy / "dedup_core/hamming/wide/kernels.py").write_text(
+        "from dedup_core.jit.compiled import compiled\n\n\n@compiled\ndef twice(x):\n    return 2 * x\n",
+        encoding="utf-8",
+    )
     assert run(copy) == "0 from the cache"
 
 
 def test_other_files_leave_the_cache_as_it_is(copy):
     run(copy)
-    other = copy / "dedup_core/spark/summary.py"
-    other.write_text(other.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
+    change(copy, "errors.py")
+    change(copy, "spark/summary.py")
     assert run(copy) == "1 from the cache"

@@ -14,9 +14,9 @@ from dedup_core.hamming import plan as hamming_plan
 from dedup_core.hamming import search as hamming_search
 from dedup_core.hamming.bands import SCAN, cut, with_sketches
 from dedup_core.hamming.blocks import scan
-from dedup_core.hamming.few import few_pairs
 from dedup_core.hamming.join import cross_join, cross_join_blocks, self_join, self_join_blocks
 from dedup_core.hamming.plan import choose_plan
+from dedup_core.methods.few_hashes import few_pairs
 from dedup_core.pairs import Pairs
 
 EVEN = np.full(64, 0.5)  # bits that agree in half of all pairs
@@ -103,7 +103,7 @@ def rng_codes(name, seed=7):
 @pytest.fixture
 def small_machine(monkeypatch):
     """Buffers and blocks so small that every loop is left and entered again, and planning for any size."""
-    monkeypatch.setattr(hamming_search, "BUFFERED_HITS", 3)
+    monkeypatch.setattr(hamming_search, "BUFFERED_CANDIDATES", 3)
     monkeypatch.setattr(hamming_search, "CACHED_CODES", 16)
     monkeypatch.setattr(hamming_plan, "SMALL_JOIN", 0)
     monkeypatch.setattr(hamming_plan, "FEWEST_SAMPLED", 32)

@@ -1,4 +1,4 @@
-"""Bands: whatever two codes within the distance differ in, they meet in one; and a sketch lets few others through."""
+"""Bands: whatever two close codes differ in, one band has them as candidates; and a sketch lets few others through."""
 
 import naive
 import numpy as np
@@ -9,7 +9,7 @@ from test_hamming import joined
 
 from dedup_core.hamming.bands import SKETCH_BITS, cut, with_sketches, words_within
 from dedup_core.hamming.buckets import Room
-from dedup_core.hamming.kernels import count_meetings
+from dedup_core.hamming.kernels import count_candidates
 
 EVEN = np.full(64, 0.5)
 UNEVEN = np.random.default_rng(3).uniform(0.3, 0.99, 64)
@@ -17,8 +17,8 @@ FIXED = np.where(np.arange(64) % 3, 0.5, 1.0)  # every third bit is the same in 
 FEW = np.where(np.arange(64) < 4, 0.5, 1.0)  # nearly every bit is
 
 
-def meets(band, differing):
-    mask, radius, both, limit = map(int, band.meeting)
+def are_candidates(band, differing):
+    mask, radius, both, limit = map(int, band.condition)
     return (differing & mask).bit_count() <= radius and (differing & both).bit_count() <= limit
 
 
@@ -37,7 +37,7 @@ def test_radii_leave_no_way_past_every_band(max_distance, bands):
     agreement=st.sampled_from([EVEN, UNEVEN, FIXED, FEW]),
 )
 @settings(max_examples=400, deadline=None)
-def test_whatever_close_codes_differ_in_they_meet_in_a_band(data, max_distance, bands, widest, agreement):
+def test_whatever_close_codes_differ_in_they_are_candidates_of_a_band(data, max_distance, bands, widest, agreement):
     whole = cut(max_distance, min(bands, max_distance + 1), widest, agreement)
     sketched = with_sketches(whole, max_distance, agreement)
     chosen = data.draw(st.tuples(*[st.booleans()] * len(whole)))
@@ -49,7 +49,7 @@ def test_whatever_close_codes_differ_in_they_meet_in_a_band(data, max_distance, 
         flipped = data.draw(st.lists(st.sampled_from(bits), unique=True, max_size=left)) if bits and left else []
         differing |= sum(1 << bit for bit in flipped)
         left -= len(flipped)
-    assert any(meets(band, differing) for band in plan)
+    assert any(are_candidates(band, differing) for band in plan)
 
 
 def test_bands_share_no_bit_and_skip_constant_bits():
@@ -79,7 +79,7 @@ def test_shares_are_those_of_codes_with_independent_bits(agreement):
     bits = rng.random((2, 3000, 64)) < ones
     codes = (bits.astype(np.uint64) << np.arange(64, dtype=np.uint64)).sum(axis=2, dtype=np.uint64)
     for band in with_sketches(cut(20, 4, 12, agreement), 20, agreement):
-        near, passing = (count / 3000**2 for count in count_meetings(codes[0], codes[1], band.meeting))
+        near, passing = (count / 3000**2 for count in count_candidates(codes[0], codes[1], band.condition))
         assert near == pytest.approx(band.share, rel=0.15)
         assert passing == pytest.approx(band.passing, rel=0.25)
 
@@ -91,7 +91,7 @@ def test_a_band_without_a_telling_bit_after_it_compares_whole_codes(agreement):
     assert any(not band.sketch for band in plan)
     for band, sketched in zip(whole, plan, strict=True):
         if not sketched.sketch:
-            assert sketched.meeting.tolist() == band.meeting.tolist()
+            assert sketched.condition.tolist() == band.condition.tolist()
 
 
 def test_codes_with_few_telling_bits_are_paired_once():

@@ -82,8 +82,8 @@ def test_the_kernels_need_no_compiler():
     script = """
 import numpy as np
 import naive
-from dedup_core import hamming, hamming_plan, hamming_search
-from dedup_core.hamming_bands import SCAN, cut, with_sketches
+from dedup_core.hamming import join as hamming, plan as hamming_plan, search as hamming_search
+from dedup_core.hamming.bands import SCAN, cut, with_sketches
 from dedup_core.pairs import Pairs
 from test_hamming import triples
 random = np.random.default_rng(0)
@@ -95,7 +95,7 @@ for chosen in (None, SCAN, plan, with_sketches(plan, 3, even)):
     pairs = Pairs.concatenate(hamming._join_blocks(codes[:30], None, 3, 50, chosen), np.int16).sorted()
     assert triples(pairs) == naive.hamming_self_join(codes[:30], 3) and len(pairs)
 hamming_plan.SMALL_JOIN, hamming_plan.FEWEST_SAMPLED = 0, 4
-hamming_search.BUFFERED_HITS = 1  # numpy says if a pair is written past the buffer, which the compiled kernel would not
+hamming_search.BUFFERED_CANDIDATES = 1  # numpy says if a pair is written past the buffer, the compiled kernel would not
 for left, right in ((codes[:40], codes[40:]), (codes[60:], codes[:60])):
     pairs = hamming.cross_join(left, right, 64)
     assert triples(pairs) == naive.hamming_cross_join(left, right, 64) and len(pairs) == len(left) * len(right)

@@ -1,4 +1,4 @@
-"""An upper bound on the cosine similarity from a few numbers a vector, and the pairs that it can't rule out.
+"""An upper bound on the cosine similarity from a few numbers a vector, and the candidates that it leaves.
 
 Turn unit vectors onto orthonormal axes. With ``h`` the first k coordinates and ``t`` the length of all the others,
 the inequality of Cauchy and Schwarz gives ``x . y <= h . h' + t * t'``, which is itself one dot product of k + 1
@@ -20,7 +20,7 @@ HEADS = (11, 15, 23, 31, 39, 47, 63, 95)
 WIDTHS = tuple(STEP * steps - 1 for steps in (2, 3, 4))  # with the rest, whole STEPs: fast in `products`
 # What a pair costs in `products`, in units of one number of the coarse bound: once, and for each number.
 PAIR_COST, NUMBER_COST = 2000.0, 14.0
-# Keeps a rest's length above its true value, whatever was rounded while it was found as ``sqrt(1 - h . h)``.
+# Keeps a rest's length above its true value, whatever was rounded while it was computed as ``sqrt(1 - h . h)``.
 REST_MARGIN = 2.0**-36
 
 
@@ -29,7 +29,7 @@ class Basis:
     """Axes to turn vectors onto, and how many coordinates to keep. Fitted once, shared by all who compare sketches.
 
     A sketch is float32 (width + 2,): the first ``width`` coordinates, the length of the rest after them, and the
-    length of the rest after the first ``head``. The choice of a basis never changes what is found, only how fast.
+    length of the rest after the first ``head``. The choice of a basis never changes the pairs, only how fast they come.
 
     Attributes:
         axes: float64 (d, width), orthonormal columns or zeros, those of most energy first; None for the d as they are.
@@ -48,7 +48,7 @@ class Basis:
 
     @classmethod
     def fit(cls, sample: np.ndarray, min_similarity: float, max_width: int | None = None) -> Basis:
-        """Return the basis that should decide fastest which pairs reach the threshold.
+        """Return the basis that should tell fastest which pairs reach the threshold.
 
         Args:
             sample: float32 (n, d), a fair sample of the vectors; ``SAMPLE`` of them are enough.

@@ -51,10 +51,10 @@ def cells_of(vectors: np.ndarray, centres: np.ndarray, margin: float) -> tuple[n
     Returns:
         int64 rows and int64 cells, one entry a vector and cell, the rows ascending.
     """
-    found: list[tuple[np.ndarray, np.ndarray]] = [(np.empty(0, np.int64), np.empty(0, np.int64))]
+    parts: list[tuple[np.ndarray, np.ndarray]] = [(np.empty(0, np.int64), np.empty(0, np.int64))]
     for start in range(0, len(vectors), _ROWS):
         similarities = unit(np.ascontiguousarray(vectors[start : start + _ROWS])).astype(np.float32) @ centres.T
         rows, cells = np.nonzero(similarities >= similarities.max(axis=1, keepdims=True) - np.float32(margin))
-        found.append((rows + start, cells))
-    rows, cells = (np.concatenate(parts) for parts in zip(*found, strict=True))
+        parts.append((rows + start, cells))
+    rows, cells = (np.concatenate(part) for part in zip(*parts, strict=True))
     return rows, cells

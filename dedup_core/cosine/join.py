@@ -1,8 +1,8 @@
 """Every pair of vectors whose cosine similarity reaches a threshold, exactly.
 
-A float32 bound on a few coordinates proposes pairs, a float64 product of the whole vectors decides, always added in
-the same order: the pairs and their scores are the same to the last bit for any block size, number of threads, order
-of rows and number of vectors.
+A float32 bound on a few coordinates proposes candidates, a float64 product of the whole vectors verifies them, always
+added in the same order: the pairs and their scores are the same to the last bit for any block size, number of threads,
+order of rows and number of vectors.
 
     >>> import numpy as np
     >>> self_join(np.float32([[1, 0], [2, 0], [0, 3], [4, 3]]), min_similarity=0.8)
@@ -107,7 +107,7 @@ def cross_join_blocks(
 
 
 def verify(left: np.ndarray, right: np.ndarray, pairs: np.ndarray, min_similarity: float) -> Pairs:
-    """Return those of the candidate pairs that reach the threshold, in the order given: what decides.
+    """Return those of the candidate pairs that reach the threshold, in the order given.
 
     After `Basis.candidates` this is the whole search, for who keeps sketches in one place and vectors in another.
 
@@ -118,7 +118,7 @@ def verify(left: np.ndarray, right: np.ndarray, pairs: np.ndarray, min_similarit
         min_similarity: the least similarity, -1.0 to 1.0.
     """
     left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
-    return _decide(left, right, (squared_lengths(left), squared_lengths(right)), pairs, min_similarity)
+    return _verified(left, right, (squared_lengths(left), squared_lengths(right)), pairs, min_similarity)
 
 
 def check_threshold(min_similarity: float) -> None:
@@ -171,13 +171,13 @@ def _block(left: _Side, right: _Side, start: Start, basis: Basis, min_similarity
     """The pairs of one block, ordered; with ``upper`` only those with left < right."""
     top, first = start
     left, right = left.rows(top, BLOCK_ROWS), right.rows(first, BLOCK_COLUMNS)
-    pairs = basis.candidates(left.sketches, right.sketches, min_similarity, top - first if upper else None)
-    found = _decide(left.vectors, right.vectors, (left.squares, right.squares), pairs, min_similarity)
-    order = order_by_left(found.left, len(left.vectors))  # rights already ascend for each left
-    return Pairs(found.left[order] + top, found.right[order] + first, found.score[order])
+    candidates = basis.candidates(left.sketches, right.sketches, min_similarity, top - first if upper else None)
+    pairs = _verified(left.vectors, right.vectors, (left.squares, right.squares), candidates, min_similarity)
+    order = order_by_left(pairs.left, len(left.vectors))  # rights already ascend for each left
+    return Pairs(pairs.left[order] + top, pairs.right[order] + first, pairs.score[order])
 
 
-def _decide(
+def _verified(
     left: np.ndarray, right: np.ndarray, squares: tuple[np.ndarray, np.ndarray], pairs: np.ndarray, least: float
 ) -> Pairs:
     # One root over both: the similarity of a vector to itself is then 1.0 to the last bit.

@@ -1,6 +1,6 @@
-"""Compiled loops of the cosine search: propose pairs by a float32 bound, multiply them out in float64.
+"""Compiled loops of the cosine search: propose candidates by a float32 bound, multiply them out in float64.
 
-The sums of `dot` are added in one fixed order, whatever tile a pair is met in and whatever the processor: that is what
+The sums of `dot` are added in one fixed order, whatever tile a pair stands in and whatever the processor: that is what
 makes a score a property of its two vectors alone. The sums of `propose` need no such care.
 """
 
@@ -11,7 +11,7 @@ import numpy as np
 from dedup_core.cosine.tile import LANES, STEP, TILE_COLUMNS, TILE_ROWS, dot_steps, tile_reaches
 from dedup_core.jit.compiled import compiled
 
-ROWS = 8 * TILE_ROWS  # rows that meet a strip of columns while it is in the first-level cache
+ROWS = 8 * TILE_ROWS  # rows that are compared with a strip of columns while it is in the first-level cache
 
 
 @compiled
@@ -67,14 +67,14 @@ def orthonormalise(rows: np.ndarray) -> None:
 
 
 @compiled
-def keep_marked(masks: np.ndarray, corner: tuple[int, int], wanted: tuple[int, int, int], found: np.ndarray) -> int:
-    """Write the pairs that `tile_reaches` marked, where they are wanted, into ``found`` (2, room); return how many.
+def keep_marked(masks: np.ndarray, corner: tuple[int, int], wanted: tuple[int, int, int], pairs: np.ndarray) -> int:
+    """Write the pairs that `tile_reaches` marked, where they are wanted, into ``pairs`` (2, room); return how many.
 
     Args:
         masks: uint8 (TILE_ROWS * 2,).
         corner: the tile's first row and first column.
         wanted: (rows, columns, diagonal) as in `propose`.
-        found: int32 (2, room), written from its start.
+        pairs: int32 (2, room), written from its start.
     """
     count = 0
     for at in range(len(masks)):
@@ -83,8 +83,8 @@ def keep_marked(masks: np.ndarray, corner: tuple[int, int], wanted: tuple[int, i
         j = corner[1] + at % 2 * LANES
         while mask:
             if mask & 1 and i < wanted[0] and j < wanted[1] and j - i > wanted[2]:
-                found[0, count] = i
-                found[1, count] = j
+                pairs[0, count] = i
+                pairs[1, count] = j
                 count += 1
             mask >>= 1
             j += 1
@@ -93,7 +93,7 @@ def keep_marked(masks: np.ndarray, corner: tuple[int, int], wanted: tuple[int, i
 
 @compiled
 def propose(left: np.ndarray, strips: np.ndarray, wanted: tuple[int, int, int], threshold: float) -> np.ndarray:
-    """Return the pairs of rows whose products reach the threshold, as int32 (2, p).
+    """Return the candidates, pairs of rows whose products reach the threshold, as int32 (2, p).
 
     For any left row the right rows ascend; the left rows don't.
 
@@ -105,20 +105,20 @@ def propose(left: np.ndarray, strips: np.ndarray, wanted: tuple[int, int, int], 
         threshold: the least product to report, a float32.
     """
     masks = np.empty(2 * TILE_ROWS, np.uint8)
-    found, total = np.empty((2, ROWS * TILE_COLUMNS), np.int32), 0
+    pairs, total = np.empty((2, ROWS * TILE_COLUMNS), np.int32), 0
     for top in range(0, len(left), ROWS):
         for strip in range(len(strips)):
             start = strip * TILE_COLUMNS
             if start + TILE_COLUMNS - 1 - top <= wanted[2]:
                 continue  # none of these pairs is wanted
-            if total + ROWS * TILE_COLUMNS > found.shape[1]:
-                larger = np.empty((2, 2 * found.shape[1]), np.int32)
-                larger[:, :total] = found[:, :total]
-                found = larger
+            if total + ROWS * TILE_COLUMNS > pairs.shape[1]:
+                larger = np.empty((2, 2 * pairs.shape[1]), np.int32)
+                larger[:, :total] = pairs[:, :total]
+                pairs = larger
             for i in range(top, min(top + ROWS, len(left)), TILE_ROWS):
                 if tile_reaches(left[i : i + TILE_ROWS], strips[strip], threshold, masks):
-                    total += keep_marked(masks, (i, start), wanted, found[:, total:])
-    return found[:, :total].copy()
+                    total += keep_marked(masks, (i, start), wanted, pairs[:, total:])
+    return pairs[:, :total].copy()
 
 
 @compiled

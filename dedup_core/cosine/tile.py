@@ -124,12 +124,12 @@ def _vector_tile(_typing_context: Any, rows: Any, strip: Any, threshold: Any, ma
                 number = _in_every_lane(builder, builder.load(builder.gep(left, [place])))
                 for half in (0, 1):
                     _add_product(builder, totals[2 * row + half], number, halves[half])
-        least, found = _in_every_lane(builder, arguments[2]), byte(0)
+        least, any_reaches = _in_every_lane(builder, arguments[2]), byte(0)
         for at, total in enumerate(totals):
             mask = builder.bitcast(builder.fcmp_ordered(">=", builder.load(total), least), byte)
             builder.store(mask, builder.gep(out, [size(at)]))
-            found = builder.or_(found, mask)
-        return builder.icmp_unsigned("!=", found, byte(0))
+            any_reaches = builder.or_(any_reaches, mask)
+        return builder.icmp_unsigned("!=", any_reaches, byte(0))
 
     return types.boolean(rows, strip, threshold, masks), generate
 

@@ -34,7 +34,7 @@ class Band:
         bits: positions in the code, 0 being the lowest bit.
         radius: the largest difference within the band.
         sketch: positions of the bits that are compared first, at most 32; none for the whole code.
-        limit: the largest difference in bits and sketch together. A pair that has more of it meets in another band.
+        limit: the largest difference in bits and sketch together. A pair with more is a candidate of another band.
         share: the share of pairs to be compared, were the bits independent of each other.
         passing: the share of pairs that the sketch can't tell apart either.
     """
@@ -47,8 +47,8 @@ class Band:
     passing: float = 1.0
 
     @property
-    def meeting(self) -> np.ndarray:
-        """What two codes must fulfil to meet here, as uint64 (4,): mask, radius, and mask and limit with the sketch."""
+    def condition(self) -> np.ndarray:
+        """What makes two codes candidates here, as uint64 (4,): mask and radius, and mask and limit with the sketch."""
         both = _word((*self.bits, *self.sketch)) if self.sketch else ALL_BITS
         return np.array([_word(self.bits), self.radius, both, self.limit], np.uint64)
 
@@ -61,8 +61,8 @@ class Band:
         return self.limit - differing if self.sketch else max_distance
 
 
-Plan = tuple[Band, ...]
-SCAN: Plan = ()
+Bands = tuple[Band, ...]
+SCAN: Bands = ()
 """No band at all: compare all pairs."""
 
 
@@ -72,7 +72,7 @@ def words_within(width: int, radius: int) -> np.ndarray:
     return np.array([_word(bits) for bits in chosen], np.uint64)
 
 
-def cut(max_distance: int, bands: int, widest: int, agreement: np.ndarray) -> Plan:
+def cut(max_distance: int, bands: int, widest: int, agreement: np.ndarray) -> Bands:
     """Return bands for a distance, without sketches.
 
     Args:
@@ -85,7 +85,7 @@ def cut(max_distance: int, bands: int, widest: int, agreement: np.ndarray) -> Pl
     return _deal_bits([base] * wider + [base - 1] * (bands - wider), widest, agreement)
 
 
-def _deal_bits(radii: list[int], widest: int, agreement: np.ndarray) -> Plan:
+def _deal_bits(radii: list[int], widest: int, agreement: np.ndarray) -> Bands:
     """Give out the bits, the most telling first, each to the band that so far lets the most pairs through."""
     differing = [np.eye(1, radius + 1)[0] for radius in radii]
     shares = [1.0] * len(radii)
@@ -103,7 +103,7 @@ def _deal_bits(radii: list[int], widest: int, agreement: np.ndarray) -> Plan:
     )
 
 
-def with_sketches(plan: Plan, max_distance: int, agreement: np.ndarray) -> Plan:
+def with_sketches(plan: Bands, max_distance: int, agreement: np.ndarray) -> Bands:
     """Return the bands of `cut`, each with the sketch that lets the fewest pairs pass, were bits independent."""
     return tuple(
         min(_sketches(plan[k:] + plan[:k], max_distance, agreement), key=lambda band: band.passing)
@@ -111,7 +111,7 @@ def with_sketches(plan: Plan, max_distance: int, agreement: np.ndarray) -> Plan:
     )
 
 
-def _sketches(circle: Plan, max_distance: int, agreement: np.ndarray) -> Iterator[Band]:
+def _sketches(circle: Bands, max_distance: int, agreement: np.ndarray) -> Iterator[Band]:
     """Yield the first band with each sketch that may be its best: of the next band, of the next two, and so on."""
     band, *following = circle
     near = share_differing(agreement[list(band.bits)], band.radius)

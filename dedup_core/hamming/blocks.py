@@ -14,7 +14,7 @@ ZERO, ONE = np.uint64(0), np.uint64(1)
 VECTOR_ROWS = np.uint64(ROWS)  # compared before the answer is looked at
 
 
-class Found(NamedTuple):
+class PairBuffer(NamedTuple):
     """A buffer of pairs.
 
     Attributes:
@@ -30,7 +30,7 @@ class Found(NamedTuple):
     filled: np.ndarray
 
     @classmethod
-    def empty(cls, size: int, dtype: type[np.unsignedinteger] | type[np.signedinteger]) -> Found:
+    def empty(cls, size: int, dtype: type[np.unsignedinteger] | type[np.signedinteger]) -> PairBuffer:
         """Return an empty buffer for so many pairs."""
         return cls(np.empty(size, dtype), np.empty(size, dtype), np.empty(size, np.int16), np.zeros(1, np.uint64))
 
@@ -43,7 +43,9 @@ class Groups(NamedTuple):
 
 
 @compiled
-def expand(pairs: Found, sides: tuple[Groups, Groups], triangle: bool, out: Found, cursor: np.ndarray) -> bool:
+def expand(
+    pairs: PairBuffer, sides: tuple[Groups, Groups], triangle: bool, out: PairBuffer, cursor: np.ndarray
+) -> bool:
     """Append to ``out`` every pair of positions that hold a pair of codes.
 
     Args:
@@ -81,7 +83,7 @@ def expand(pairs: Found, sides: tuple[Groups, Groups], triangle: bool, out: Foun
 
 @compiled
 def scan(
-    sides: tuple[np.ndarray, np.ndarray], triangle: bool, limit: np.uint64, out: Found, cursor: np.ndarray
+    sides: tuple[np.ndarray, np.ndarray], triangle: bool, limit: np.uint64, out: PairBuffer, cursor: np.ndarray
 ) -> bool:
     """Append to ``out`` every close pair of positions, by (left, right).
 
@@ -116,7 +118,7 @@ def scan(
     return True
 
 
-def scanned(left: np.ndarray, right: np.ndarray | None, max_distance: int, out: Found) -> Iterator[Found]:
+def scanned(left: np.ndarray, right: np.ndarray | None, max_distance: int, out: PairBuffer) -> Iterator[PairBuffer]:
     """Fill ``out`` again and again with the close pairs of positions, by (left, right), and yield it each time.
 
     Args:

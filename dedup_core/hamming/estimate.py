@@ -44,13 +44,13 @@ def partners(sample: np.ndarray, codes: np.ndarray, images: np.ndarray, max_dist
         >>> partners(np.array([0], np.uint64), np.array([0, 1, 2, 7], np.uint64), np.array([9, 1, 5, 1]), 3).tolist()
         [[[0.0, 2.0, 0.0, 1.0]], [[0.0, 6.0, 0.0, 1.0]]]
     """
-    found = np.zeros((2, len(sample) * (max_distance + 1)))
+    counts = np.zeros((2, len(sample) * (max_distance + 1)))
     for block in cross_join_blocks(sample, codes, max_distance):
         others = block.score > 0  # of distinct codes only a code itself is at distance 0
         place = block.left[others] * (max_distance + 1) + block.score[others]
-        for counted, weight in zip(found, (None, images[block.right[others]]), strict=True):
-            counted += np.bincount(place, weight, found.shape[1])
-    return found.reshape(2, len(sample), max_distance + 1)
+        for counted, weight in zip(counts, (None, images[block.right[others]]), strict=True):
+            counted += np.bincount(place, weight, counts.shape[1])
+    return counts.reshape(2, len(sample), max_distance + 1)
 
 
 def estimate_pairs(of_each: np.ndarray, population: int, least: float = 1.0) -> PairEstimate:

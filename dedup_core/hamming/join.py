@@ -12,8 +12,8 @@ from numbers import Integral
 
 import numpy as np
 
-from dedup_core.hamming.bands import CODE_BITS, Plan
-from dedup_core.hamming.blocks import Found, Groups, expand, scanned
+from dedup_core.hamming.bands import CODE_BITS, Bands
+from dedup_core.hamming.blocks import Groups, PairBuffer, expand, scanned
 from dedup_core.hamming.plan import is_small
 from dedup_core.hamming.search import distinct_pairs
 from dedup_core.jit.radix_sort import radix_sort
@@ -113,8 +113,8 @@ def cross_join_blocks(
 def _as_codes(values: np.ndarray, name: str) -> np.ndarray:
     """Return the values as uint64, or say what is wrong with them."""
     if not isinstance(values, np.ndarray) or values.dtype not in (np.uint64, np.int64):
-        found = f"dtype {values.dtype}" if isinstance(values, np.ndarray) else type(values).__name__
-        raise TypeError(f"{name} must be a numpy array of 64-bit integers (uint64 or int64), not {found}")
+        given = f"dtype {values.dtype}" if isinstance(values, np.ndarray) else type(values).__name__
+        raise TypeError(f"{name} must be a numpy array of 64-bit integers (uint64 or int64), not {given}")
     if values.ndim != 1:
         raise ValueError(f"{name} must have one dimension, not shape {values.shape}")
     if len(values) > MOST_CODES:
@@ -133,18 +133,18 @@ def _checked(value: int, name: str, least: int, most: int) -> int:
 
 
 def _join_blocks(
-    left: np.ndarray, right: np.ndarray | None, max_distance: int, block_pairs: int, plan: Plan | None = None
+    left: np.ndarray, right: np.ndarray | None, max_distance: int, block_pairs: int, plan: Bands | None = None
 ) -> Iterator[Pairs]:
     """Check block_pairs at once, then return the iterator: a generator would wait for the first block to complain."""
     return _spread(left, right, max_distance, _checked(block_pairs, "block_pairs", 1, 1 << 40), plan)
 
 
 def _spread(
-    left: np.ndarray, right: np.ndarray | None, max_distance: int, block_pairs: int, plan: Plan | None
+    left: np.ndarray, right: np.ndarray | None, max_distance: int, block_pairs: int, plan: Bands | None
 ) -> Iterator[Pairs]:
     """Yield pairs of positions, a block at a time."""
     compared = len(left) * len(left if right is None else right)
-    block = Found.empty(min(block_pairs, compared, LARGEST_BLOCK), np.int64)
+    block = PairBuffer.empty(min(block_pairs, compared, LARGEST_BLOCK), np.int64)
     if plan is None and is_small(compared):
         filled = scanned(left, right, max_distance, block)  # any preparation would take longer
     else:
@@ -155,15 +155,15 @@ def _spread(
 
 
 def _join_distinct(
-    left: np.ndarray, right: np.ndarray | None, max_distance: int, block: Found, plan: Plan | None
-) -> Iterator[Found]:
+    left: np.ndarray, right: np.ndarray | None, max_distance: int, block: PairBuffer, plan: Bands | None
+) -> Iterator[PairBuffer]:
     """Fill the block again and again: search the distinct codes, expand their pairs over all positions of each."""
     left_codes, left_groups = _distinct(left)
     right_codes, right_groups = (None, left_groups) if right is None else _distinct(right)
     repeated = [_repeated(left_groups)] if right is None else []
-    for found in chain(repeated, distinct_pairs(left_codes, right_codes, max_distance, plan)):
+    for pairs in chain(repeated, distinct_pairs(left_codes, right_codes, max_distance, plan)):
         cursor = np.zeros(3, np.uint64)
-        while not expand(found, (left_groups, right_groups), right is None, block, cursor):
+        while not expand(pairs, (left_groups, right_groups), right is None, block, cursor):
             yield block
     yield block
 
@@ -177,13 +177,13 @@ def _distinct(codes: np.ndarray) -> tuple[np.ndarray, Groups]:
     return ordered[starts[:-1]], Groups(members, starts.view(np.uint64))
 
 
-def _repeated(groups: Groups) -> Found:
+def _repeated(groups: Groups) -> PairBuffer:
     """Return each code that occurs more than once as a pair with itself."""
     ids = np.flatnonzero(np.diff(groups.starts.view(np.int64)) > 1).astype(np.uint32)
-    return Found(ids, ids, np.zeros(len(ids), np.int16), np.array([len(ids)], np.uint64))
+    return PairBuffer(ids, ids, np.zeros(len(ids), np.int16), np.array([len(ids)], np.uint64))
 
 
-def _take(block: Found) -> Pairs:
+def _take(block: PairBuffer) -> Pairs:
     """Return the filled part of a buffer as a copy, and mark the buffer empty."""
     count = int(block.filled[0])
     block.filled[0] = 0

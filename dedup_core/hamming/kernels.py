@@ -1,4 +1,4 @@
-"""The compiled loops of the banded Hamming join: compare buckets, then decide which pairs are wanted.
+"""The compiled loops of the banded Hamming join: neighbouring buckets propose candidates, whole codes verify them.
 
 Indices are uint64: for signed ones numba tests for a negative index at every access, which also keeps
 LLVM from vectorising the loop.
@@ -10,25 +10,25 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup_core.hamming.blocks import ONE, VECTOR_ROWS, ZERO, Found
+from dedup_core.hamming.blocks import ONE, VECTOR_ROWS, ZERO, PairBuffer
 from dedup_core.hamming.buckets import Buckets
 from dedup_core.hamming.popcount import ROWS, VECTOR_BYTES, columns_within, lowest_bit, popcount, rows_within
 from dedup_core.jit.compiled import compiled
 
-HIT_PAIRS = ROWS * VECTOR_BYTES // 4  # the most pairs in a hit: a vector holds sixteen sketches
+CANDIDATE_PAIRS = ROWS * VECTOR_BYTES // 4  # the most pairs in a candidate: a vector holds sixteen sketches
 
 
-class Sweep(NamedTuple):
-    """What to compare with what: every bucket b with bucket ``b ^ high_mask ^ low_mask``, for each low mask.
+class Neighbours(NamedTuple):
+    """Which buckets to compare: every bucket b with bucket ``b ^ high_mask ^ low_mask``, for each low mask.
 
     Attributes:
         high_mask: uint64, the differing bits above ``low_bits``.
         low_masks: uint64 (k,), the differing bits below.
-        low_bits: uint64. The ``2**low_bits`` buckets that share their higher bits are swept together, for the cache.
+        low_bits: uint64. The ``2**low_bits`` buckets that share their higher bits are compared together, for the cache.
         triangle: whether left and right are the same codes, so that each pair is wanted once.
         max_distance: uint64, the largest distance to report.
         limits: uint64 (k,), for each low mask: the largest distance of what is compared first.
-        earlier: uint64 (bands, 4), `Band.meeting` of the bands swept before: what meets there is known already.
+        earlier: uint64 (bands, 4), `Band.condition` of the bands before: their candidates are known already.
     """
 
     high_mask: np.uint64
@@ -41,32 +41,33 @@ class Sweep(NamedTuple):
 
 
 @compiled
-def compare_neighbours(left: Buckets, right: Buckets, sweep: Sweep, hits: np.ndarray, cursor: np.ndarray) -> int:
-    """Compare neighbouring buckets, and note which columns may be near some of a few rows.
+def propose(left: Buckets, right: Buckets, neighbours: Neighbours, candidates: np.ndarray, cursor: np.ndarray) -> int:
+    """Compare neighbouring buckets, and note as a candidate which columns may be near some of a few rows.
 
     Args:
         left: buckets whose codes are the rows.
         right: buckets whose codes are the columns; the same object in a self-join.
-        sweep: what to compare.
-        hits: uint32 (size, 5), receives first and end of the rows, the first column, which columns are near (bits), and
-            within which distance of what is compared first.
+        neighbours: which buckets to compare.
+        candidates: uint32 (size, 5), receives first and end of the rows, the first column, which columns are near
+            (bits), and within which distance of what is compared first.
         cursor: uint64 (4,), zeros at first: where to go on.
 
     Returns:
-        The number of hits. As many as fit: call again, for there may be more.
+        The number of candidates. As many as fit: call again, for there may be more.
     """
     count, lanes = ZERO, np.uint64(VECTOR_BYTES // right.compared.itemsize)
     first_bucket, first_mask, first_row, first_column = cursor
     for bucket in range(first_bucket, np.uint64(len(left.starts) - 1)):
         top, bottom = np.uint64(left.starts[bucket]), np.uint64(left.starts[bucket + ONE])
-        # What stands before the bucket meets it from there.
-        is_behind = sweep.triangle and (bucket ^ sweep.high_mask) >> sweep.low_bits < bucket >> sweep.low_bits
-        masks = ZERO if top == bottom or is_behind else np.uint64(len(sweep.low_masks))
+        # What stands before the bucket is compared with it from there.
+        opposite = bucket ^ neighbours.high_mask
+        is_behind = neighbours.triangle and opposite >> neighbours.low_bits < bucket >> neighbours.low_bits
+        masks = ZERO if top == bottom or is_behind else np.uint64(len(neighbours.low_masks))
         for mask in range(first_mask, masks):
-            neighbour, limit = bucket ^ sweep.high_mask ^ sweep.low_masks[mask], sweep.limits[mask]
-            if sweep.triangle and neighbour < bucket:
+            neighbour, limit = opposite ^ neighbours.low_masks[mask], neighbours.limits[mask]
+            if neighbours.triangle and neighbour < bucket:
                 continue
-            same = sweep.triangle and neighbour == bucket
+            same = neighbours.triangle and neighbour == bucket
             begin, end = np.uint64(right.starts[neighbour]), np.uint64(right.starts[neighbour + ONE])
             # Loops by "while" from here on: stepping through a range costs a division at the start of each.
             i = top + first_row
@@ -74,14 +75,14 @@ def compare_neighbours(left: Buckets, right: Buckets, sweep: Sweep, hits: np.nda
                 stop, start = min(i + VECTOR_ROWS, bottom), (i + ONE if same else begin)
                 j = start + first_column
                 while j < end:
-                    if count == np.uint64(len(hits)):
+                    if count == np.uint64(len(candidates)):
                         cursor[:] = bucket, mask, i - top, j - start
                         return np.int64(count)
                     near = columns_within(left.compared, (i, stop), right.compared, j, limit)
                     near &= (ONE << min(end - j, lanes)) - ONE
-                    # Written always and counted if near: a branch here would be mispredicted at most hits.
-                    hits[count, 0], hits[count, 1], hits[count, 2] = i, stop, j
-                    hits[count, 3], hits[count, 4] = near, limit
+                    # Written always and counted if near: a branch here would be mispredicted for most of them.
+                    candidates[count, 0], candidates[count, 1], candidates[count, 2] = i, stop, j
+                    candidates[count, 3], candidates[count, 4] = near, limit
                     count += np.uint64(near != ZERO)
                     j += lanes
                 first_column = ZERO
@@ -93,43 +94,43 @@ def compare_neighbours(left: Buckets, right: Buckets, sweep: Sweep, hits: np.nda
 
 
 @compiled
-def decide(left: Buckets, right: Buckets, hits: np.ndarray, sweep: Sweep, found: Found) -> None:
-    """Fill ``found`` with the pairs among the hits that meet in no earlier band: at most ``HIT_PAIRS`` a hit.
+def verify(left: Buckets, right: Buckets, candidates: np.ndarray, neighbours: Neighbours, pairs: PairBuffer) -> None:
+    """Fill ``pairs`` with those within the distance that no earlier band had: at most ``CANDIDATE_PAIRS`` a candidate.
 
     Three passes, each over all that the one before left: so the many codes that are read from all over the memory are
-    read at a time, not each after a decision about the one before.
+    read at a time, not each after a branch on the one before.
     """
-    passing = _list_passing(left, right, hits, sweep.triangle, found)
+    passing = _list_passing(left, right, candidates, neighbours.triangle, pairs)
     near = ZERO
     for n in range(passing):
-        i, k = np.uint64(found.left[n]), np.uint64(found.right[n])
+        i, k = np.uint64(pairs.left[n]), np.uint64(pairs.right[n])
         distance = popcount(left.codes[i] ^ right.codes[k])
         # As above: written always, counted if near.
-        found.left[near], found.right[near], found.score[near] = i, k, distance
-        near += np.uint64(np.uint64(distance) <= sweep.max_distance)
+        pairs.left[near], pairs.right[near], pairs.score[near] = i, k, distance
+        near += np.uint64(np.uint64(distance) <= neighbours.max_distance)
     count = ZERO
     for n in range(near):
-        i, k = np.uint64(found.left[n]), np.uint64(found.right[n])
-        found.left[count], found.right[count], found.score[count] = left.ids[i], right.ids[k], found.score[n]
-        count += np.uint64(not _known(left.codes[i] ^ right.codes[k], sweep.earlier))
-    found.filled[0] = count
+        i, k = np.uint64(pairs.left[n]), np.uint64(pairs.right[n])
+        pairs.left[count], pairs.right[count], pairs.score[count] = left.ids[i], right.ids[k], pairs.score[n]
+        count += np.uint64(not _known(left.codes[i] ^ right.codes[k], neighbours.earlier))
+    pairs.filled[0] = count
 
 
 @compiled
-def _list_passing(left: Buckets, right: Buckets, hits: np.ndarray, triangle: bool, found: Found) -> int:
-    """Put into ``found`` the row and the column of each pair near in what is compared first; return how many."""
+def _list_passing(left: Buckets, right: Buckets, candidates: np.ndarray, triangle: bool, pairs: PairBuffer) -> int:
+    """Put into ``pairs`` the row and the column of each pair near in what is compared first; return how many."""
     count = ZERO
-    for hit in range(np.uint64(len(hits))):
-        first, stop, limit = np.uint64(hits[hit, 0]), np.uint64(hits[hit, 1]), np.uint64(hits[hit, 4])
-        columns = np.uint64(hits[hit, 3])
+    for at in range(np.uint64(len(candidates))):
+        first, stop, limit = np.uint64(candidates[at, 0]), np.uint64(candidates[at, 1]), np.uint64(candidates[at, 4])
+        columns = np.uint64(candidates[at, 3])
         while columns:
-            k = np.uint64(hits[hit, 2]) + lowest_bit(columns)
+            k = np.uint64(candidates[at, 2]) + lowest_bit(columns)
             columns &= columns - ONE
             # In a self-join the neighbour never stands before the bucket, so this leaves each pair once.
             end = min(stop, k) if triangle else stop
             rows = rows_within(left.compared, first, right.compared[k], limit) & ((ONE << (end - first)) - ONE)
             while rows:
-                found.left[count], found.right[count] = first + lowest_bit(rows), k
+                pairs.left[count], pairs.right[count] = first + lowest_bit(rows), k
                 rows &= rows - ONE
                 count += ONE
     return count
@@ -137,31 +138,32 @@ def _list_passing(left: Buckets, right: Buckets, hits: np.ndarray, triangle: boo
 
 @compiled
 def _known(differing: int, earlier: np.ndarray) -> bool:
-    """Say whether two codes that differ in these bits met in a band swept before."""
+    """Say whether two codes that differ in these bits were candidates of an earlier band."""
     for band in range(np.uint64(len(earlier))):  # noqa: SIM110 - numba has no any() of a generator
-        if _meet(differing, earlier[band]):
+        if _are_candidates(differing, earlier[band]):
             return True
     return False
 
 
 @compiled
-def _meet(differing: int, meeting: np.ndarray) -> bool:
+def _are_candidates(differing: int, condition: np.ndarray) -> bool:
     """Say whether two codes that differ in these bits are near in a band, and in what is compared first."""
-    return _near(differing, meeting[:2]) and _near(differing, meeting[2:])
+    return _near(differing, condition[:2]) and _near(differing, condition[2:])
 
 
 @compiled
-def _near(differing: int, condition: np.ndarray) -> bool:
-    return np.uint64(popcount(differing & condition[0])) <= condition[1]
+def _near(differing: int, masked: np.ndarray) -> bool:
+    """Say whether at most ``masked[1]`` of the bits in the mask ``masked[0]`` differ."""
+    return np.uint64(popcount(differing & masked[0])) <= masked[1]
 
 
 @compiled
-def count_meetings(left: np.ndarray, right: np.ndarray, meeting: np.ndarray) -> tuple[int, int]:
-    """Return how many pairs (one code of either side) are near in a band, and how many of them meet there."""
-    near, meet = 0, 0
+def count_candidates(left: np.ndarray, right: np.ndarray, condition: np.ndarray) -> tuple[int, int]:
+    """Return how many pairs (one code of either side) are near in a band, and how many of them are candidates there."""
+    near, candidates = 0, 0
     for code in left:
         for other in right:
-            if _near(code ^ other, meeting[:2]):
+            if _near(code ^ other, condition[:2]):
                 near += 1
-                meet += _near(code ^ other, meeting[2:])
-    return near, meet
+                candidates += _near(code ^ other, condition[2:])
+    return near, candidates

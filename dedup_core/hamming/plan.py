@@ -10,8 +10,8 @@ from operator import itemgetter
 
 import numpy as np
 
-from dedup_core.hamming.bands import ALL_BITS, CODE_BITS, SCAN, Band, Plan, cut, share_differing, with_sketches
-from dedup_core.hamming.kernels import count_meetings
+from dedup_core.hamming.bands import ALL_BITS, CODE_BITS, SCAN, Band, Bands, cut, share_differing, with_sketches
+from dedup_core.hamming.kernels import count_candidates
 
 # Nanoseconds, fitted to joins of 50,000 to 3 million codes on one core with AVX-512. Only their ratios matter.
 SORT_CODE = 15.0
@@ -20,8 +20,8 @@ SCAN_PAIR = 0.09  # compare two codes without any band
 SCAN_WANTED = 8.0  # note a wanted pair there
 COMPARE_CODES = 0.066  # a pair of them
 COMPARE_SKETCHES = 0.037
-PASS_PAIR = 18.0  # look at the codes of a pair that its sketches let pass
-DECIDE_PAIR = 20.0  # for a wanted pair, whether an earlier band had it
+VERIFY_PAIR = 18.0  # look at the codes of a pair that its sketches let pass
+KNOWN_PAIR = 20.0  # look whether an earlier band had a wanted pair
 
 SMALL_JOIN = 400_000_000
 MOST_BANDS = 8
@@ -34,7 +34,7 @@ def is_small(compared: int) -> bool:
     return compared <= SMALL_JOIN
 
 
-def choose_plan(left: np.ndarray, right: np.ndarray | None, max_distance: int) -> Plan:
+def choose_plan(left: np.ndarray, right: np.ndarray | None, max_distance: int) -> Bands:
     """Return the plan that the cost model expects to be the fastest.
 
     Args:
@@ -61,7 +61,7 @@ def choose_plan(left: np.ndarray, right: np.ndarray | None, max_distance: int) -
     return best
 
 
-def _plans(max_distance: int, widest: int, agreement: np.ndarray) -> Iterator[Plan]:
+def _plans(max_distance: int, widest: int, agreement: np.ndarray) -> Iterator[Bands]:
     """Yield plans of every number of bands, with bands of various widths; first, one bucket that holds everything."""
     yield (Band((), max_distance),)
     for bands in range(1, min(max_distance + 1, MOST_BANDS) + 1):
@@ -102,7 +102,7 @@ class _Workload:
         agreement = ones[0] * ones[1] + (1 - ones[0]) * (1 - ones[1])
         return cls((a, b), (len(left), len(other)), 0.5 if right is None else 1.0, max_distance, agreement)
 
-    def least_cost(self, plan: Plan) -> float:
+    def least_cost(self, plan: Bands) -> float:
         """Return what a plan takes if bits are independent and sketches tell all pairs apart."""
         least = min(COMPARE_CODES, COMPARE_SKETCHES)
         return sum(self._visit_cost(band) + self._pairs(band.share) * least for band in plan)
@@ -111,19 +111,19 @@ class _Workload:
         """Return what comparing all pairs takes: more for a pair than inside bands, less for one that is wanted."""
         return self._pairs(1.0) * SCAN_PAIR + self._wanted * SCAN_WANTED
 
-    def cost_if_independent(self, plan: Plan, sketched: Plan) -> float:
+    def cost_if_independent(self, plan: Bands, sketched: Bands) -> float:
         """Return what a plan takes if bits are independent and each band compares first what suits it best."""
         pairs = zip(plan, sketched, strict=True)
         return sum(min(self._cost(band, band.share, band.passing) for band in pair) for pair in pairs)
 
-    def fitted(self, plan: Plan, sketched: Plan) -> tuple[Plan, float]:
+    def fitted(self, plan: Bands, sketched: Bands) -> tuple[Bands, float]:
         """Return the plan with those of the sketches that suit codes like the sampled ones, and what it takes then."""
         bands, costs = zip(*map(self._fitted, plan, sketched), strict=True)
-        # Each band meets most of the wanted pairs again, and drops those it knows: dear where there are many.
-        return bands, sum(costs) + len(bands) * self._wanted * DECIDE_PAIR
+        # Each band proposes most of the wanted pairs again, and drops those it knows: dear where there are many.
+        return bands, sum(costs) + len(bands) * self._wanted * KNOWN_PAIR
 
     def _fitted(self, whole: Band, sketched: Band) -> tuple[Band, float]:
-        counts = count_meetings(*self.sampled, sketched.meeting)
+        counts = count_candidates(*self.sampled, sketched.condition)
         near, passing = map(self._believed, counts, (sketched.share, sketched.passing))
         return min(((band, self._cost(band, near, passing)) for band in (whole, sketched)), key=itemgetter(1))
 
@@ -131,7 +131,7 @@ class _Workload:
         """Return what a band takes, by the shares of pairs that are near in it and that its sketches let pass."""
         if not band.sketch:
             return self._visit_cost(band) + self._pairs(near) * COMPARE_CODES
-        return self._visit_cost(band) + self._pairs(near) * COMPARE_SKETCHES + self._pairs(passing) * PASS_PAIR
+        return self._visit_cost(band) + self._pairs(near) * COMPARE_SKETCHES + self._pairs(passing) * VERIFY_PAIR
 
     def _visit_cost(self, band: Band) -> float:
         """Return what it takes to sort the codes and to visit the buckets, whatever is in them."""
@@ -144,13 +144,13 @@ class _Workload:
 
     def _believed(self, count: int, independent: float) -> float:
         """Return the share that a count of sampled pairs shows, or that of independent bits where it may be chance."""
-        pairs, found = len(self.sampled[0]) * len(self.sampled[1]) - self._drawn_twice, count - self._drawn_twice
+        pairs, near = len(self.sampled[0]) * len(self.sampled[1]) - self._drawn_twice, count - self._drawn_twice
         expected = independent * pairs
-        return found / pairs if found > expected + 4 * math.sqrt(expected) + 4 else independent
+        return near / pairs if near > expected + 4 * math.sqrt(expected) + 4 else independent
 
     @cached_property
     def _drawn_twice(self) -> int:
-        """How many codes were drawn on both sides: they meet themselves, which says nothing about other pairs."""
+        """How many codes were drawn on both sides: each is near itself, which says nothing about other pairs."""
         return len(np.intersect1d(*self.sampled))
 
     @cached_property
@@ -158,4 +158,4 @@ class _Workload:
         """How many pairs the join is expected to report."""
         within = np.array([ALL_BITS, self.max_distance, ALL_BITS, CODE_BITS], np.uint64)
         by_chance = float(share_differing(self.agreement, self.max_distance).sum())
-        return self._pairs(self._believed(count_meetings(*self.sampled, within)[0], by_chance))
+        return self._pairs(self._believed(count_candidates(*self.sampled, within)[0], by_chance))

@@ -1,4 +1,4 @@
-"""Search distinct codes band by band. A pair is reported in the first band where it meets: nothing is removed after."""
+"""Search distinct codes band by band. The first band that proposes a pair reports it: nothing is removed after."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dedup_core.hamming.bands import Band, Plan, words_within
-from dedup_core.hamming.blocks import Found, scanned
+from dedup_core.hamming.bands import Band, Bands, words_within
+from dedup_core.hamming.blocks import PairBuffer, scanned
 from dedup_core.hamming.buckets import Buckets, Room
-from dedup_core.hamming.kernels import HIT_PAIRS, Sweep, compare_neighbours, decide
+from dedup_core.hamming.kernels import CANDIDATE_PAIRS, Neighbours, propose, verify
 from dedup_core.hamming.plan import choose_plan
 
 BUFFERED_PAIRS = 1 << 16
-BUFFERED_HITS = 1 << 12  # places where what is compared first is close, held before their pairs are decided
-CACHED_CODES = 4096  # buckets are swept in groups of about so many codes: two groups stay in the nearest caches
+BUFFERED_CANDIDATES = 1 << 12  # places where what is compared first is close, held before their pairs are verified
+CACHED_CODES = 4096  # buckets are compared in groups of about so many codes: two groups stay in the nearest caches
 
 
 def distinct_pairs(
-    left: np.ndarray, right: np.ndarray | None, max_distance: int, plan: Plan | None = None
-) -> Iterator[Found]:
+    left: np.ndarray, right: np.ndarray | None, max_distance: int, plan: Bands | None = None
+) -> Iterator[PairBuffer]:
     """Yield the pairs of distinct codes within a distance, in a buffer that is filled anew for each step.
 
     Args:
@@ -33,38 +33,40 @@ def distinct_pairs(
         return
     if right is not None and len(left) < len(right):
         # The larger side gives the rows, which the kernel takes many at a time.
-        for found in distinct_pairs(right, left, max_distance, plan):
-            yield found._replace(left=found.right, right=found.left)
+        for pairs in distinct_pairs(right, left, max_distance, plan):
+            yield pairs._replace(left=pairs.right, right=pairs.left)
         return
     plan = choose_plan(left, right, max_distance) if plan is None else plan
     if not plan:
-        yield from scanned(left, right, max_distance, Found.empty(BUFFERED_PAIRS, np.uint32))
+        yield from scanned(left, right, max_distance, PairBuffer.empty(BUFFERED_PAIRS, np.uint32))
         return
     earlier: list[np.ndarray] = []
-    found = Found.empty(BUFFERED_HITS * HIT_PAIRS, np.uint32)
+    pairs = PairBuffer.empty(BUFFERED_CANDIDATES * CANDIDATE_PAIRS, np.uint32)
     left_room = Room.of(len(left))
     right_room = left_room if right is None else Room.of(len(right))
     for band in plan:
         left_buckets = band.sort(left, left_room)
         right_buckets = left_buckets if right is None else band.sort(right, right_room)
-        for sweep in _sweeps(band, len(left), right is None, max_distance, earlier):
-            yield from _swept(left_buckets, right_buckets, sweep, found)
-        earlier.append(band.meeting)
+        for neighbours in _neighbours(band, len(left), right is None, max_distance, earlier):
+            yield from _near_pairs(left_buckets, right_buckets, neighbours, pairs)
+        earlier.append(band.condition)
 
 
-def _swept(left: Buckets, right: Buckets, sweep: Sweep, found: Found) -> Iterator[Found]:
-    """Yield the pairs of one sweep, a buffer at a time."""
-    hits = np.empty((BUFFERED_HITS, 5), np.uint32)
+def _near_pairs(left: Buckets, right: Buckets, neighbours: Neighbours, pairs: PairBuffer) -> Iterator[PairBuffer]:
+    """Yield the pairs of neighbouring buckets, a buffer at a time."""
+    candidates = np.empty((BUFFERED_CANDIDATES, 5), np.uint32)
     cursor = np.zeros(4, np.uint64)
-    count = BUFFERED_HITS
-    while count == BUFFERED_HITS:
-        count = compare_neighbours(left, right, sweep, hits, cursor)
-        decide(left, right, hits[:count], sweep, found)
-        yield found
+    count = BUFFERED_CANDIDATES
+    while count == BUFFERED_CANDIDATES:
+        count = propose(left, right, neighbours, candidates, cursor)
+        verify(left, right, candidates[:count], neighbours, pairs)
+        yield pairs
 
 
-def _sweeps(band: Band, size: int, triangle: bool, max_distance: int, earlier: list[np.ndarray]) -> Iterator[Sweep]:
-    """Yield the sweeps that visit every neighbour of every bucket: one for each difference in the higher bits."""
+def _neighbours(
+    band: Band, size: int, triangle: bool, max_distance: int, earlier: list[np.ndarray]
+) -> Iterator[Neighbours]:
+    """Yield the neighbours of all buckets, one part of them for each difference in the higher bits."""
     known = np.array(earlier, np.uint64).reshape(-1, 4)
     width = len(band.bits)
     high_bits = min(width, max(0, math.ceil(math.log2(size / CACHED_CODES))))
@@ -76,4 +78,4 @@ def _sweeps(band: Band, size: int, triangle: bool, max_distance: int, earlier: l
         differing = [high_ones + int(low_mask).bit_count() for low_mask in nearby]
         limits = np.array([band.limit_beyond(bits, max_distance) for bits in differing], np.uint64)
         shifted = high_mask << np.uint64(low_bits)
-        yield Sweep(shifted, nearby, np.uint64(low_bits), triangle, np.uint64(max_distance), limits, known)
+        yield Neighbours(shifted, nearby, np.uint64(low_bits), triangle, np.uint64(max_distance), limits, known)

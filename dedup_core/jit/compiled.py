@@ -10,6 +10,8 @@ from typing import Any
 
 import numba
 
+_MARKS = b"@compiled", b"import numba", b"from numba"  # of a file that holds compiled code
+
 
 def compiled(kernel: Callable[..., Any]) -> Any:
     """Compile ``kernel`` for one thread, without the GIL, cached on disk where a cache can be written.
@@ -28,8 +30,14 @@ def compiled(kernel: Callable[..., Any]) -> Any:
 
 @functools.cache
 def _version_of_kernels() -> str:
-    """Return a short hash of all files that hold compiled code; they are few, and none where the package is zipped."""
-    sources = (path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
-    marks = b"@compiled", b"import numba", b"from numba"
-    of_kernels = [source for source in sources if any(mark in source for mark in marks)]
-    return hashlib.sha256(b"".join(of_kernels)).hexdigest()[:12]
+    """Return a short hash of all files of the package that hold compiled code, whatever folder they stand in.
+
+    Where the package is zipped there are none.
+    """
+    package = Path(__file__).parents[1]
+    version = hashlib.sha256()
+    for path in sorted(package.rglob("*.py"), key=lambda path: path.relative_to(package).parts):
+        source = path.read_bytes()
+        if any(mark in source for mark in _MARKS):
+            version.update(hashlib.sha256(source).digest())
+    return version.hexdigest()[:12]
