@@ -20,7 +20,7 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from dedup_core.corpus.edits import ATTACKS
+from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.photographs import installed_photographs, make_corpus
 from dedup_core.encoders.network_file import load_network
 from dedup_core.encoders.registry import ENCODERS, Encoder, encode_batch
@@ -50,7 +50,7 @@ def collect_images(photographs: list[Path], count: int, folder: Path) -> list[st
     """Make edited copies until there are enough files."""
     files: list[str] = []
     for seed in range(count):
-        make_corpus(photographs, list(ATTACKS.values())[:12], folder / str(seed), seed)
+        make_corpus(photographs, list(EDITS.values())[:12], folder / str(seed), seed)
         files = sorted(str(path) for path in folder.rglob("*") if path.is_file())
         if len(files) >= count:
             break

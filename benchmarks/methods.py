@@ -1,8 +1,8 @@
-"""What each method finds: recall by attack, and precision, on a labelled corpus. Prints the tables of docs/methods.md.
+"""What each method finds: recall by edit, and precision, on a labelled corpus. Prints the tables of docs/methods.md.
 
     python benchmarks/methods.py --corpus FOLDER [--figure heat.svg] [--weights FILE.weights.h5] [--cnn-photographs 40]
 
-FOLDER is one that ``jobs/make_benchmark.py`` made. Recall by attack is the share of copies whose distance to their
+FOLDER is one that ``jobs/make_benchmark.py`` made. Recall by edit is the share of copies whose distance to their
 photograph is within the threshold. Precision and F1 are those of all pairs of the corpus. The CNN takes most of the
 time: it looks at the copies of the first so many photographs alone, and its precision is that of these.
 """
@@ -35,7 +35,7 @@ class Corpus:
 
     files: list[Path]
     original: np.ndarray
-    attack: np.ndarray
+    edit: np.ndarray
 
     @classmethod
     def read(cls, folder: Path) -> Corpus:
@@ -52,7 +52,7 @@ class Corpus:
 
 @dataclass(frozen=True)
 class Column:
-    """One method at one threshold: recall by attack, and pairs found, true and existing."""
+    """One method at one threshold: recall by edit, and pairs found, true and existing."""
 
     name: str
     recall: dict[str, float]
@@ -99,19 +99,19 @@ def cnn_column(corpus: Corpus, weights: str, count: int) -> Column:
 def _column(
     name: str, corpus: Corpus, images: np.ndarray, within: np.ndarray, pairs: tuple[np.ndarray, np.ndarray]
 ) -> Column:
-    attack, original = corpus.attack[images], corpus.original[images]
-    recall = {kind: float(within[attack == kind].mean()) for kind in np.unique(attack) if kind != "original"}
+    edit, original = corpus.edit[images], corpus.original[images]
+    recall = {kind: float(within[edit == kind].mean()) for kind in np.unique(edit) if kind != "original"}
     _, sizes = np.unique(original, return_counts=True)
     hits = int((corpus.original[pairs[0]] == corpus.original[pairs[1]]).sum())
     n_true = int((sizes * (sizes - 1) // 2).sum())
     return Column(name, recall, Sweep(np.zeros(1), np.array([len(pairs[0])]), np.array([hits]), n_true))
 
 
-def table(columns: Sequence[Column], attacks: Sequence[str]) -> Iterator[str]:
+def table(columns: Sequence[Column], edits: Sequence[str]) -> Iterator[str]:
     yield "| | " + " | ".join(column.name for column in columns) + " |"
     yield "|---|" + "---:|" * len(columns)
-    for attack in attacks:
-        yield f"| {readable(attack)} | " + " | ".join(f"{column.recall[attack]:.0%}" for column in columns) + " |"
+    for edit in edits:
+        yield f"| {readable(edit)} | " + " | ".join(f"{column.recall[edit]:.0%}" for column in columns) + " |"
     figures: dict[str, Callable[[Sweep], float]] = {
         "all pairs: precision": lambda sweep: sweep.precision[0],
         "all pairs: recall": lambda sweep: sweep.recall[0],
@@ -122,8 +122,8 @@ def table(columns: Sequence[Column], attacks: Sequence[str]) -> Iterator[str]:
     yield "| **pairs found** | " + " | ".join(f"{column.sweep.pairs[0]:,}" for column in columns) + " |"
 
 
-def readable(attack: str) -> str:
-    return attack.replace("_", " ")
+def readable(edit: str) -> str:
+    return edit.replace("_", " ")
 
 
 def main() -> None:
@@ -138,15 +138,15 @@ def main() -> None:
     if given.weights:
         columns.append(cnn_column(corpus, given.weights, given.cnn_photographs))
     # The easiest first: rows that fade from dark to light are read at a glance.
-    ease = {attack: np.mean([column.recall[attack] for column in columns]) for attack in columns[0].recall}
-    attacks = sorted(ease, key=lambda attack: (-ease[attack], attack))
+    ease = {edit: np.mean([column.recall[edit] for column in columns]) for edit in columns[0].recall}
+    edits = sorted(ease, key=lambda edit: (-ease[edit], edit))
     photographs = len(np.unique(corpus.original))
     print(f"{photographs} photographs, {len(corpus.files):,} images, {columns[0].sweep.n_true:,} true pairs\n")
-    print("\n".join(table(columns, attacks)))
+    print("\n".join(table(columns, edits)))
     if given.figure:
         from dedup_core.plotting.thresholds import recall_heat_map
 
-        rows = {readable(attack): {column.name: column.recall[attack] for column in columns} for attack in attacks}
+        rows = {readable(edit): {column.name: column.recall[edit] for column in columns} for edit in edits}
         recall_heat_map(rows).savefig(given.figure, dpi=150)
 
 

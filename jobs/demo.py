@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from pydantic import Field
 
-from dedup_core.corpus.edits import ATTACKS
+from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.photographs import add_broken_files, installed_photographs, make_corpus
 from dedup_core.errors import SettingsError
 from dedup_core.settings.command import run_job
@@ -16,7 +16,7 @@ from dedup_core.spark.session import session
 from dedup_core.spark.summary import summary
 
 MARKER = ".dedup-demo"
-EDITS = ("recompressed", "webp", "half_size", "thumbnail", "crop_2", "brighter", "gray")
+SHOWN = ("recompressed", "webp", "half_size", "thumbnail", "crop_2", "brighter", "gray")
 
 
 class DemoSettings(JobSettings, frozen=True):
@@ -34,8 +34,8 @@ def demo(settings: DemoSettings) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MARKER).touch()
     photographs = installed_photographs()
-    click.echo(f"Making {len(EDITS) + 1} copies of each of {len(photographs)} photographs in {images}/")
-    make_corpus(photographs, [ATTACKS[name] for name in EDITS], images)
+    click.echo(f"Making {len(SHOWN) + 1} copies of each of {len(photographs)} photographs in {images}/")
+    make_corpus(photographs, [EDITS[name] for name in SHOWN], images)
     add_broken_files(images)
     with session("dedup demo") as spark:
         run = run_pipeline(spark, PipelineSettings(input=str(images), output=str(tables)), say=click.echo)

@@ -16,7 +16,7 @@ def benchmark(settings: BenchmarkSettings) -> None:
     made = make_benchmark(photographs, Path(settings.output), settings.edits, settings.seed, settings.overwrite)
     click.echo(
         f"\nImages   {made.images:>10,}  in {made.folder / IMAGES}/\n"
-        f"         {made.photographs:>10,}  photographs, each with an exact copy and {len(made.attacks)} edited ones\n"
+        f"         {made.photographs:>10,}  photographs, each with an exact copy and {len(made.edits)} edited ones\n"
         f"         {made.pairs:>10,}  true pairs\n"
         "\nNext     ./spark-submit.sh jobs/pipeline.py --method phash,dhash --input "
         f"{made.folder / IMAGES} --output RESULTS\n"

@@ -8,12 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 from album import make_album
 
-from dedup_core.corpus.benchmark import ALL, attack_of, make_benchmark
-from dedup_core.corpus.edits import ATTACKS
+from dedup_core.corpus.benchmark import ALL, edit_of, make_benchmark
+from dedup_core.corpus.edits import EDITS
 from dedup_core.errors import InputError, SettingsError
 from dedup_core.images.picture import Picture, decode
 
-EDITS = ("half_size", "noise", "crop_10")
+MADE = ("half_size", "noise", "crop_10")
 
 
 @pytest.fixture(scope="module")
@@ -27,12 +27,12 @@ def photographs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def made(photographs, tmp_path_factory):
-    return make_benchmark(photographs, tmp_path_factory.mktemp("benchmark"), EDITS, seed=3)
+    return make_benchmark(photographs, tmp_path_factory.mktemp("benchmark"), MADE, seed=3)
 
 
 def test_every_photograph_has_its_copies_and_they_decode(made):
     files = [path for path in (made.folder / "images").rglob("*") if path.is_file()]
-    assert len(files) == made.images == 3 * (2 + len(EDITS))
+    assert len(files) == made.images == 3 * (2 + len(MADE))
     assert all(isinstance(decode(path.read_bytes()), Picture) for path in files)
 
 
@@ -47,16 +47,16 @@ def test_the_three_forms_of_the_truth_agree(made):
     assert {(row["path_a"], row["path_b"]) for row in pairs} == {(a, b) for a in truth for b in truth[a] if a < b}
     assert len(pairs) == made.pairs
     assert all(label.startswith("album/") for label in labels.values())
-    assert {row["attack"] for row in rows} == {"original", "exact", *EDITS}
+    assert {row["attack"] for row in rows} == {"original", "exact", *MADE}
     assert all((made.folder / "images" / path).exists() for path in truth)
 
 
 def test_the_same_seed_gives_the_same_files(made, photographs, tmp_path):
-    again = make_benchmark(photographs, tmp_path / "same", EDITS, seed=3)
-    other = make_benchmark(photographs, tmp_path / "other", EDITS, seed=4)
+    again = make_benchmark(photographs, tmp_path / "same", MADE, seed=3)
+    other = make_benchmark(photographs, tmp_path / "other", MADE, seed=4)
     paths = [path.relative_to(made.folder) for path in made.folder.rglob("*") if path.is_file()]
     assert all((made.folder / path).read_bytes() == (again.folder / path).read_bytes() for path in paths)
-    changed = {attack_of(path.relative_to("images").as_posix()) for path in paths if path.parts[0] == "images"
+    changed = {edit_of(path.relative_to("images").as_posix()) for path in paths if path.parts[0] == "images"
                and (made.folder / path).read_bytes() != (other.folder / path).read_bytes()}  # fmt: skip
     assert changed == {"noise", "crop_10"}
 
@@ -66,18 +66,18 @@ def test_all_edits_are_made_unless_some_are_named(photographs, tmp_path):
     one.mkdir()
     (one / "beach.png").write_bytes((photographs / "beach.png").read_bytes())
     made = make_benchmark(one, tmp_path / "out", (ALL,))
-    assert made.attacks == tuple(ATTACKS)
-    assert made.images == 2 + len(ATTACKS)
+    assert made.edits == tuple(EDITS)
+    assert made.images == 2 + len(EDITS)
 
 
 def test_a_benchmark_is_replaced_only_if_asked_and_nothing_else_ever_is(made, photographs, tmp_path):
     with pytest.raises(SettingsError, match="already holds files: choose another folder, or replace them"):
-        make_benchmark(photographs, made.folder, EDITS)
+        make_benchmark(photographs, made.folder, MADE)
     mine = tmp_path / "images" / "mine.jpg"
     mine.parent.mkdir()
     mine.touch()
     with pytest.raises(SettingsError, match=r"holds files that no benchmark has made, such as mine\.jpg"):
-        make_benchmark(photographs, tmp_path, EDITS, overwrite=True)
+        make_benchmark(photographs, tmp_path, MADE, overwrite=True)
     assert mine.exists()
 
 
@@ -86,12 +86,12 @@ def test_a_run_that_fails_leaves_the_folder_as_it_was_and_in_nobodys_way(photogr
     shutil.copytree(photographs, mixed)
     (mixed / "zebra.jpg").write_text("no image")
     with pytest.raises(SettingsError, match=r"zebra\.jpg can't be decoded"):
-        make_benchmark(mixed, out, EDITS)
+        make_benchmark(mixed, out, MADE)
     assert list(out.iterdir()) == []
     killed = out / ".unfinished-benchmark" / "images" / "album"
     killed.mkdir(parents=True)
     (killed / "half.jpg").touch()
-    made = make_benchmark(photographs, out, EDITS)
+    made = make_benchmark(photographs, out, MADE)
     assert len([path for path in out.rglob("*") if path.is_file()]) == made.images + 3
 
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
@@ -103,7 +103,7 @@ def test_a_run_that_fails_leaves_the_folder_as_it_was_and_in_nobodys_way(photogr
 
 
 def test_what_can_not_be_made_is_named(photographs, tmp_path):
-    with pytest.raises(SettingsError, match="unknown attack 'nois': did you mean 'noise'"):
+    with pytest.raises(SettingsError, match="unknown edit 'nois': did you mean 'noise'"):
         make_benchmark(photographs, tmp_path / "out", ("nois",))
     with pytest.raises(InputError, match="there is no folder of photographs at"):
         make_benchmark(tmp_path / "nowhere", tmp_path / "out")

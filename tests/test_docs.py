@@ -8,11 +8,14 @@ import matplotlib
 import pytest
 from PIL import Image
 
-from dedup_core.corpus.edits import ATTACKS
+from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.photographs import make_corpus
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md")])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benchmarks/*.md"), *ROOT.glob("dedup_core/**/*.md")]
+)
+LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)(?:#([^)\s]*))?\)")
 BLOCK = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SHOWN = ("astronaut.png", "chelsea.png", "coffee.png")
 
@@ -41,7 +44,7 @@ def images(photographs, tmp_path_factory):
         if path.name in SHOWN:
             with Image.open(path) as image:
                 image.convert("RGB").resize((240, 180)).save(small / path.name)
-    edits = [ATTACKS[name] for name in ("recompressed", "half_size", "flip_horizontal")]
+    edits = [EDITS[name] for name in ("recompressed", "half_size", "flip_horizontal")]
     for name in make_corpus(sorted(small.iterdir()), edits, made / "made"):
         *_, kind, file = Path(name).parts
         flat = file if kind == "album" else f"{Path(file).stem}-{kind}{Path(file).suffix}"
@@ -65,3 +68,25 @@ def test_python_blocks_run(page, images, tmp_path, monkeypatch):
 def test_no_block_is_excused_from_running(page):
     openings = re.findall(r"^```(?:python|py)\b[^\n]*$", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert set(openings) <= {"```python"}
+
+
+def headings(page):
+    """The anchors that GitHub gives to a page's headings."""
+    lines = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    links = LINK.findall(page.read_text(encoding="utf-8"))
+    assert [file for file, _ in links if not (page.parent / file).exists()] == []
+    assert [(file, anchor) for file, anchor in links if anchor and anchor not in headings(page.parent / file)] == []
+
+
+NAMED = re.compile(r"`((?:dedup_core|jobs|benchmarks|tests|conf|docs)/[\w/.-]+)`")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_files_that_a_page_names_are_there(page):
+    named = NAMED.findall(page.read_text(encoding="utf-8"))
+    assert [name for name in named if not (ROOT / name).exists() and "NAME" not in name] == []

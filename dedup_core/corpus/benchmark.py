@@ -1,4 +1,4 @@
-"""A benchmark of one's own: photographs, copies of them made by attacks, and the truth in every form that is read."""
+"""A benchmark of one's own: photographs, edited copies of them, and the truth in every form that is read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dedup_core.corpus.edits import ATTACKS
+from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.photographs import installed_photographs, make_corpus, refuse_repeated_names
 from dedup_core.errors import InputError, SettingsError, nearest
 from dedup_core.workers import map_in_processes, n_cores
@@ -31,38 +31,38 @@ _ASIDE = ".unfinished-benchmark"
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What was made: the folder, how many photographs, by which attacks, and how many images and true pairs."""
+    """What was made: the folder, how many photographs, by which edits, and how many images and true pairs."""
 
     folder: Path
     photographs: int
-    attacks: tuple[str, ...]
+    edits: tuple[str, ...]
     images: int
     pairs: int
 
 
 def make_benchmark(
-    photographs: Path | None, folder: Path, attacks: Sequence[str] = (ALL,), seed: int = 0, overwrite: bool = False
+    photographs: Path | None, folder: Path, edits: Sequence[str] = (ALL,), seed: int = 0, overwrite: bool = False
 ) -> Benchmark:
     """Write the images, and the ground truth as a duplicate map, as pairs and as labels.
 
     ``images/`` holds the photographs and their copies. Beside it lie ``ground_truth.json`` (imagededup's form),
     ``ground_truth_pairs.parquet`` (path_a, path_b) and ``ground_truth_labels.csv`` (path, label, attack): the label is
-    the photograph that an image was made from, the attack what was done to it. All of it appears at the end: a run that
+    the photograph that an image was made from, ``attack`` what was done to it. All of it appears at the end: a run that
     fails leaves the folder as it was.
 
     Args:
         photographs: a folder of images that show different things; None for those of installed packages.
         folder: where all of it goes.
-        attacks: names of the edits to make, or "all".
-        seed: decides what is random in an attack. The same seed gives the same files.
+        edits: names of the edits to make, or "all".
+        seed: decides what is random in an edit. The same seed gives the same files.
         overwrite: whether to replace a benchmark that ``folder`` already holds.
 
     Raises:
-        SettingsError: if an attack is unknown, a photograph can't be decoded, two have one name, or the folder is in
+        SettingsError: if an edit is unknown, a photograph can't be decoded, two have one name, or the folder is in
             use.
         InputError: if there are no photographs.
     """
-    names = _chosen(attacks)
+    names = _chosen(edits)
     files = installed_photographs() if photographs is None else _files(photographs)
     # Each photograph is made into files in a process of its own, and none of them sees the names of the others.
     refuse_repeated_names(files)
@@ -77,17 +77,17 @@ def make_benchmark(
     return Benchmark(folder, len(files), names, len(truth), sum(map(len, truth.values())) // 2)
 
 
-def attack_of(path: str) -> str:
-    """Return what was done to an image of the benchmark: an attack's name, "exact" for a copy, else "original"."""
+def edit_of(path: str) -> str:
+    """Return what was done to an image of the benchmark: an edit's name, "exact" for a copy, else "original"."""
     parts = PurePosixPath(path).parts
     return parts[1] if parts[0] == "copies" else "original"
 
 
-def _chosen(attacks: Sequence[str]) -> tuple[str, ...]:
-    for name in attacks:
-        if name not in ATTACKS and name != ALL:
-            raise SettingsError(f"unknown attack {name!r}: {nearest(name, [*ATTACKS, ALL])}")
-    return tuple(ATTACKS) if ALL in attacks else tuple(dict.fromkeys(attacks))
+def _chosen(edits: Sequence[str]) -> tuple[str, ...]:
+    for name in edits:
+        if name not in EDITS and name != ALL:
+            raise SettingsError(f"unknown edit {name!r}: {nearest(name, [*EDITS, ALL])}")
+    return tuple(EDITS) if ALL in edits else tuple(dict.fromkeys(edits))
 
 
 def _files(folder: Path) -> list[Path]:
@@ -129,9 +129,9 @@ def _made(folder: Path) -> set[str]:
         return set()
 
 
-def _make(photographs: Sequence[Path], attacks: Sequence[str], aside: Path, seed: int) -> dict[str, list[str]]:
+def _make(photographs: Sequence[Path], edits: Sequence[str], aside: Path, seed: int) -> dict[str, list[str]]:
     """Write images and truth to an empty place, and return the truth as a map."""
-    family = functools.partial(_family, attacks, aside / IMAGES, seed)
+    family = functools.partial(_family, edits, aside / IMAGES, seed)
     truth: dict[str, list[str]] = {}
     for part in map_in_processes(family, photographs, min(n_cores(), len(photographs))):
         truth |= part
@@ -153,8 +153,8 @@ def _move(aside: Path, folder: Path) -> None:
         (aside / name).replace(folder / name)
 
 
-def _family(attacks: Sequence[str], images: Path, seed: int, photograph: Path) -> dict[str, list[str]]:
-    return make_corpus([photograph], [ATTACKS[name] for name in attacks], images, seed)
+def _family(edits: Sequence[str], images: Path, seed: int, photograph: Path) -> dict[str, list[str]]:
+    return make_corpus([photograph], [EDITS[name] for name in edits], images, seed)
 
 
 def _write_labels(path: Path, truth: Mapping[str, Sequence[str]]) -> None:
@@ -162,7 +162,7 @@ def _write_labels(path: Path, truth: Mapping[str, Sequence[str]]) -> None:
         writer = csv.writer(file)
         writer.writerow(("path", "label", "attack"))
         # The original sorts before its copies: album/ comes before copies/.
-        writer.writerows((name, min([name, *others]), attack_of(name)) for name, others in truth.items())
+        writer.writerows((name, min([name, *others]), edit_of(name)) for name, others in truth.items())
 
 
 def _write_pairs(path: Path, truth: Mapping[str, Sequence[str]]) -> None:

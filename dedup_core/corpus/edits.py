@@ -1,7 +1,7 @@
 """Edits that a picture goes through on its way round the world, each made by code and repeatable.
 
-An attack takes a picture and a random generator and returns the file that somebody else would have: bytes, and
-the ending that belongs to them. The same picture, attack and seed give the same bytes.
+An edit takes a picture and a random generator and returns the file that somebody else would have: bytes, and
+the ending that belongs to them. The same picture, edit and seed give the same bytes.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
-Edit = Callable[[Image.Image, np.random.Generator], Image.Image]
+Change = Callable[[Image.Image, np.random.Generator], Image.Image]
 
 
 @dataclass(frozen=True)
-class Attack:
-    """One kind of edit, and the format that its result is saved in."""
+class Edit:
+    """What is done to a picture, and the format that the result is saved in."""
 
     name: str
-    edit: Edit
+    change: Change
     format: str = "JPEG"
     quality: int = 90
 
     def apply(self, image: Image.Image, random: np.random.Generator) -> bytes:
         """Return the edited picture as a file's content."""
         buffer = io.BytesIO()
-        self.edit(image, random).save(buffer, self.format, quality=self.quality)
+        self.change(image, random).save(buffer, self.format, quality=self.quality)
         return buffer.getvalue()
 
     @property
@@ -41,7 +41,7 @@ def _same(image: Image.Image, _: np.random.Generator) -> Image.Image:
     return image
 
 
-def _resize(share: float) -> Edit:
+def _resize(share: float) -> Change:
     return lambda image, _: image.resize(_scaled(image, share, share), Image.Resampling.BICUBIC)
 
 
@@ -49,16 +49,16 @@ def _aspect(image: Image.Image, _: np.random.Generator) -> Image.Image:
     return image.resize(_scaled(image, 1.0, 0.85), Image.Resampling.BICUBIC)
 
 
-def _crop(share: float) -> Edit:
+def _crop(share: float) -> Change:
     """Cut off that share of the width and of the height, more on one side than on the other."""
 
-    def edit(image: Image.Image, random: np.random.Generator) -> Image.Image:
+    def cut(image: Image.Image, random: np.random.Generator) -> Image.Image:
         wide, high = _scaled(image, 1 - share, 1 - share)
         left = int(random.integers(0, image.width - wide + 1))
         top = int(random.integers(0, image.height - high + 1))
         return image.crop((left, top, left + wide, top + high))
 
-    return edit
+    return cut
 
 
 def _border(image: Image.Image, _: np.random.Generator) -> Image.Image:
@@ -85,7 +85,7 @@ def _logo(image: Image.Image, _: np.random.Generator) -> Image.Image:
     return marked
 
 
-def _enhance(kind: type, factor: float) -> Edit:
+def _enhance(kind: type, factor: float) -> Change:
     return lambda image, _: kind(image).enhance(factor)
 
 
@@ -102,11 +102,11 @@ def _noise(image: Image.Image, random: np.random.Generator) -> Image.Image:
     return Image.fromarray((pixels + random.normal(0, 10, pixels.shape)).clip(0, 255).astype(np.uint8))
 
 
-def _rotate(degrees: float) -> Edit:
+def _rotate(degrees: float) -> Change:
     return lambda image, _: image.rotate(degrees, Image.Resampling.BICUBIC, expand=degrees % 90 == 0)
 
 
-def _flip(direction: Image.Transpose) -> Edit:
+def _flip(direction: Image.Transpose) -> Change:
     return lambda image, _: image.transpose(direction)
 
 
@@ -123,34 +123,34 @@ def _scaled(image: Image.Image, across: float, down: float) -> tuple[int, int]:
     return max(1, round(image.width * across)), max(1, round(image.height * down))
 
 
-ATTACKS: dict[str, Attack] = {
-    attack.name: attack
-    for attack in (
-        Attack("recompressed", _same, quality=40),
-        Attack("png", _same, "PNG"),
-        Attack("webp", _same, "WEBP", 80),
-        Attack("half_size", _resize(0.5)),
-        Attack("double_size", _resize(2.0)),
-        Attack("thumbnail", _resize(0.2)),
-        Attack("aspect", _aspect),
-        Attack("crop_2", _crop(0.02)),
-        Attack("crop_10", _crop(0.10)),
-        Attack("crop_25", _crop(0.25)),
-        Attack("border", _border),
-        Attack("text", _text),
-        Attack("logo", _logo),
-        Attack("brighter", _enhance(ImageEnhance.Brightness, 1.3)),
-        Attack("darker", _enhance(ImageEnhance.Brightness, 0.7)),
-        Attack("contrast", _enhance(ImageEnhance.Contrast, 1.4)),
-        Attack("colour", _enhance(ImageEnhance.Color, 1.8)),
-        Attack("gray", _gray),
-        Attack("blur", _blur),
-        Attack("noise", _noise),
-        Attack("rotate_2", _rotate(2)),
-        Attack("rotate_25", _rotate(25)),
-        Attack("rotate_90", _rotate(90)),
-        Attack("flip_horizontal", _flip(Image.Transpose.FLIP_LEFT_RIGHT)),
-        Attack("flip_vertical", _flip(Image.Transpose.FLIP_TOP_BOTTOM)),
-        Attack("screenshot", _screenshot),
+EDITS: dict[str, Edit] = {
+    edit.name: edit
+    for edit in (
+        Edit("recompressed", _same, quality=40),
+        Edit("png", _same, "PNG"),
+        Edit("webp", _same, "WEBP", 80),
+        Edit("half_size", _resize(0.5)),
+        Edit("double_size", _resize(2.0)),
+        Edit("thumbnail", _resize(0.2)),
+        Edit("aspect", _aspect),
+        Edit("crop_2", _crop(0.02)),
+        Edit("crop_10", _crop(0.10)),
+        Edit("crop_25", _crop(0.25)),
+        Edit("border", _border),
+        Edit("text", _text),
+        Edit("logo", _logo),
+        Edit("brighter", _enhance(ImageEnhance.Brightness, 1.3)),
+        Edit("darker", _enhance(ImageEnhance.Brightness, 0.7)),
+        Edit("contrast", _enhance(ImageEnhance.Contrast, 1.4)),
+        Edit("colour", _enhance(ImageEnhance.Color, 1.8)),
+        Edit("gray", _gray),
+        Edit("blur", _blur),
+        Edit("noise", _noise),
+        Edit("rotate_2", _rotate(2)),
+        Edit("rotate_25", _rotate(25)),
+        Edit("rotate_90", _rotate(90)),
+        Edit("flip_horizontal", _flip(Image.Transpose.FLIP_LEFT_RIGHT)),
+        Edit("flip_vertical", _flip(Image.Transpose.FLIP_TOP_BOTTOM)),
+        Edit("screenshot", _screenshot),
     )
 }

@@ -1,4 +1,4 @@
-"""Labelled collections: distinct photographs, copies of them made by attacks, and which belongs to which."""
+"""Labelled collections: distinct photographs, edited copies of them, and which belongs to which."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dedup_core.corpus.edits import ATTACKS, Attack
+from dedup_core.corpus.edits import EDITS, Edit
 from dedup_core.errors import SettingsError
 from dedup_core.images.picture import Failure, decode
 
@@ -35,15 +35,15 @@ def installed_photographs() -> list[Path]:
 
 
 def make_corpus(
-    photographs: Sequence[Path], attacks: Iterable[Attack], folder: Path, seed: int = 0
+    photographs: Sequence[Path], edits: Iterable[Edit], folder: Path, seed: int = 0
 ) -> dict[str, list[str]]:
-    """Write an exact copy of each photograph, one attacked copy an attack, and the photograph itself.
+    """Write an exact copy of each photograph, one edited copy an edit, and the photograph itself.
 
     Args:
         photographs: image files that show different things.
-        attacks: the edits to make.
-        folder: where the images go: ``album/`` for the photographs, ``copies/`` with a folder an attack.
-        seed: decides what is random in an attack. The same seed gives the same files.
+        edits: the edits to make.
+        folder: where the images go: ``album/`` for the photographs, ``copies/`` with a folder an edit.
+        seed: decides what is random in an edit. The same seed gives the same files.
 
     Returns:
         The ground truth: each file, relative to ``folder``, with the other files made from the same photograph.
@@ -52,17 +52,17 @@ def make_corpus(
         SettingsError: if a photograph can't be decoded, or two have one name: their copies would be one file.
     """
     truth: dict[str, list[str]] = {}
-    attacks = list(attacks)
+    edits = list(edits)
     refuse_repeated_names(photographs)
     for photograph in sorted(photographs):
         family = [_copy(photograph, folder / kind) for kind in ("album", "copies/exact")]
         picture = decode(photograph.read_bytes())
         if isinstance(picture, Failure):
             raise SettingsError(f"{photograph} can't be decoded: {picture.message}")
-        for attack in attacks:
-            path = folder / "copies" / attack.name / f"{photograph.stem}{attack.ending}"
+        for edit in edits:
+            path = folder / "copies" / edit.name / f"{photograph.stem}{edit.ending}"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(attack.apply(picture.image, _random(seed, attack.name, photograph.name)))
+            path.write_bytes(edit.apply(picture.image, _random(seed, edit.name, photograph.name)))
             family.append(path)
         names = sorted(path.relative_to(folder).as_posix() for path in family)
         truth |= {name: [other for other in names if other != name] for name in names}
@@ -74,7 +74,7 @@ def add_broken_files(folder: Path) -> None:
     picture = decode(min((folder / "album").iterdir()).read_bytes())
     if isinstance(picture, Failure):
         raise SettingsError(f"the album in {folder} holds a file that can't be decoded: {picture.message}")
-    content = ATTACKS["recompressed"].apply(picture.image, _random(0))
+    content = EDITS["recompressed"].apply(picture.image, _random(0))
     broken = folder / "broken"
     broken.mkdir(exist_ok=True)
     (broken / "cut-short.jpg").write_bytes(content[: len(content) // 2])

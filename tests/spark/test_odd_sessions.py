@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from dedup_core.corpus.edits import ATTACKS
+from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.photographs import add_broken_files, installed_photographs, make_corpus
 from dedup_core.settings.settings import PipelineSettings
 from dedup_core.spark.pipeline import run_pipeline
@@ -75,7 +75,7 @@ def told(row):
 def folder(tmp_path_factory):
     """A folder of images, two of them broken, and a manifest that names some of them."""
     folder = tmp_path_factory.mktemp("odd")
-    make_corpus(installed_photographs()[:3], [ATTACKS["half_size"], ATTACKS["gray"]], folder / "images")
+    make_corpus(installed_photographs()[:3], [EDITS["half_size"], EDITS["gray"]], folder / "images")
     add_broken_files(folder / "images")
     files = sorted(path for path in (folder / "images").rglob("*") if path.is_file())
     lines = [f"{number};{path.relative_to(folder)}\n" for number, path in enumerate(files) if number % 3]

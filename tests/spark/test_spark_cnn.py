@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from dedup_core.corpus.edits import ATTACKS
+from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.photographs import installed_photographs, make_corpus
 from dedup_core.encoders import network as cnn
 from dedup_core.encoders.network_file import load_network
@@ -20,7 +20,7 @@ def silent(_line):
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cnn") / "images"
-    make_corpus(installed_photographs()[:5], [ATTACKS["half_size"], ATTACKS["gray"]], folder)
+    make_corpus(installed_photographs()[:5], [EDITS["half_size"], EDITS["gray"]], folder)
     return folder
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from tables import pairs_of, rows_of
 
-from dedup_core.corpus.edits import ATTACKS
+from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.photographs import add_broken_files, installed_photographs, make_corpus
 from dedup_core.encoders import hashes as hashing
 from dedup_core.encoders.registry import ENCODERS, encode_batch
@@ -33,7 +33,7 @@ def silent(_line):
 def images(tmp_path_factory):
     """A small corpus of real photographs: copies, edits and two broken files."""
     folder = tmp_path_factory.mktemp("corpus") / "images"
-    make_corpus(installed_photographs()[:6], [ATTACKS[name] for name in ("half_size", "crop_2", "gray")], folder)
+    make_corpus(installed_photographs()[:6], [EDITS[name] for name in ("half_size", "crop_2", "gray")], folder)
     add_broken_files(folder)
     return folder
 

@@ -1,10 +1,10 @@
-"""Attacks and corpora: every edit gives a file that decodes, repeats by seed, and is what the truth says it is."""
+"""Edits and corpora: every edit gives a file that decodes, repeats by seed, and is what the truth says it is."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from dedup_core.corpus.edits import ATTACKS
+from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.photographs import add_broken_files, installed_photographs, make_corpus
 from dedup_core.errors import SettingsError
 from dedup_core.images.picture import Failure, Picture, decode
@@ -12,7 +12,7 @@ from dedup_core.images.picture import Failure, Picture, decode
 UNCHANGED = {"png"}  # keeps every pixel, and changes the file alone
 DRAWS_LOTS = ("crop_2", "crop_10", "crop_25", "noise")
 
-every_attack = pytest.mark.parametrize("name", ATTACKS)
+every_edit = pytest.mark.parametrize("name", EDITS)
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def photograph(photographs):
 
 
 def applied(name, image, seed=0):
-    return ATTACKS[name].apply(image, np.random.default_rng(seed))
+    return EDITS[name].apply(image, np.random.default_rng(seed))
 
 
 @pytest.fixture
@@ -31,18 +31,18 @@ def two_photographs(photographs):
     return [path for path in photographs if path.name in ("rocket.jpg", "coffee.png")]
 
 
-# Attacks
+# Edits
 
 
-@every_attack
-def test_an_attack_gives_a_file_of_its_format(name, photograph):
+@every_edit
+def test_an_edit_gives_a_file_of_its_format(name, photograph):
     picture = decode(applied(name, photograph))
     assert isinstance(picture, Picture), picture
-    assert picture.format == ATTACKS[name].format
+    assert picture.format == EDITS[name].format
 
 
-@every_attack
-def test_an_attack_repeats_by_its_seed(name, photograph):
+@every_edit
+def test_an_edit_repeats_by_its_seed(name, photograph):
     assert applied(name, photograph, 7) == applied(name, photograph, 7)
 
 
@@ -51,30 +51,30 @@ def test_another_seed_is_another_edit(name, photograph):
     assert applied(name, photograph, 7) != applied(name, photograph, 8)
 
 
-@every_attack
-def test_an_attack_changes_the_pixels_where_it_should(name, photograph):
-    attacked = decode(applied(name, photograph)).image
-    assert np.array_equal(np.asarray(attacked), np.asarray(photograph)) == (name in UNCHANGED)
+@every_edit
+def test_an_edit_changes_the_pixels_where_it_should(name, photograph):
+    edited = decode(applied(name, photograph)).image
+    assert np.array_equal(np.asarray(edited), np.asarray(photograph)) == (name in UNCHANGED)
 
 
-@every_attack
-def test_an_attack_leaves_the_picture_it_was_given_alone(name, photograph):
+@every_edit
+def test_an_edit_leaves_the_picture_it_was_given_alone(name, photograph):
     before = photograph.tobytes()
     applied(name, photograph)
     assert photograph.tobytes() == before
 
 
-@every_attack
+@every_edit
 @pytest.mark.parametrize("size", [(1, 1), (3, 200), (200, 3)])
-def test_an_attack_bears_any_size(name, size):
+def test_an_edit_bears_any_size(name, size):
     image = Image.fromarray(np.random.default_rng(1).integers(0, 256, (*size[::-1], 3), dtype=np.uint8))
     assert isinstance(decode(applied(name, image)), Picture)
 
 
-@every_attack
-def test_registry_names_are_the_attacks_own(name):
-    assert ATTACKS[name].name == name
-    assert ATTACKS[name].ending in {".jpg", ".png", ".webp"}
+@every_edit
+def test_registry_names_are_the_edits_own(name):
+    assert EDITS[name].name == name
+    assert EDITS[name].ending in {".jpg", ".png", ".webp"}
 
 
 # Photographs
@@ -105,10 +105,10 @@ def files_under(folder):
 
 @pytest.fixture
 def corpus(two_photographs, tmp_path):
-    """(ground truth, folder) of two photographs with three attacks each."""
+    """(ground truth, folder) of two photographs with three edits each."""
     folder = tmp_path / "images"
-    attacks = [ATTACKS[name] for name in ("half_size", "crop_10", "webp")]
-    return make_corpus(two_photographs, attacks, folder), folder
+    edits = [EDITS[name] for name in ("half_size", "crop_10", "webp")]
+    return make_corpus(two_photographs, edits, folder), folder
 
 
 def test_the_truth_names_every_file_and_no_other(corpus):
@@ -134,10 +134,10 @@ def test_exact_copies_are_exact(corpus, two_photographs):
 
 
 def test_a_corpus_repeats_by_its_seed(two_photographs, tmp_path):
-    attacks = [ATTACKS["crop_10"]]
+    edits = [EDITS["crop_10"]]
     folders = [tmp_path / name for name in ("one", "two", "other")]
     truths = [
-        make_corpus(two_photographs, attacks, folder, seed) for folder, seed in zip(folders, (1, 1, 2), strict=True)
+        make_corpus(two_photographs, edits, folder, seed) for folder, seed in zip(folders, (1, 1, 2), strict=True)
     ]
     one, two, other = map(files_under, folders)
     assert truths[0] == truths[1]
@@ -146,9 +146,9 @@ def test_a_corpus_repeats_by_its_seed(two_photographs, tmp_path):
 
 
 def test_a_photographs_copies_do_not_depend_on_the_others(two_photographs, tmp_path):
-    attacks = [ATTACKS["crop_10"]]
-    make_corpus(two_photographs, attacks, tmp_path / "both")
-    make_corpus(two_photographs[:1], attacks, tmp_path / "one")
+    edits = [EDITS["crop_10"]]
+    make_corpus(two_photographs, edits, tmp_path / "both")
+    make_corpus(two_photographs[:1], edits, tmp_path / "one")
     alone, together = files_under(tmp_path / "one"), files_under(tmp_path / "both")
     assert alone.items() <= together.items()
 
@@ -160,7 +160,7 @@ def test_photographs_of_one_name_do_not_overwrite_each_other(two_photographs, tm
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(source.read_bytes())
     try:
-        truth = make_corpus(photographs, [ATTACKS["half_size"]], tmp_path / "images")
+        truth = make_corpus(photographs, [EDITS["half_size"]], tmp_path / "images")
     except SettingsError:
         return  # refusing them is an answer too
     assert len(truth) == len(files_under(tmp_path / "images")) == 6
