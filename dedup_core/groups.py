@@ -12,19 +12,20 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from dedup_core.metric import Metric
 from dedup_core.pairs import Pairs
 
 Node = TypeVar("Node", str, int)
 _LISTED_AT_A_TIME = 1 << 20  # entries of a map: as Python numbers they take ten times the memory
 
 
-def duplicate_map(names: Sequence[str], pairs: Pairs, smaller_is_closer: bool, scores: bool) -> dict[str, list[Any]]:
+def duplicate_map(names: Sequence[str], pairs: Pairs, metric: Metric, scores: bool) -> dict[str, list[Any]]:
     """Return every name with its duplicates, best first, ties by name.
 
     Args:
         names: the name at each position.
         pairs: which positions are duplicates of each other.
-        smaller_is_closer: whether scores are distances; otherwise they are similarities.
+        metric: what a score says.
         scores: whether to give (name, score) tuples instead of names.
     """
     duplicates: dict[str, list[Any]] = {name: [] for name in names}
@@ -32,8 +33,7 @@ def duplicate_map(names: Sequence[str], pairs: Pairs, smaller_is_closer: bool, s
     values = np.concatenate([pairs.score, pairs.score])
     name_rank = np.empty(len(names), np.int64)
     name_rank[np.argsort(np.asarray(names, dtype=object), kind="stable")] = np.arange(len(names))
-    rank = values if smaller_is_closer else -values
-    order = np.lexsort((name_rank[ends[1]], rank))
+    order = np.lexsort((name_rank[ends[1]], metric.rank(values)))
     for start in range(0, len(order), _LISTED_AT_A_TIME):
         some = order[start : start + _LISTED_AT_A_TIME]
         for one, other, score in zip(*(column[some].tolist() for column in (*ends, values)), strict=True):

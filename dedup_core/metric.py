@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+_STRICTER = (0.25, 0.5, 0.75, 0.9)  # of the way from a threshold to equal
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -26,7 +28,7 @@ class Metric:
         closest: the score of two equal features.
         farthest: the score of two features that have nothing in common.
         steps: how many thresholds there are from one whole number to the next.
-        chance: how many features two random ones are told apart by, in bits; None where that says nothing.
+        bits: how many a feature has, if random features are any of as many numbers; None if they are none.
     """
 
     name: str
@@ -37,12 +39,17 @@ class Metric:
     closest: float
     farthest: float
     steps: int
-    chance: int | None = None
+    bits: int | None = None
 
     @property
     def smaller_first(self) -> bool:
         """Whether the smaller of two scores is the closer one."""
         return self.closest < self.farthest
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether scores are whole numbers."""
+        return self.steps == 1
 
     @property
     def sign(self) -> str:
@@ -76,20 +83,16 @@ class Metric:
         grid = (round(self.closest * self.steps) + whole) / self.steps
         return np.append(grid[self.rank(grid) < self.rank(loosest)], float(loosest))
 
-    def stricter(self, threshold: float, parts: Sequence[float]) -> list[float]:
-        """Return a threshold and stricter ones, the loosest first: every whole one, or so far on the way to equal.
-
-        Args:
-            threshold: the loosest.
-            parts: how far on that way, 0 to 1; where thresholds are whole numbers, all of them are returned.
+    def stricter(self, threshold: float) -> list[float]:
+        """Return a threshold and stricter ones to fall back on, the loosest first: if they are whole numbers, all.
 
         Example:
-            >>> HAMMING.stricter(2, (0.5,)), COSINE.stricter(0.9, (0.5,))
-            ([2, 1, 0], [0.9, 0.95])
+            >>> HAMMING.stricter(2), COSINE.stricter(0.9)
+            ([2, 1, 0], [0.9, 0.925, 0.95, 0.975, 0.99])
         """
-        if self.steps == 1:
+        if self.is_whole:
             return [int(step) for step in self.grid(threshold)[::-1]]
-        steps = (round(threshold + part * (self.closest - threshold), 6) for part in parts)
+        steps = (round(threshold + part * (self.closest - threshold), 6) for part in _STRICTER)
         return sorted({threshold, *steps}, key=self.rank, reverse=True)
 
     def said(self, threshold: float, width: int = 0) -> str:
@@ -109,7 +112,7 @@ class Metric:
 
 
 HAMMING = Metric(
-    "hamming", "distance", "hash", "hashes", "max_distance_threshold", closest=0.0, farthest=64.0, steps=1, chance=64
+    "hamming", "distance", "hash", "hashes", "max_distance_threshold", closest=0.0, farthest=64.0, steps=1, bits=64
 )
 COSINE = Metric(
     "cosine", "similarity", "embedding", "embeddings", "min_similarity_threshold", closest=1.0, farthest=-1.0, steps=100

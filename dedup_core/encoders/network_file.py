@@ -12,11 +12,12 @@ from typing import Literal
 
 import numpy as np
 
+from dedup_core.encoders.encoder import Encoder
 from dedup_core.encoders.network import IMAGENET, PROVIDE, Embedder, imagenet_file
-from dedup_core.encoders.registry import Encoder
 from dedup_core.errors import SettingsError
 from dedup_core.filesystems import arrow_url
 from dedup_core.images.picture import Picture
+from dedup_core.metric import COSINE
 
 Precision = Literal["float32", "float16"]
 _ENDINGS = (".weights.h5", ".h5", ".hdf5", ".keras")
@@ -33,6 +34,7 @@ class Network:
         batch_size: how many images it takes at a time.
         precision: "float16" rounds the embeddings to half precision, which compresses better.
         fingerprint: identifies what the embeddings depend on; not for reading.
+        name: the method.
     """
 
     content: bytes = field(repr=False)
@@ -41,8 +43,9 @@ class Network:
     batch_size: int
     precision: Precision
     fingerprint: str
+    name: str = "cnn"
 
-    def encoder(self, threads: int | None = None) -> Encoder:
+    def opened(self, threads: int | None = None) -> Encoder:
         """Return the encoder that runs this network in this process. The network is loaded once and stays.
 
         Args:
@@ -54,10 +57,8 @@ class Network:
             vectors = embedder.embed(pixels)
             return vectors.astype(np.float16).astype(np.float32) if self.precision == "float16" else vectors
 
-        def look(picture: Picture) -> np.ndarray:
-            return picture.rgb(embedder.size)
-
-        return Encoder("cnn", look, embed, "embedding", self.fingerprint)
+        pixels = functools.partial(Picture.rgb, size=embedder.size)
+        return Encoder(self.name, pixels, embed, COSINE, self.fingerprint, self.batch_size)
 
 
 def load_network(
@@ -104,12 +105,6 @@ def _load(path: Path, network: Network, threads: int | None) -> Embedder:
 
 
 _EMBEDDERS: dict[str, Embedder] = {}
-
-
-@functools.lru_cache(maxsize=1)
-def default_encoder() -> Encoder:
-    """Return the encoder of MobileNet with Keras's ImageNet weights."""
-    return load_network().encoder()
 
 
 def _read(location: str) -> bytes:

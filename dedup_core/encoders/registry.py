@@ -1,73 +1,97 @@
-"""The registry of encoders: what each wants to see of a picture, what it yields, and what identifies its features."""
+"""The registry of methods: what each is called, how its features are compared, and how it is made ready.
+
+A method that is entered here is known to the command line, the jobs, the tables and the searches.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Literal, Protocol
 
 import numpy as np
 
-from dedup_core.encoders import hashes as hashing
+from dedup_core.encoders import hashes
+from dedup_core.encoders.encoder import Encoder, Prepared
 from dedup_core.errors import SettingsError, nearest
-from dedup_core.images.picture import MAX_PIXELS, Failure, Orientation, Picture, decode, not_encoded
+from dedup_core.images.picture import Picture
+from dedup_core.metric import COSINE, HAMMING, Metric
+
+Precision = Literal["float32", "float16"]
+
+
+class MethodOptions(Protocol):
+    """What can be chosen of the methods: the settings of the jobs have it, and `Standard` the defaults."""
+
+    @property
+    def cnn_weights(self) -> str: ...  # noqa: D102 - as the setting of this name
+    @property
+    def cnn_model(self) -> str | None: ...  # noqa: D102
+    @property
+    def cnn_batch_size(self) -> int: ...  # noqa: D102
+    @property
+    def cnn_precision(self) -> Precision: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
-class Encoder:
-    """How one method turns pictures into features.
+class Standard:
+    """The options of methods of which nothing is said."""
+
+    cnn_weights: str = "imagenet"
+    cnn_model: str | None = None
+    cnn_batch_size: int = 32
+    cnn_precision: Precision = "float32"
+
+
+STANDARD = Standard()
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to encode and to compare images.
 
     Attributes:
-        name: the method ("phash").
-        pixels: what is kept of a picture until the batch is full: a uint8 array of one fixed shape.
-        encode: a stack of such arrays to features: uint64 (n,) for a hash, float32 (n, d) for an embedding.
-        feature: which column of the ``features`` table it fills.
-        fingerprint: identifies everything that the values depend on. Features of different fingerprints never
-            meet in one search.
+        name: "phash".
+        metric: how its features are compared, and which column of the ``features`` table they fill.
+        prepare: reads what the encoder needs, where a run starts, by the options.
     """
 
     name: str
-    pixels: Callable[[Picture], np.ndarray]
-    encode: Callable[[np.ndarray], np.ndarray]
-    feature: Literal["hash", "embedding"]
-    fingerprint: str
+    metric: Metric
+    prepare: Callable[[MethodOptions], Prepared]
+
+    @property
+    def fingerprint(self) -> str:
+        """What identifies its features, by the standard options."""
+        return self.prepare(STANDARD).fingerprint
+
+    def encoder(self, options: MethodOptions = STANDARD) -> Encoder:
+        """Return its encoder, ready to run in this process."""
+        return self.prepare(options).opened()
 
 
-@dataclass(frozen=True)
-class Encoded:
-    """One image's features, by method, and what is known of the image itself."""
-
-    width: int
-    height: int
-    format: str
-    features: dict[str, np.ndarray]
+def _hash(name: str, size: tuple[int, int], function: Callable[[np.ndarray], np.ndarray]) -> Method:
+    encoder = Encoder(name, partial(Picture.gray, size=size), function, HAMMING, f"{name}-64-v2")
+    return Method(name, HAMMING, lambda _options: encoder)
 
 
-def _hash(name: str, size: tuple[int, int], function: Callable[[np.ndarray], np.ndarray]) -> Encoder:
-    return Encoder(name, lambda picture: picture.gray(size), function, "hash", f"{name}-64-v2")
+def _network(options: MethodOptions) -> Prepared:
+    from dedup_core.encoders.network_file import load_network  # loads TensorFlow, which hashes do without
+
+    return load_network(options.cnn_weights, options.cnn_model, options.cnn_batch_size, options.cnn_precision)
 
 
-class _Encoders(dict[str, Encoder]):
-    """The hashes, which need nothing else; "cnn" is made on demand, as it loads TensorFlow and weights."""
-
-    def __missing__(self, name: str) -> Encoder:
-        if name != "cnn":
-            raise KeyError(name)
-        from dedup_core.encoders.network_file import default_encoder
-
-        return default_encoder()
-
-
-ENCODERS = _Encoders(
-    (encoder.name, encoder)
-    for encoder in (
-        _hash("phash", (32, 32), hashing.phash),
-        _hash("ahash", (8, 8), hashing.ahash),
-        _hash("dhash", (9, 8), hashing.dhash),
-        _hash("whash", (256, 256), hashing.whash),
+ENCODERS = {
+    method.name: method
+    for method in (
+        _hash("phash", (32, 32), hashes.phash),
+        _hash("ahash", (8, 8), hashes.ahash),
+        _hash("dhash", (9, 8), hashes.dhash),
+        _hash("whash", (256, 256), hashes.whash),
+        Method("cnn", COSINE, _network),
     )
-)
-METHODS = (*ENCODERS, "cnn")
+}
 
 
 def check_method(name: str) -> None:
@@ -76,77 +100,10 @@ def check_method(name: str) -> None:
     Raises:
         SettingsError: with the nearest name.
     """
-    if name not in METHODS:
-        raise SettingsError(f"unknown method {name!r}: {nearest(name, METHODS)}")
+    if name not in ENCODERS:
+        raise SettingsError(f"unknown method {name!r}: {nearest(name, list(ENCODERS))}")
 
 
-def is_hash(name: str) -> bool:
-    """Return whether a method gives hashes, where the smaller score is the closer; else embeddings."""
-    return name in ENCODERS
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """How files become pictures: the settings that every encoder shares."""
-
-    max_pixels: int = MAX_PIXELS
-    orientation: Orientation = "stored"
-
-    def fingerprint(self, of_encoder: str) -> str:
-        """Return the fingerprint of an encoder's features over pictures decoded this way, from the encoder's own."""
-        return of_encoder if self.orientation == "stored" else f"{of_encoder}+{self.orientation}"
-
-
-def encode_batch(
-    contents: Iterable[bytes | Failure], encoders: Sequence[Encoder], decoding: Decoding = Decoding()
-) -> list[Encoded | Failure]:
-    """Encode image files with every encoder over one decode each.
-
-    Args:
-        contents: each file's bytes, or why they could not be read.
-        encoders: the methods to run.
-        decoding: how files become pictures.
-
-    Returns:
-        One entry a file, in order: its features, or why there are none.
-    """
-    return encode_looks(look_at(contents, encoders, decoding), encoders)
-
-
-def look_at(
-    contents: Iterable[bytes | Failure], encoders: Sequence[Encoder], decoding: Decoding
-) -> list[Encoded | Failure]:
-    """Decode image files: the first half of `encode_batch`. The features are yet the pixels that each encoder wants."""
-    return [_look(content, encoders, decoding) for content in contents]
-
-
-def encode_looks(looks: list[Encoded | Failure], encoders: Sequence[Encoder]) -> list[Encoded | Failure]:
-    """Turn pixels into features: the second half of `encode_batch`, of what `look_at` returned."""
-    good = [look for look in looks if not isinstance(look, Failure)]
-    for encoder in encoders if good else ():
-        features = encoder.encode(np.stack([look.features[encoder.name] for look in good]))
-        for look, feature in zip(good, features, strict=True):
-            look.features[encoder.name] = feature
-    return [look if isinstance(look, Failure) else _finite(look) for look in looks]
-
-
-def _finite(look: Encoded) -> Encoded | Failure:
-    """Return a failure in place of an embedding that a search could not compare with any."""
-    for name, feature in look.features.items():
-        if not np.isfinite(feature).all():
-            return Failure("not_encoded", f"the picture was read, but its {name} embedding holds NaN or infinity")
-    return look
-
-
-def _look(content: bytes | Failure, encoders: Sequence[Encoder], decoding: Decoding) -> Encoded | Failure:
-    """Decode one file and keep only what the encoders want of it: a batch of whole pictures would fill the memory."""
-    picture = content if isinstance(content, Failure) else decode(content, decoding.max_pixels, decoding.orientation)
-    if isinstance(picture, Failure):
-        return picture
-    pixels: dict[str, np.ndarray] = {}
-    for encoder in encoders:
-        try:
-            pixels[encoder.name] = encoder.pixels(picture)
-        except Exception as error:  # noqa: BLE001, PERF203 - whatever a picture does, it may not end a run
-            return not_encoded(error, f"the resize for {encoder.name}")
-    return Encoded(picture.width, picture.height, picture.format, pixels)
+def metric_of(method: str) -> Metric:
+    """Return how the features of a method are compared."""
+    return ENCODERS[method].metric

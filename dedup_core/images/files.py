@@ -1,8 +1,8 @@
 """The files of a folder: every entry gives one, whatever is wrong with it.
 
-What a file is, for us: `dedup_core.images.disks` tells one file that has several names; its inode, size, time of change and
-time of modification tell whether it still has the content that it had. Programs can set the time of modification, as
-rsync and every restored backup do; the time of change is the system's own.
+What a file is, for us: `dedup_core.images.disks` tells one file that has several names; its inode, size, time of
+change and time of modification tell whether it still has the content that it had. Programs can set the time of
+modification, as rsync and every restored backup do; the time of change is the system's own.
 """
 
 from __future__ import annotations

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from dedup_core.encoders.registry import Decoding, Encoder
-from dedup_core.images.picture import Picture
-from dedup_core.methods import validation as arguments
+from dedup_core.encoders.encoder import Decoding, Encoder
+from dedup_core.encoders.registry import ENCODERS, Standard
+from dedup_core.methods import validation
 from dedup_core.methods.encoding import AS_STORED, StrPath
 from dedup_core.methods.finding import MAX_PAIRS, FindingMethod, Images
+from dedup_core.metric import COSINE
 from dedup_core.pairs import Pairs
 from dedup_core.workers import n_cores
 
@@ -35,7 +36,7 @@ class CNN(FindingMethod[np.ndarray]):
     """
 
     name = "cnn"
-    smaller_is_closer = False
+    metric = COSINE
     _same_score = np.float64(1.0)
 
     def __init__(
@@ -48,9 +49,9 @@ class CNN(FindingMethod[np.ndarray]):
         decoding: Decoding = AS_STORED,
     ) -> None:
         super().__init__(verbose, decoding=decoding)
-        self._weights = str(arguments.path(weights, "weights"))
-        self._model = None if model is None else arguments.path(model, "model")
-        self._batch_size = arguments.whole_number(batch_size, "batch_size", 1)
+        self._weights = str(validation.path(weights, "weights"))
+        self._model = None if model is None else validation.path(model, "model")
+        self._batch_size = validation.whole_number(batch_size, "batch_size", 1)
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -59,11 +60,8 @@ class CNN(FindingMethod[np.ndarray]):
         Raises:
             SettingsError: if TensorFlow, the weights or the model can't be had.
         """
-        from dedup_core.encoders.network import Embedder
-
-        embedder = Embedder(self._weights, self._model, self._batch_size)
-        fingerprint = f"cnn-{embedder.digest[:12]}-v2"
-        return Encoder(self.name, partial(Picture.rgb, size=embedder.size), embedder.embed, "embedding", fingerprint)
+        model = None if self._model is None else str(self._model)
+        return ENCODERS[self.name].encoder(Standard(self._weights, model, self._batch_size))
 
     def find_duplicates(  # noqa: PLR0913 - imagededup's signature, and what goes beyond it by keyword
         self,
@@ -98,7 +96,7 @@ class CNN(FindingMethod[np.ndarray]):
             TypeError, ValueError: as ``PHash.find_duplicates``, naming the argument.
             LimitError: if there are more pairs than max_pairs. They are counted before the map is made.
         """
-        threshold = arguments.real_number(min_similarity_threshold, "min_similarity_threshold", -1.0, 1.0)
+        threshold = validation.real_number(min_similarity_threshold, "min_similarity_threshold", -1.0, 1.0)
         images = Images(image_dir, encoding_map, recursive, num_enc_workers)
         return self._find(images, threshold, scores, outfile, against, max_pairs)
 
@@ -113,7 +111,7 @@ class CNN(FindingMethod[np.ndarray]):
         num_enc_workers: int | None = None,
     ) -> list[str]:
         """Return the images that could go, sorted, by the rule of ``PHash.find_duplicates_to_remove``."""
-        threshold = arguments.real_number(min_similarity_threshold, "min_similarity_threshold", -1.0, 1.0)
+        threshold = validation.real_number(min_similarity_threshold, "min_similarity_threshold", -1.0, 1.0)
         images = Images(image_dir, encoding_map, recursive, num_enc_workers)
         return self._find_to_remove(images, threshold, outfile)
 

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from dedup_core.encoders.registry import ENCODERS, Decoding, Encoded, Encoder, encode_batch
+from dedup_core.encoders.encoder import Decoding, Encoded, Encoder, Looked, encode_looked, look_at
 from dedup_core.errors import DedupError
 from dedup_core.images.files import ImageFile
 from dedup_core.images.picture import Failure, read
@@ -23,6 +23,8 @@ _BYTES_A_FILE = 16 * 1024  # an image costs about as much as so many bytes of JP
 _FEW_BYTES = 48 * 2**20  # about two seconds of work for one core, and so long do processes take to start
 
 Result = Encoded | Failure
+_Sent = tuple[Result, Looked | Failure]
+"""What a worker sends of a file: the features that it made, and the pixels that other encoders want."""
 
 
 def encode_files(
@@ -44,16 +46,18 @@ def encode_files(
         DedupError: if a process dies.
     """
     chunks = [files[start : start + _CHUNK_FILES] for start in range(0, len(files), _CHUNK_FILES)]
-    work = partial(_encode_sent, sent=[_sendable(encoder) for encoder in encoders], decoding=decoding)
+    light = [encoder for encoder in encoders if encoder.batch_size is None]
+    heavy = [encoder for encoder in encoders if encoder.batch_size is not None]
+    work = partial(_encode_here, light=light, heavy=[_unopened(encoder) for encoder in heavy], decoding=decoding)
     n_useful = min(n_cores() if n_workers is None else n_workers, len(chunks))
     if not n_useful:
-        results: Iterator[list[Result]] = map(work, chunks)
+        results: Iterator[list[_Sent]] = map(work, chunks)
     elif n_workers is None and not _is_much(files):
         results = map_in_threads(work, chunks, n_useful)
     else:
         results = _in_processes(work, chunks, n_useful)
-    for chunk, encoded in zip(chunks, results, strict=True):
-        yield from zip(chunk, _finished(encoded, encoders), strict=True)
+    for chunk, sent in zip(chunks, results, strict=True):
+        yield from zip(chunk, _finished(sent, heavy), strict=True)
 
 
 def _is_much(files: Sequence[ImageFile]) -> bool:
@@ -61,8 +65,8 @@ def _is_much(files: Sequence[ImageFile]) -> bool:
 
 
 def _in_processes(
-    work: Callable[[Sequence[ImageFile]], list[Result]], chunks: Iterable[Sequence[ImageFile]], n_workers: int
-) -> Iterator[list[Result]]:
+    work: Callable[[Sequence[ImageFile]], list[_Sent]], chunks: Iterable[Sequence[ImageFile]], n_workers: int
+) -> Iterator[list[_Sent]]:
     try:
         yield from map_in_processes(work, chunks, n_workers)
     except BrokenProcessPool as error:
@@ -71,25 +75,35 @@ def _in_processes(
         ) from error
 
 
-def _sendable(encoder: Encoder) -> str | Encoder:
-    """Return what a worker gets: a name of the registry, or an encoder that stops short of its network."""
-    return encoder.name if ENCODERS.get(encoder.name) is encoder else replace(encoder, encode=_unchanged)
+def _encode_here(
+    files: Sequence[ImageFile], light: Sequence[Encoder], heavy: Sequence[Encoder], decoding: Decoding
+) -> list[_Sent]:
+    """Encode in a worker what that core can do, and send the pixels that the others want."""
+    contents = (file.failure or read(file.path, MAX_FILE_BYTES) for file in files)
+    looked = look_at(contents, [*light, *heavy], decoding)
+    pixels = [look if isinstance(look, Failure) else _of_encoders(look, heavy) for look in looked]
+    return list(zip(encode_looked(looked, light), pixels, strict=True))
 
 
-def _encode_sent(files: Sequence[ImageFile], sent: Sequence[str | Encoder], decoding: Decoding) -> list[Result]:
-    encoders = [ENCODERS[each] if isinstance(each, str) else each for each in sent]
-    return encode_batch((file.failure or read(file.path, MAX_FILE_BYTES) for file in files), encoders, decoding)
+def _of_encoders(look: Looked, encoders: Sequence[Encoder]) -> Looked:
+    return replace(look, pixels={encoder.name: look.pixels[encoder.name] for encoder in encoders})
 
 
-def _finished(results: list[Result], encoders: Sequence[Encoder]) -> list[Result]:
+def _finished(sent: Sequence[_Sent], heavy: Sequence[Encoder]) -> list[Result]:
     """Run the networks, in this thread, over the pixels that a worker prepared for them."""
-    good = [result for result in results if isinstance(result, Encoded)]
-    for encoder in encoders if good else ():
-        if isinstance(_sendable(encoder), Encoder):
-            features = encoder.encode(np.stack([result.features[encoder.name] for result in good]))
-            for result, feature in zip(good, features, strict=True):
-                result.features[encoder.name] = feature
-    return results
+    more = encode_looked([looked for _, looked in sent], heavy)
+    return [_joined(encoded, other) for (encoded, _), other in zip(sent, more, strict=True)]
+
+
+def _joined(one: Result, other: Result) -> Result:
+    if isinstance(one, Failure) or isinstance(other, Failure):
+        return one if isinstance(one, Failure) else other
+    return replace(one, features=one.features | other.features)
+
+
+def _unopened(encoder: Encoder) -> Encoder:
+    """Return an encoder that can be sent to a process: what it wants of a picture, without its network."""
+    return replace(encoder, encode=_unchanged)
 
 
 def _unchanged(pixels: np.ndarray) -> np.ndarray:

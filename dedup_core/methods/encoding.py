@@ -11,10 +11,10 @@ from typing import Any, Generic
 import numpy as np
 from tqdm import tqdm
 
-from dedup_core.encoders.registry import Decoding, Encoded, Encoder, encode_batch
+from dedup_core.encoders.encoder import Decoding, Encoded, Encoder, encode_batch
 from dedup_core.images.files import ImageFile, list_images
 from dedup_core.images.picture import Failure, from_array, read
-from dedup_core.methods import validation as arguments
+from dedup_core.methods import validation
 from dedup_core.methods.encode_files import MAX_FILE_BYTES, encode_files
 from dedup_core.methods.encodings import Encodings, Feature, ImageInfo
 
@@ -45,7 +45,7 @@ class EncodingMethod(ABC, Generic[Feature]):
     def __init__(self, verbose: bool = True, *, decoding: Decoding = AS_STORED) -> None:
         if not isinstance(decoding, Decoding):
             raise TypeError(f"decoding must be a Decoding, not {decoding!r}")
-        self.verbose = arguments.flag(verbose, "verbose")
+        self.verbose = validation.flag(verbose, "verbose")
         self.decoding = decoding
         self.failures: dict[str, Failure] = {}
 
@@ -75,12 +75,12 @@ class EncodingMethod(ABC, Generic[Feature]):
                 another dtype or shape.
         """
         self.failures = {}
-        if arguments.exactly_one(image_file=image_file, image_array=image_array) == "image_array":
+        if validation.exactly_one(image_file=image_file, image_array=image_array) == "image_array":
             if not isinstance(image_array, np.ndarray):
                 raise TypeError(f"image_array must be a numpy array, not {type(image_array).__name__}")
             pixels = self.encoder.pixels(from_array(image_array))
             return self._to_feature(self.encoder.encode(pixels[np.newaxis])[0])
-        file = arguments.path(image_file, "image_file")
+        file = validation.path(image_file, "image_file")
         if not file.is_file():
             raise ValueError(f"image_file must be an image, and there is no file {str(file)!r}")
         (encoded,) = encode_batch([read(str(file), MAX_FILE_BYTES)], [self.encoder], self.decoding)
@@ -127,11 +127,11 @@ class EncodingMethod(ABC, Generic[Feature]):
         """
         from dedup_core.methods.feature_table import MethodFeatures
 
-        folder = arguments.path(table, "table")
+        folder = validation.path(table, "table")
         names, values = self._names_and_values(encodings, "encodings")
         known = (encodings.images, encodings.other_names) if isinstance(encodings, Encodings) else ()
         rows = MethodFeatures(self.name, self.fingerprint, names, values, *known)
-        rows.save(folder, arguments.flag(overwrite, "overwrite"))
+        rows.save(folder, validation.flag(overwrite, "overwrite"))
 
     def load_encodings(self, table: StrPath) -> Encodings[Feature]:
         """Load features from Parquet, saved by ``save_encodings`` or by the Spark jobs.
@@ -146,7 +146,7 @@ class EncodingMethod(ABC, Generic[Feature]):
         """
         from dedup_core.methods.feature_table import MethodFeatures
 
-        rows = MethodFeatures.load(arguments.path(table, "table"), self.name, self.fingerprint)
+        rows = MethodFeatures.load(validation.path(table, "table"), self.name, self.fingerprint)
         features = map(self._to_feature, rows.values)
         encodings = Encodings(zip(rows.names, features, strict=True), self.fingerprint)
         encodings.images = dict(rows.images)
@@ -166,7 +166,7 @@ class EncodingMethod(ABC, Generic[Feature]):
         """
 
     def _names_and_values(self, features: object, argument: str) -> tuple[list[str], np.ndarray]:
-        given = arguments.mapping(features, argument)
+        given = validation.mapping(features, argument)
         if isinstance(given, Encodings) and given.fingerprint != self.fingerprint:
             raise ValueError(
                 f"{argument} holds features of {given.fingerprint!r}, which can't be compared with {self.fingerprint!r}"
@@ -197,9 +197,9 @@ def encode_images_with(
         ValueError: if there is no such folder, num_enc_workers is negative, or the methods don't go together.
     """
     decoding = _shared_decoding(methods)
-    folder = arguments.folder(image_dir, "image_dir")
-    files = list_images(str(folder), arguments.flag(recursive, "recursive"))
-    workers = None if num_enc_workers is None else arguments.whole_number(num_enc_workers, "num_enc_workers", 0)
+    folder = validation.folder(image_dir, "image_dir")
+    files = list_images(str(folder), validation.flag(recursive, "recursive"))
+    workers = None if num_enc_workers is None else validation.whole_number(num_enc_workers, "num_enc_workers", 0)
     results = encode_files(files, [method.encoder for method in methods], decoding, workers)
     silent = not any(method.verbose for method in methods)
     bar = tqdm(results, "Encoding", len(files), disable=silent, delay=_QUIET_SECONDS, unit=" images")

@@ -15,9 +15,10 @@ from dedup_core import groups
 from dedup_core.errors import LimitError
 from dedup_core.groups import Distinct
 from dedup_core.images.names import storable
-from dedup_core.methods import validation as arguments
+from dedup_core.methods import validation
 from dedup_core.methods.encoding import EncodingMethod, StrPath
 from dedup_core.methods.encodings import Encodings, Feature
+from dedup_core.metric import Metric
 from dedup_core.pairs import Pairs
 
 MAX_PAIRS = 20_000_000
@@ -37,10 +38,10 @@ class FindingMethod(EncodingMethod[Feature]):
     """A way to find duplicates: how features are compared, on top of how they are made.
 
     Attributes:
-        smaller_is_closer: whether scores are distances; otherwise they are similarities.
+        metric: what a score says.
     """
 
-    smaller_is_closer: bool
+    metric: Metric
     _same_score: np.generic
 
     @property
@@ -67,17 +68,15 @@ class FindingMethod(EncodingMethod[Feature]):
         against: Mapping | None,
         max_pairs: int,
     ) -> dict[str, list[Any]]:
-        with_scores, target = arguments.flag(scores, "scores"), arguments.output_file(outfile, "outfile")
-        most = arguments.whole_number(max_pairs, "max_pairs", 0)
+        with_scores, target = validation.flag(scores, "scores"), validation.output_file(outfile, "outfile")
+        most = validation.whole_number(max_pairs, "max_pairs", 0)
         existing = None if against is None else self._names_and_values(against, "against")
         names, values = self._names_and_values(*self._given(images))
         if existing is None:
-            found = groups.duplicate_map(
-                names, self._pairs(values, threshold, most), self.smaller_is_closer, with_scores
-            )
+            found = groups.duplicate_map(names, self._pairs(values, threshold, most), self.metric, with_scores)
         else:
             pairs = self._pairs_with(values, existing[1], threshold, most)
-            found = _match_map(names, existing[0], pairs, self.smaller_is_closer, with_scores)
+            found = _match_map(names, existing[0], pairs, self.metric, with_scores)
         _write_json(found, target)
         return found
 
@@ -101,7 +100,7 @@ class FindingMethod(EncodingMethod[Feature]):
         return Pairs.concatenate(_expanded(blocks, (left, right), 0, most), self._score_type)
 
     def _find_to_remove(self, images: Images, threshold: float, outfile: StrPath | None) -> list[str]:
-        target = arguments.output_file(outfile, "outfile")
+        target = validation.output_file(outfile, "outfile")
         given, argument = self._given(images)
         names, values = self._names_and_values(given, argument)
         others = given.other_names if isinstance(given, Encodings) else {}
@@ -146,9 +145,9 @@ class FindingMethod(EncodingMethod[Feature]):
 
     def _given(self, images: Images) -> tuple[Mapping[str, Any] | None, str]:
         """Return the features by name, and the argument that they come from."""
-        if arguments.exactly_one(image_dir=images.image_dir, encoding_map=images.encoding_map) == "encoding_map":
+        if validation.exactly_one(image_dir=images.image_dir, encoding_map=images.encoding_map) == "encoding_map":
             return images.encoding_map, "encoding_map"
-        folder = arguments.path(images.image_dir, "image_dir")
+        folder = validation.path(images.image_dir, "image_dir")
         return self.encode_images(folder, images.recursive, images.num_enc_workers), "image_dir"
 
 
@@ -183,11 +182,11 @@ def _held(blocks: Iterable[Pairs], most: int, score_type: type[np.generic]) -> P
 
 
 def _match_map(
-    names: Sequence[str], existing: Sequence[str], pairs: Pairs, smaller_is_closer: bool, scores: bool
+    names: Sequence[str], existing: Sequence[str], pairs: Pairs, metric: Metric, scores: bool
 ) -> dict[str, list[Any]]:
     """Return every name with the existing names that match it, best first, ties in the order of ``existing``."""
     matches: dict[str, list[Any]] = {name: [] for name in names}
-    order = np.lexsort((pairs.right, pairs.score if smaller_is_closer else -pairs.score))
+    order = np.lexsort((pairs.right, metric.rank(pairs.score)))
     ends = pairs.left[order].tolist(), pairs.right[order].tolist(), pairs.score[order].tolist()
     for left, right, score in zip(*ends, strict=True):
         matches[names[left]].append((existing[right], score) if scores else existing[right])

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from dedup_core.encoders.encoder import Encoder
 from dedup_core.encoders.hashes import to_hex
-from dedup_core.encoders.registry import ENCODERS, Encoder
-from dedup_core.hamming.few import MOST_COMPARED, few_pairs
-from dedup_core.methods import validation as arguments
+from dedup_core.encoders.registry import ENCODERS
+from dedup_core.methods import validation
 from dedup_core.methods.encoding import StrPath
+from dedup_core.methods.few_hashes import MOST_COMPARED, few_pairs
 from dedup_core.methods.finding import MAX_PAIRS, FindingMethod, Images
+from dedup_core.metric import HAMMING
 from dedup_core.pairs import Pairs
 
 _HASH = re.compile("[0-9a-fA-F]{16}")
@@ -22,13 +24,13 @@ _HASH = re.compile("[0-9a-fA-F]{16}")
 class _Hash(FindingMethod[str]):
     """A perceptual hash of 64 bits, as 16 hexadecimal characters; the fewer bits differ, the closer two images."""
 
-    smaller_is_closer = True
+    metric = HAMMING
     _same_score = np.int16(0)
 
     @property
     def encoder(self) -> Encoder:
         """What makes the hashes."""
-        return ENCODERS[self.name]
+        return ENCODERS[self.name].encoder()
 
     def find_duplicates(  # noqa: PLR0913 - imagededup's signature, and what goes beyond it by keyword
         self,
@@ -68,7 +70,7 @@ class _Hash(FindingMethod[str]):
                 range, a folder does not exist, or a hash is malformed.
             LimitError: if there are more pairs than max_pairs. They are counted before the map is made.
         """
-        threshold = arguments.whole_number(max_distance_threshold, "max_distance_threshold", 0, 64)
+        threshold = validation.whole_number(max_distance_threshold, "max_distance_threshold", 0, 64)
         images = Images(image_dir, encoding_map, recursive, num_enc_workers)
         return self._find(images, threshold, scores, outfile, against, max_pairs)
 
@@ -90,7 +92,7 @@ class _Hash(FindingMethod[str]):
         Equal hashes are compared once, and no pairs are listed: 200,000 copies of a picture take memory for as many
         images. The arguments and the errors are those of ``find_duplicates``, but for ``max_pairs``.
         """
-        threshold = arguments.whole_number(max_distance_threshold, "max_distance_threshold", 0, 64)
+        threshold = validation.whole_number(max_distance_threshold, "max_distance_threshold", 0, 64)
         images = Images(image_dir, encoding_map, recursive, num_enc_workers)
         return self._find_to_remove(images, threshold, outfile)
 

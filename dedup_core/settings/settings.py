@@ -10,8 +10,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
 
-from dedup_core.encoders.registry import METHODS, Decoding, check_method, is_hash
+from dedup_core.encoders.encoder import Decoding
+from dedup_core.encoders.registry import ENCODERS, check_method, metric_of
 from dedup_core.images.picture import MAX_PIXELS, Orientation
+from dedup_core.metric import COSINE
 
 
 def _split(value: object) -> object:
@@ -49,14 +51,14 @@ class MethodSettings(JobSettings, frozen=True):
     """What every job takes that works on features."""
 
     method: Names = Field(
-        ("phash",), description=f"How to compare images, one or several of: {', '.join(METHODS)} (comma-separated)."
+        ("phash",), description=f"How to compare images, one or several of: {', '.join(ENCODERS)} (comma-separated)."
     )
 
     @field_validator("method")
     @classmethod
     def _known_methods(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if not names:
-            raise ValueError(f"name at least one of: {', '.join(METHODS)}")
+            raise ValueError(f"name at least one of: {', '.join(ENCODERS)}")
         for name in names:
             check_method(name)
         return tuple(dict.fromkeys(names))
@@ -144,10 +146,11 @@ class SearchSettings(MethodSettings, frozen=True):
     @classmethod
     def _cells_are_of_embeddings(cls, search: str, stated: ValidationInfo) -> str:
         methods = stated.data.get("method", ())
-        if search == "clustered" and methods and all(map(is_hash, methods)):
+        if search == "clustered" and methods and not any(metric_of(name) == COSINE for name in methods):
+            fitting = " or ".join(name for name, method in ENCODERS.items() if method.metric == COSINE)
             raise ValueError(
-                f"'clustered' needs the method cnn ({', '.join(methods)}: always searched exactly): add cnn to "
-                "--method, or take 'exact'"
+                f"'clustered' needs the method {fitting} ({', '.join(methods)}: always searched exactly): "
+                f"add {fitting} to --method, or take 'exact'"
             )
         return search
 

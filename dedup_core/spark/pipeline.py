@@ -19,7 +19,7 @@ from dedup_core.settings.settings import (
     ReportSettings,
     SearchSettings,
 )
-from dedup_core.spark.encode.features import Encoding, check_share, encode_all, finish_tables, work_name
+from dedup_core.spark.encode.features import FeatureLedger, check_share, encode_all, finish_tables, work_name
 from dedup_core.spark.encode.sources import open_source
 from dedup_core.spark.encode.tasks import EncodePlan
 from dedup_core.spark.publishing import publish
@@ -136,9 +136,9 @@ def _encode(run: Run, settings: EncodeSettings) -> Staging:
     run.say(f"Encoding {settings.input} by {', '.join(settings.method)}")
     with run.stage("encode"):
         source, goes_on = open_source(run.spark, settings), not run.replaces_all
-        work = Encoding.of(source, staging, settings, plan, run.run_id, goes_on)
-        encode_all(source, work, progress)
-        counts = finish_tables(work)
+        ledger = FeatureLedger.of(source, staging, settings, plan, run.run_id, goes_on)
+        encode_all(source, ledger, progress)
+        counts = finish_tables(ledger)
     run.counts |= vars(counts)
     try:
         check_share(counts, settings)

@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from dedup_core.encoders.registry import metric_of
 from dedup_core.errors import DedupError, InputError
 from dedup_core.filesystems import literal
 from dedup_core.settings.settings import EncodeSettings
@@ -30,8 +31,7 @@ from dedup_core.spark.tables import ENCODED, FAILURES, FEATURES, LISTING, STAGED
 _BUCKETS = 1024
 _FIRST_CHECKPOINT_IMAGES = 500
 _BATCH_BYTES = 1 << 30
-_HASHES_A_FILE = 1_000_000
-_VECTORS_A_FILE = 30_000
+_ROWS_A_FILE = {"hash": 1_000_000, "embedding": 30_000}
 _IDENTITY = ["path", "identity"]
 _UNSEEN = "unseen"
 
@@ -40,8 +40,8 @@ Progress = Callable[[int, int, float], None]
 
 
 @dataclass(frozen=True)
-class Encoding:
-    """One run's work on features, and where it stands.
+class FeatureLedger:
+    """One run's images: whose features are new, resumed, reused or kept, what failed, and what is still to do.
 
     Attributes:
         staging: where it is done.
@@ -70,7 +70,7 @@ class Encoding:
         plan: EncodePlan,
         run_id: str,
         goes_on: bool,
-    ) -> Encoding:
+    ) -> FeatureLedger:
         """List the source, and look at what stopped runs have left."""
         if not settings.reuse:
             staging.clear()
@@ -80,15 +80,15 @@ class Encoding:
             if not staging.whole_parts("encoded"):
                 staging.clear()
             raise
-        work = cls(staging, settings, plan, run_id, listing, frozenset(), goes_on)
+        ledger = cls(staging, settings, plan, run_id, listing, frozenset(), goes_on)
         if not staging.whole_parts("encoded"):
-            return work
-        stopped = work.staged.select("run_id").distinct().collect()  # a row a stopped run
-        return replace(work, stopped=frozenset(row["run_id"] for row in stopped))
+            return ledger
+        stopped = ledger.staged.select("run_id").distinct().collect()  # a row a stopped run
+        return replace(ledger, stopped=frozenset(row["run_id"] for row in stopped))
 
     @property
     def staged(self) -> DataFrame:
-        """What this run has encoded so far, and runs of the same work that were stopped: ``schemas.STAGED``."""
+        """What this run has encoded so far, and runs of the same work that were stopped: ``tables.STAGED``."""
         parts = self.staging.whole_parts("encoded")
         if not parts:
             return self.staging.spark.createDataFrame([], STAGED)
@@ -111,7 +111,9 @@ class Encoding:
         staging, settings = self.staging, self.settings
         if not self.goes_on or not staging.store.exists("features"):
             return None
-        same = [self._is_made_alike(name) for name in self.plan.methods]
+        same = [
+            (F.col("method") == name) & (F.col("fingerprint") == made) for name, made in self.plan.fingerprints.items()
+        ]
         table = read_table(staging.spark, staging.store, "features").where(functools.reduce(operator.or_, same))
         pixels = F.col("width").cast("bigint") * F.col("height")
         return table.where((F.col("size") <= settings.max_file_bytes) & (pixels <= settings.max_pixels))
@@ -135,13 +137,36 @@ class Encoding:
         inside = published.join(F.broadcast(folders), on=F.col("path").startswith(F.col("folder")), how="left_semi")
         return inside.join(self.listing.images.select("path"), on="path", how="left_anti")
 
-    def complete(self, features: DataFrame) -> DataFrame:
-        """Return path and identity of the images that have features by every method."""
-        methods = features.groupBy(*_IDENTITY).count()
-        return methods.where(F.col("count") == F.lit(len(self.plan.methods))).select(_IDENTITY)
+    def todo(self) -> DataFrame:
+        """Return the listed images that lack the features of a method."""
+        images = conform(self.listing.images, LISTING)
+        for features in (self.reusable, self.resumed if self.stopped else None):
+            if features is not None:
+                methods = features.groupBy(*_IDENTITY).count()
+                whole = methods.where(F.col("count") == F.lit(len(self.plan.methods)))
+                images = images.join(whole, on=_IDENTITY, how="left_anti")
+        return images
 
-    def _is_made_alike(self, method: str) -> Column:
-        return (F.col("method") == method) & (F.col("fingerprint") == self.plan.fingerprint(method))
+    def features(self) -> DataFrame:
+        """Return the ``features`` table: what names a file has and whether it was seen is this run's to say."""
+        own = self.new.where(F.col("method").isNotNull()).unionByName(self.resumed)
+        seen = conform(own, FEATURES)
+        if (reusable := self.reusable) is not None:
+            earlier = reusable.join(own.select("path"), on="path", how="left_anti")
+            seen = seen.unionByName(conform(earlier, FEATURES))
+        seen = seen.drop("other_names", "is_unseen")
+        if self.listing.other_names is not None:
+            seen = seen.join(F.broadcast(self.listing.other_names), on="path", how="left")  # few have several names
+        every = conform(seen, FEATURES)
+        if (unseen := self.unseen) is not None:
+            every = every.unionByName(conform(unseen.withColumn("is_unseen", F.lit(True)), FEATURES))
+        return every
+
+    def failures(self) -> DataFrame:
+        """Return the ``failures`` table: what this run could not encode, and what was no image to begin with."""
+        failed = conform(self.new.where(F.col("method").isNull()), FAILURES)
+        refused = self.listing.refused.withColumn("run_id", F.lit(self.run_id))
+        return failed.unionByName(conform(refused, FAILURES))
 
 
 @dataclass(frozen=True)
@@ -167,14 +192,11 @@ class EncodeCounts:
     failed: dict[str, int]
 
 
-def encode_all(source: Source, work: Encoding, progress: Progress) -> None:
+def encode_all(source: Source, ledger: FeatureLedger, progress: Progress) -> None:
     """Encode what has no features yet, and save progress in the staging place as it goes."""
-    staging, settings = work.staging, work.settings
-    todo = conform(work.listing.images, LISTING)
-    for features in (work.reusable, work.resumed if work.stopped else None):
-        if features is not None:
-            todo = todo.join(work.complete(features), on=_IDENTITY, how="left_anti")
-    todo = staging.write("todo", todo.withColumn("bucket", F.pmod(F.xxhash64("path"), F.lit(_BUCKETS))))
+    staging, settings = ledger.staging, ledger.settings
+    bucket = F.pmod(F.xxhash64("path"), F.lit(_BUCKETS))
+    todo = staging.write("todo", ledger.todo().withColumn("bucket", bucket))
     by_bucket = todo.groupBy("bucket").agg(F.count("*").alias("images"), F.max("size").alias("largest")).collect()
     sizes = {row["bucket"]: row["images"] for row in by_bucket}
     largest = {row["bucket"]: row["largest"] or 1 for row in by_bucket}
@@ -185,38 +207,24 @@ def encode_all(source: Source, work: Encoding, progress: Progress) -> None:
         tasks = -(-count // settings.images_per_task)
         with setting(staging.spark, "spark.sql.execution.arrow.maxRecordsPerBatch", str(rows)):
             contents = source.contents(chosen.repartition(tasks))
-            made = conform(encode_contents(contents, work.plan), ENCODED)
-            staging.add_part("encoded", made.withColumn("run_id", F.lit(work.run_id)))
+            made = conform(encode_contents(contents, ledger.plan), ENCODED)
+            staging.add_part("encoded", made.withColumn("run_id", F.lit(ledger.run_id)))
         encoded += count
         progress(encoded, total, time.monotonic() - started)
 
 
-def finish_tables(work: Encoding) -> EncodeCounts:
+def finish_tables(ledger: FeatureLedger) -> EncodeCounts:
     """Make the ``features`` and ``failures`` tables ready, and account for every image.
 
     Raises:
         DedupError: if the images don't add up, which would mean that some were lost.
     """
-    staging, listing = work.staging, work.listing
-    run_id = F.lit(work.run_id)
-    failed = conform(work.new.where(F.col("method").isNull()), FAILURES)
-    refused = conform(listing.refused.withColumn("run_id", run_id), FAILURES)
-    staging.write("ready/failures", failed.unionByName(refused))
-    own = work.new.where(F.col("method").isNotNull()).unionByName(work.resumed)
-    features = conform(own, FEATURES)
-    if (reusable := work.reusable) is not None:
-        earlier = reusable.join(own.select("path"), on="path", how="left_anti")
-        features = features.unionByName(conform(earlier, FEATURES))
-    # What names a file has, and whether it can be seen, is this run's to say and not an earlier one's.
-    features = conform(features.drop("other_names", "is_unseen"), FEATURES)
-    if listing.other_names is not None:
-        named = F.broadcast(listing.other_names)  # few files have several names
-        features = conform(features.drop("other_names").join(named, on="path", how="left"), FEATURES)
-    if (unseen := work.unseen) is not None:
-        features = features.unionByName(conform(unseen.withColumn("is_unseen", F.lit(True)), FEATURES))
-    files = -(-max(1, listing.seen) // (_VECTORS_A_FILE if work.plan.network else _HASHES_A_FILE))
-    features.coalesce(files).write.mode("overwrite").partitionBy("method").parquet(staging.path("ready", "features"))
-    return _account(work)
+    staging = ledger.staging
+    staging.write("ready/failures", ledger.failures())
+    rows_a_file = min(_ROWS_A_FILE[metric_of(name).feature] for name in ledger.plan.names)
+    features = ledger.features().coalesce(-(-max(1, ledger.listing.seen) // rows_a_file))
+    features.write.mode("overwrite").partitionBy("method").parquet(staging.path("ready", "features"))
+    return _account(ledger)
 
 
 def check_share(counts: EncodeCounts, settings: EncodeSettings) -> None:
@@ -240,7 +248,7 @@ def work_name(settings: EncodeSettings, plan: EncodePlan) -> str:
     """Name a piece of work by its input and by what its features depend on, so that a rerun finds what is done."""
     stated = [settings.input, settings.input_format, settings.path_column, settings.content_column]
     stated += [repr(plan.decoding), str(plan.max_file_bytes)]
-    stated += [plan.fingerprint(name) for name in plan.methods]
+    stated += plan.fingerprints.values()
     return f"encode-{hashlib.sha256(json.dumps(stated).encode()).hexdigest()[:12]}"
 
 
@@ -262,20 +270,23 @@ def _checkpoints(sizes: dict[int, int], seconds: float) -> Iterator[tuple[int, i
             first, images = bucket + 1, 0
 
 
-def _account(work: Encoding) -> EncodeCounts:
-    features, failures = work.staging.read("ready/features", FEATURES), work.staging.read("ready/failures", FAILURES)
+def _account(ledger: FeatureLedger) -> EncodeCounts:
+    features, failures = (
+        ledger.staging.read("ready/features", FEATURES),
+        ledger.staging.read("ready/failures", FAILURES),
+    )
     made = F.when(F.col("is_unseen"), F.lit(_UNSEEN)).otherwise(F.col("run_id")).alias("made")
     kinds = features.select("method", made, F.lit(None).alias("reason"))
     kinds = kinds.unionByName(failures.select(F.lit(None).alias("method"), F.lit(None).alias("made"), "reason"))
     rows = kinds.groupBy("method", "made", "reason").count().orderBy(F.desc("count"), "reason").collect()
     failed = {row["reason"]: row["count"] for row in rows if row["method"] is None}
     counts = []
-    for method in work.plan.methods:
+    for method in ledger.plan.names:
         made_by = {row["made"]: row["count"] for row in rows if row["method"] == method}
         kept, encoded = made_by.get(_UNSEEN, 0), sum(made_by.values())
-        resumed = sum(count for run_id, count in made_by.items() if run_id in work.stopped)
-        earlier = encoded - made_by.get(work.run_id, 0) - resumed - kept
-        seen, repeated = work.listing.seen, work.listing.repeated
+        resumed = sum(count for run_id, count in made_by.items() if run_id in ledger.stopped)
+        earlier = encoded - made_by.get(ledger.run_id, 0) - resumed - kept
+        seen, repeated = ledger.listing.seen, ledger.listing.repeated
         counts.append(EncodeCounts(seen, repeated, encoded, resumed, earlier, kept, failed))
         if encoded - kept + sum(failed.values()) + repeated != seen:
             raise DedupError(

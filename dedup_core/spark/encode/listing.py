@@ -46,9 +46,9 @@ class Listing:
 def list_images(source: Source, staging: Staging) -> Listing:
     """List a source.
 
-    Names on disks that lead to one file are one file (see `dedup_core.images.disks`); so are URLs that differ in spelling
-    alone. Rows that carry their bytes are one image if path and bytes are equal. Where they differ under one path,
-    nobody can tell which is meant, and all of them are refused.
+    Names on disks that lead to one file are one file (see `dedup_core.images.disks`); so are URLs that differ in
+    spelling alone. Rows that carry their bytes are one image if path and bytes are equal. Where they differ under one
+    path, nobody can tell which is meant, and all of them are refused.
     """
     for name in ("found", "listing", "refused", "other_names", "settled"):
         staging.clear(name)

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 from pyspark import TaskContext
 from pyspark.sql import DataFrame
 
-from dedup_core.encoders.network_file import Network, load_network
-from dedup_core.encoders.registry import ENCODERS, Decoding, Encoded, Encoder, encode_looks, is_hash, look_at
+from dedup_core.encoders.encoder import Decoding, Encoded, Encoder, Looked, Prepared, encode_looked, look_at
+from dedup_core.encoders.registry import ENCODERS
 from dedup_core.filesystems import read_uri
 from dedup_core.images.picture import Failure
 from dedup_core.settings.settings import EncodeSettings
@@ -31,51 +32,54 @@ _ENCODED_ARROW = pa.schema(
 )  # fmt: skip
 
 
-_Looked = tuple[list[dict], list[Encoded | Failure]]
+_Rows = tuple[list[dict], list[Looked | Failure]]
 """Rows, and for each of them the pixels that the encoders want, or why there are none."""
 
 
 @dataclass(frozen=True)
 class EncodePlan:
-    """What a worker needs to know to encode; sent with every task, the network's weights too."""
+    """What a worker needs to know to encode; sent with every task, networks' weights too."""
 
-    methods: tuple[str, ...]
+    methods: tuple[Prepared, ...]
     decoding: Decoding
     max_file_bytes: int
-    network: Network | None = None
 
     @classmethod
     def of(cls, settings: EncodeSettings) -> EncodePlan:
-        """Take from the settings what matters to a worker, and read the network's file.
+        """Take from the settings what matters to a worker, and read the files that the methods need.
 
         Raises:
-            SettingsError: if the network can't be had.
+            SettingsError: if one of them can't be had.
         """
-        network = None
-        if "cnn" in settings.method:
-            network = load_network(
-                settings.cnn_weights, settings.cnn_model, settings.cnn_batch_size, settings.cnn_precision
-            )
-        return cls(settings.method, settings.decoding, settings.max_file_bytes, network)
+        methods = tuple(ENCODERS[name].prepare(settings) for name in settings.method)
+        return cls(methods, settings.decoding, settings.max_file_bytes)
+
+    @property
+    def names(self) -> list[str]:
+        """The methods' names."""
+        return [method.name for method in self.methods]
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """What identifies the features of each method."""
+        return {method.name: self.decoding.fingerprint(method.fingerprint) for method in self.methods}
+
+    @property
+    def batch_size(self) -> int:
+        """How many images are encoded at a time."""
+        return max((method.batch_size for method in self.methods if method.batch_size), default=BATCH_IMAGES)
 
     def encoders(self) -> list[Encoder]:
         """Return the encoders, in a worker: a network takes the cores of the task, but for the one that decodes."""
         task = TaskContext.get()
         threads = None if task is None else max(1, task.cpus() - self.decodes_ahead())
-        return [
-            ENCODERS[name] if self.network is None or is_hash(name) else self.network.encoder(threads)
-            for name in self.methods
-        ]
+        return [method.opened(threads) for method in self.methods]
 
     def decodes_ahead(self) -> bool:
-        """Return whether files are decoded while the network runs: on a core of their own, or beside a GPU."""
+        """Return whether files are decoded while a network runs: on a core of their own, or beside a GPU."""
         task = TaskContext.get()
-        return self.network is not None and task is not None and (task.cpus() > 1 or "gpu" in task.resources())
-
-    def fingerprint(self, method: str) -> str:
-        """Return the fingerprint of that method's features."""
-        source = ENCODERS[method] if self.network is None or is_hash(method) else self.network
-        return self.decoding.fingerprint(source.fingerprint)
+        takes_cores = any(method.batch_size for method in self.methods)
+        return takes_cores and task is not None and (task.cpus() > 1 or "gpu" in task.resources())
 
 
 def encode_contents(contents: DataFrame, plan: EncodePlan) -> DataFrame:
@@ -93,14 +97,13 @@ def encode_contents(contents: DataFrame, plan: EncodePlan) -> DataFrame:
         encoders = plan.encoders()
         looks = _looks(batches, plan, encoders)
         for rows, looked in _one_ahead(looks) if plan.decodes_ahead() else looks:
-            yield _as_record(rows, encode_looks(looked, encoders), plan, encoders)
+            yield _as_record(rows, encode_looked(looked, encoders), plan, encoders)
 
     return contents.mapInArrow(encode, ENCODED)
 
 
-def _looks(batches: Iterator[pa.RecordBatch], plan: EncodePlan, encoders: Sequence[Encoder]) -> Iterator[_Looked]:
-    size = BATCH_IMAGES if plan.network is None else plan.network.batch_size
-    for rows in _in_batches_of(size, batches):
+def _looks(batches: Iterator[pa.RecordBatch], plan: EncodePlan, encoders: Sequence[Encoder]) -> Iterator[_Rows]:
+    for rows in _in_batches_of(plan.batch_size, batches):
         contents = (
             _read_listed(row["uri"], plan.max_file_bytes) if row["content"] is None else row["content"] for row in rows
         )
@@ -115,7 +118,7 @@ def _in_batches_of(size: int, batches: Iterator[pa.RecordBatch]) -> Iterator[lis
         yield together
 
 
-def _one_ahead(items: Iterator[_Looked]) -> Iterator[_Looked]:
+def _one_ahead(items: Iterator[_Rows]) -> Iterator[_Rows]:
     """Yield the items, each made in a thread while the one before is in use."""
     with ThreadPoolExecutor(1) as beside:
         coming = beside.submit(next, items, None)
@@ -146,6 +149,6 @@ def _read_listed(uri: str | None, max_bytes: int) -> bytes | Failure:
 
 def _feature(encoder: Encoder, result: Encoded, decoding: Decoding) -> dict:
     value = result.features[encoder.name]
-    as_stored = int(value.astype("int64")) if encoder.feature == "hash" else value
+    as_stored = int(value.astype("int64")) if value.dtype == np.uint64 else value
     fingerprint = decoding.fingerprint(encoder.fingerprint)
-    return {"method": encoder.name, "fingerprint": fingerprint, encoder.feature: as_stored}
+    return {"method": encoder.name, "fingerprint": fingerprint, encoder.metric.feature: as_stored}

@@ -12,18 +12,18 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-BLOBS = "chunk INT, nodes BINARY, rows BINARY"
+BLOBS = "chunk INT, codes BINARY, rows BINARY"
 BOTH = 2  # the side of a chunk that meets itself
 LEFT, RIGHT = 0, 1
 
 Batches = Iterator[pa.RecordBatch]
 
 
-def blobs(nodes: np.ndarray, rows: np.ndarray, chunk: np.ndarray, chunks: int) -> pa.RecordBatch:
+def blobs(codes: np.ndarray, rows: np.ndarray, chunk: np.ndarray, chunks: int) -> pa.RecordBatch:
     """Return rows packed by chunk: a shuffle of blobs costs a fraction of a shuffle of rows.
 
     Args:
-        nodes: int64 (n,).
+        codes: int64 (n,).
         rows: float32 (n, k), what travels of each.
         chunk: integers (n,), the chunk of each, below ``chunks``.
         chunks: how many there are.
@@ -32,8 +32,8 @@ def blobs(nodes: np.ndarray, rows: np.ndarray, chunk: np.ndarray, chunks: int) -
     ends = np.searchsorted(chunk[order], np.arange(chunks + 1))
     filled = np.flatnonzero(np.diff(ends))
     parts = [order[ends[number] : ends[number + 1]] for number in filled]
-    columns = [pa.array([of[part].tobytes() for part in parts], pa.binary()) for of in (nodes, rows)]
-    return pa.RecordBatch.from_arrays([pa.array(filled.astype(np.int32)), *columns], ["chunk", "nodes", "rows"])
+    columns = [pa.array([of[part].tobytes() for part in parts], pa.binary()) for of in (codes, rows)]
+    return pa.RecordBatch.from_arrays([pa.array(filled.astype(np.int32)), *columns], ["chunk", "codes", "rows"])
 
 
 def chunk_pairs(first: int, end: int) -> list[tuple[int, int]]:
@@ -41,7 +41,7 @@ def chunk_pairs(first: int, end: int) -> list[tuple[int, int]]:
     return list(itertools.combinations_with_replacement(range(first, end), 2))
 
 
-def seated(packed: DataFrame, tasks: Sequence[tuple[int, int]]) -> DataFrame:
+def brought_together(packed: DataFrame, tasks: Sequence[tuple[int, int]]) -> DataFrame:
     """Send every chunk to each task that needs it, one task a partition.
 
     Args:
@@ -59,24 +59,24 @@ def seated(packed: DataFrame, tasks: Sequence[tuple[int, int]]) -> DataFrame:
     for key, (first, second) in zip(keys, tasks, strict=True):
         # A chunk may be empty: that one side is missing doesn't say that the other meets itself.
         grid += [(first, key, BOTH)] if first == second else [(first, key, LEFT), (second, key, RIGHT)]
-    seats = packed.sparkSession.createDataFrame(grid, "chunk INT, task BIGINT, side INT")
-    brought = packed.join(F.broadcast(seats), on="chunk", how="inner").repartition(len(tasks), "task")
+    wanted = packed.sparkSession.createDataFrame(grid, "chunk INT, task BIGINT, side INT")
+    brought = packed.join(F.broadcast(wanted), on="chunk", how="inner").repartition(len(tasks), "task")
     return brought.select("side", *carried)
 
 
 @dataclass(frozen=True)
 class Side:
-    """A chunk: int64 nodes (n,), float32 rows (n, row_length)."""
+    """A chunk: int64 codes (n,), float32 rows (n, row_length)."""
 
-    nodes: np.ndarray
+    codes: np.ndarray
     rows: np.ndarray
 
     @classmethod
     def of(cls, blobs: list[tuple[bytes, bytes]], row_length: int) -> Side:
         """Return the blobs of a chunk as one."""
         # As bytearrays they can be written to: kernels compile a second time for what can't.
-        nodes, rows = (bytearray().join(column) for column in zip(*blobs, strict=True)) if blobs else (b"", b"")
-        return cls(np.frombuffer(nodes, np.int64), np.frombuffer(rows, np.float32).reshape(-1, row_length))
+        codes, rows = (bytearray().join(column) for column in zip(*blobs, strict=True)) if blobs else (b"", b"")
+        return cls(np.frombuffer(codes, np.int64), np.frombuffer(rows, np.float32).reshape(-1, row_length))
 
 
 def sides(batches: Batches, row_length: int) -> tuple[Side, Side | None]:

@@ -6,39 +6,64 @@ of paths, sees them all.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import PAIRS, conform
 
-CODE_PAIRS = "node_a BIGINT, node_b BIGINT, score DOUBLE"
+CODE_PAIRS = "code_a BIGINT, code_b BIGINT, score DOUBLE"
+IMAGES = "method STRING, path STRING, is_unseen BOOLEAN, code BIGINT"
 
 
-def nodes(features: DataFrame) -> DataFrame:
-    """Return the distinct codes of one method's features: node, first_path (the smallest), images (how many)."""
-    by_code = features.groupBy(F.col("hash").alias("node"))
-    return by_code.agg(F.min("path").alias("first_path"), F.count("path").alias("images"))
+@dataclass(frozen=True)
+class DistinctCodes:
+    """The distinct codes of one method's images. A code is the hash itself, or the id of an embedding.
+
+    Attributes:
+        images: ``IMAGES``: every image with its code.
+        table: code, first_path (the smallest of its images), images (how many).
+        count: how many codes there are.
+        n_images: how many images there are.
+        copies: how many pairs of images share a code.
+    """
+
+    images: DataFrame
+    table: DataFrame
+    count: int
+    n_images: int
+    copies: float
+
+    @classmethod
+    def of(cls, images: DataFrame, steps: Staging) -> DistinctCodes:
+        """Group images by their code.
+
+        Args:
+            images: ``IMAGES``.
+            steps: where the codes are written.
+        """
+        by_code = images.groupBy("code").agg(F.min("path").alias("first_path"), F.count("path").alias("images"))
+        table = steps.write("codes", by_code)
+        copies = F.sum(F.col("images") * (F.col("images") - F.lit(1)) / F.lit(2))
+        counts = F.count("*").alias("codes"), F.sum("images").alias("images"), copies.alias("copies")
+        row = table.agg(*counts).collect()[0]
+        return cls(images, table, row["codes"], row["images"] or 0, row["copies"] or 0.0)
 
 
-def count_images(nodes: DataFrame) -> tuple[int, float]:
-    """Return how many images the nodes stand for, and how many pairs of them share a node."""
-    pairs = F.sum(F.col("images") * (F.col("images") - F.lit(1)) / F.lit(2))
-    total = nodes.agg(F.sum("images").alias("images"), pairs.alias("pairs")).collect()[0]
-    return total["images"], total["pairs"]
-
-
-def path_pairs(members: DataFrame, node_pairs: DataFrame, same_score: float) -> DataFrame:
-    """Return the pairs of paths that follow from pairs of nodes, and from images that share a node.
+def path_pairs(members: DataFrame, code_pairs: DataFrame, same_score: float) -> DataFrame:
+    """Return the pairs of paths that follow from pairs of codes, and from images that share a code.
 
     Args:
-        members: method, path, node; of every node that has a pair or several images.
-        node_pairs: node_a, node_b, score.
-        same_score: the score of two images that share a node.
+        members: method, path, code; of every code that has a pair or several images.
+        code_pairs: code_a, code_b, score.
+        same_score: the score of two images that share a code.
     """
-    a = members.select("method", F.col("path").alias("one"), F.col("node").alias("node_a"))
-    b = members.select(F.col("path").alias("other"), F.col("node").alias("node_b"))
-    across = node_pairs.join(a, on="node_a", how="inner").join(b, on="node_b", how="inner")
-    is_ordered_pair = (F.col("node_a") == F.col("node_b")) & (F.col("one") < F.col("other"))
+    a = members.select("method", F.col("path").alias("one"), F.col("code").alias("code_a"))
+    b = members.select(F.col("path").alias("other"), F.col("code").alias("code_b"))
+    across = code_pairs.join(a, on="code_a", how="inner").join(b, on="code_b", how="inner")
+    is_ordered_pair = (F.col("code_a") == F.col("code_b")) & (F.col("one") < F.col("other"))
     same = a.join(b, on=is_ordered_pair, how="inner").withColumn("score", F.lit(same_score))
     columns = ["method", "one", "other", "score"]
     both = across.select(columns).unionByName(same.select(columns))

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
-from dedup_core.encoders.registry import is_hash
+from dedup_core.encoders.registry import metric_of
 from dedup_core.settings.settings import SearchSettings
 from dedup_core.spark.runs import Run
 from dedup_core.spark.staging import read_table
@@ -58,7 +58,9 @@ def export_maps(run: Run, settings: SearchSettings, methods: Iterable[str]) -> N
     for method in methods:
         suffix = _suffix(settings, method)
         if settings.list_pairs:
-            as_json = _with_scores("int" if is_hash(method) else "double") if settings.scores else _names_only()
+            as_json = (
+                _with_scores("int" if metric_of(method).is_whole else "double") if settings.scores else _names_only()
+            )
             found = _rows_of(run, "duplicates", method).orderBy("path").select("path", as_json.alias("found"))
             run.store.write_lines(f"duplicates{suffix}.json", _json_object(found.toLocalIterator()))
         removals = _rows_of(run, "removals", method).select("path").orderBy("path")

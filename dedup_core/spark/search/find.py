@@ -2,51 +2,36 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from dedup_core.encoders.registry import is_hash
+from dedup_core.encoders.registry import metric_of
 from dedup_core.errors import SettingsError
-from dedup_core.settings.settings import MAX_CELLS, SearchSettings
+from dedup_core.metric import COSINE, HAMMING, Metric
+from dedup_core.settings.settings import SearchSettings
 from dedup_core.spark.runs import Run
-from dedup_core.spark.search import cosine_estimates, groups, hamming_estimates
-from dedup_core.spark.search import hamming as joins
-from dedup_core.spark.search.cosine import join as cosine_joins
-from dedup_core.spark.search.cosine import vectors
-from dedup_core.spark.search.cosine.cells import Recall, clustered_node_pairs
+from dedup_core.spark.search import groups
+from dedup_core.spark.search.cosine.cells import ClusteredSearch
+from dedup_core.spark.search.cosine.search import CosineSearch
+from dedup_core.spark.search.distinct import DistinctCodes, path_pairs
 from dedup_core.spark.search.estimates import check_estimate, check_pairs
+from dedup_core.spark.search.hamming import HammingSearch
+from dedup_core.spark.search.search import Proposal, Search
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import GROUPS, conform
 
-_NODES_A_TASK = 2_000_000
+SEARCHES: dict[tuple[Metric, str], Callable[[SearchSettings], Search]] = {
+    (HAMMING, "exact"): HammingSearch.of,
+    (HAMMING, "clustered"): HammingSearch.of,  # hashes are always searched exactly
+    (COSINE, "exact"): CosineSearch.of,
+    (COSINE, "clustered"): ClusteredSearch.of,
+}
+"""What searches, by metric and setting."""
 
-
-@dataclass(frozen=True)
-class Found:
-    """What a search found among nodes, which are distinct hashes or distinct embeddings.
-
-    Attributes:
-        features: the features searched, with the node of each image as its hash.
-        nodes: node, first_path, images.
-        images: how many images have features.
-        count: how many nodes there are.
-        node_pairs: node_a, node_b, score.
-        same_score: the score of two images that share a node.
-        recall: of a clustered search; None for an exact one, which misses nothing.
-    """
-
-    features: DataFrame
-    nodes: DataFrame
-    images: int
-    count: int
-    node_pairs: DataFrame
-    same_score: float
-    recall: Recall | None = None
+_CODES_A_TASK = 2_000_000
 
 
 def check_features(features: DataFrame, methods: Sequence[str]) -> None:
@@ -70,33 +55,41 @@ def check_features(features: DataFrame, methods: Sequence[str]) -> None:
 
 def find_method(run: Run, settings: SearchSettings, method: str, features: DataFrame, staging: Staging) -> None:
     """Make one method's tables ready in the staging place, and count what was found."""
-    steps = Staging(run.spark, run.store, f"{staging.name}/{method}")
-    search = _search_hashes if is_hash(method) else _search_embeddings
+    metric = metric_of(method)
+    search = SEARCHES[metric, settings.search](settings)
+    steps = Staging(staging.spark, staging.store, f"{staging.name}/{method}")
     with run.stage("search"):
-        found = search(run, settings, method, features, steps)
-        expected = check_pairs(settings, method, found.nodes, found.node_pairs)
+        codes = search.distinct(features, steps)
+        check_estimate(settings, method, search.estimate(codes, steps), run.say)
+        if note := search.note(codes):
+            run.say(f"  {note}")
+        proposal = search.propose(codes, steps)
+        if proposal.recall is not None:
+            run.say(f"  {settings.search} search: {proposal.recall}")
+        expected = check_pairs(settings, method, codes, proposal.pairs)
     run.say(f"  {expected:,} pairs found; grouping them")
     with run.stage("group"):
-        labels = steps.write("labels", groups.components(found.node_pairs, steps))
-        grouped = steps.write("grouped", groups.node_groups(found.nodes, labels))
-        members = steps.write("members", groups.node_members(found.features, grouped))
-        removed = groups.node_removals(found.node_pairs, grouped, tasks=-(-found.count // _NODES_A_TASK))
-        table = steps.write("groups", groups.group_table(members, removed))
+        members, table = _grouped(codes, proposal.pairs, steps)
     run.say("  writing the tables")
     with run.stage("write"), ThreadPoolExecutor(1) as beside:
         # Small tables leave cores idle: these two are written while the other two are.
         grouping = beside.submit(_write_groups, staging, method, features, table)
         if settings.list_pairs:
-            pairs = staging.finish("pairs", method, joins.path_pairs(members, found.node_pairs, found.same_score))
+            pairs = staging.finish("pairs", method, path_pairs(members, proposal.pairs, metric.closest))
             if grouping.done():
                 grouping.result()  # an error of theirs ends the run now, not after the longest table
-            staging.finish("duplicates", method, groups.duplicate_table(features, pairs, is_hash(method)))
+            staging.finish("duplicates", method, groups.duplicate_table(codes.images, pairs, metric))
         grouping.result()
-    counts: dict[str, float | None] = {"images": found.images, "codes": found.count, "pairs": expected}
-    counts |= _grouped(table)
-    if found.recall is not None:
-        counts |= {"recall": found.recall.share, "recall_pairs": found.recall.pairs}
-    run.counts.setdefault("found", {})[method] = counts
+    run.counts.setdefault("found", {})[method] = _counts(codes, expected, table, proposal)
+
+
+def _grouped(codes: DistinctCodes, code_pairs: DataFrame, steps: Staging) -> tuple[DataFrame, DataFrame]:
+    """Return the images that share a group with others, and the ``groups`` table with what stays for each."""
+    labels = steps.write("labels", groups.components(code_pairs, steps))
+    grouped = steps.write("grouped", groups.code_groups(codes.table, labels))
+    members = steps.write("members", groups.group_members(codes.images, grouped))
+    removed = groups.code_removals(code_pairs, grouped, tasks=-(-codes.count // _CODES_A_TASK))
+    return members, steps.write("groups", groups.group_table(members, removed))
 
 
 def _write_groups(staging: Staging, method: str, features: DataFrame, table: DataFrame) -> None:
@@ -104,48 +97,10 @@ def _write_groups(staging: Staging, method: str, features: DataFrame, table: Dat
     staging.finish("removals", method, groups.removal_table(table, features))
 
 
-def _search_hashes(run: Run, settings: SearchSettings, method: str, features: DataFrame, steps: Staging) -> Found:
-    nodes = steps.write("nodes", joins.nodes(features))
-    count, threshold = nodes.count(), settings.max_distance_threshold
-    estimate = hamming_estimates.estimate_search(nodes, count, threshold)
-    check_estimate(run, settings, method, estimate)
-    pairs = joins.node_pairs(nodes, count, threshold, settings.chunk_codes)
-    return Found(features, nodes, estimate.images, count, steps.write("node_pairs", pairs), same_score=0.0)
-
-
-def _search_embeddings(run: Run, settings: SearchSettings, method: str, features: DataFrame, steps: Staging) -> Found:
-    noded, distinct = vectors.with_nodes(features, steps)
-    nodes = steps.write("nodes", joins.nodes(noded))
-    count, threshold = nodes.count(), settings.min_similarity_threshold
-    estimate = cosine_estimates.estimate_search(nodes, distinct, count, threshold)
-    check_estimate(run, settings, method, estimate)
-    if settings.search == "clustered":
-        pairs, recall = _search_cells(run, settings, distinct, count, steps)
-        return Found(noded, nodes, estimate.images, count, pairs, same_score=1.0, recall=recall)
-    pairs = cosine_joins.node_pairs(distinct, count, threshold, steps, settings.chunk_vectors)
-    return Found(noded, nodes, estimate.images, count, steps.write("node_pairs", pairs), same_score=1.0)
-
-
-def _search_cells(
-    run: Run, settings: SearchSettings, distinct: DataFrame, count: int, steps: Staging
-) -> tuple[DataFrame, Recall]:
-    cells, margin = _cells(settings, count), settings.margin
-    run.say(f"  clustered search, {cells:,} cells, margin {margin:g}: it is not exact and may miss pairs")
-    pairs, recall = clustered_node_pairs(distinct, count, settings.min_similarity_threshold, cells, margin, steps)
-    if recall.share is None:
-        run.say(f"  clustered search: recall unknown, a sample of {recall.embeddings:,} embeddings has no pair to miss")
-    else:
-        run.say(
-            f"  clustered search: recall {recall.share:.4f}, {recall.found:,} of the {recall.pairs:,} pairs that a "
-            f"sample of {recall.embeddings:,} embeddings has by the exact search"
-        )
-    return pairs, recall
-
-
-def _cells(settings: SearchSettings, count: int) -> int:
-    return min(settings.cells or max(1, math.isqrt(count)), count, MAX_CELLS)
-
-
-def _grouped(groups: DataFrame) -> dict[str, int]:
-    images, removals = F.count("path").alias("in_groups"), F.count("kept_path").alias("removals")
-    return groups.agg(F.countDistinct("group_id").alias("groups"), images, removals).collect()[0].asDict()
+def _counts(codes: DistinctCodes, pairs: int, table: DataFrame, proposal: Proposal) -> dict[str, float | None]:
+    in_groups, removals = F.count("path").alias("in_groups"), F.count("kept_path").alias("removals")
+    grouped = table.agg(F.countDistinct("group_id").alias("groups"), in_groups, removals).collect()[0].asDict()
+    counts: dict[str, float | None] = {"images": codes.n_images, "codes": codes.count, "pairs": pairs} | grouped
+    if proposal.recall is not None:
+        counts |= {"recall": proposal.recall.share, "recall_pairs": proposal.recall.pairs}
+    return counts

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from dedup_core.encoders.registry import ENCODERS, is_hash
+from dedup_core.encoders.registry import ENCODERS, metric_of
 from dedup_core.errors import InputError
 from dedup_core.filesystems import for_spark
 from dedup_core.spark.inputs.parquet import READING_ERRORS, read_parquet, reason_of
@@ -15,7 +15,7 @@ from dedup_core.spark.store import Store
 from dedup_core.spark.tables import FEATURES, columns_of, conform
 
 _NEEDED = {"path": {"string"}, "method": {"string"}, "fingerprint": {"string"}}
-_HASH, _EMBEDDING = {"hash": {"bigint"}}, {"embedding": {"array<float>", "array<double>"}}
+_KINDS = {"hash": {"bigint"}, "embedding": {"array<float>", "array<double>"}}
 _COLUMNS = columns_of(FEATURES)
 _EXAMPLES = 3
 
@@ -46,8 +46,8 @@ def read_features(spark: SparkSession, location: str, methods: Sequence[str], sa
 
 
 def _check_columns(table: DataFrame, location: str, methods: Sequence[str]) -> None:
-    needed = _NEEDED | (_HASH if any(map(is_hash, methods)) else {})
-    needed |= {} if all(map(is_hash, methods)) else _EMBEDDING
+    features = {metric_of(method).feature for method in methods}
+    needed = _NEEDED | {name: kinds for name, kinds in _KINDS.items() if name in features}
     types = dict(table.dtypes)
     problems = [f"has no column {name}" for name in needed if name not in types]
     problems += [
@@ -77,14 +77,12 @@ def _check_rows(features: DataFrame, location: str) -> None:
 
 
 def _refuse_rows(features: DataFrame, location: str) -> None:
-    wants_hash = F.col("method").isin([name for name in ENCODERS if is_hash(name)])
     empty = {
         "method": F.col("method").isNull(),
         "path": F.col("path").isNull() | (F.col("path") == F.lit("")),
         "path in UTF-8": F.col("path").cast("binary") != F.encode("path", "UTF-8"),
         "fingerprint": F.col("fingerprint").isNull(),
-        "hash": wants_hash & F.col("hash").isNull(),
-        "embedding": ~wants_hash & F.col("embedding").isNull(),
+        **{feature: _is_of(feature) & F.col(feature).isNull() for feature in _KINDS},
     }
     counts = features.agg(*(F.count_if(is_empty).alias(name) for name, is_empty in empty.items())).collect()[0].asDict()
     for name, count in counts.items():
@@ -100,6 +98,11 @@ def _refuse_rows(features: DataFrame, location: str) -> None:
             f"{twice.count():,} images stand in the features in {location} more than once{_examples(twice)}: leave one "
             "row of each"
         )
+
+
+def _is_of(feature: str) -> Column:
+    """Return whether a row's method fills a column."""
+    return F.col("method").isin([name for name, method in ENCODERS.items() if method.metric.feature == feature])
 
 
 def _examples(rows: DataFrame) -> str:

@@ -1,4 +1,4 @@
-"""Connected groups and what to remove from them, over nodes (distinct codes) and then over paths."""
+"""Connected groups and what to remove from them, over distinct codes and then over paths."""
 
 from __future__ import annotations
 
@@ -12,39 +12,40 @@ from pyspark.sql import functions as F
 
 from dedup_core import groups as kernels
 from dedup_core.errors import DedupError
+from dedup_core.metric import Metric
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import DUPLICATES, GROUPS, REMOVALS, conform, names
 
-_EDGES = "node_a BIGINT, node_b BIGINT"
-_LABELS = "node BIGINT, root BIGINT"
+_EDGES = "code_a BIGINT, code_b BIGINT"
+_LABELS = "code BIGINT, root BIGINT"
 _REMOVED = "first_path STRING, kept_by STRING"
 _REMOVED_ROWS = 20_000  # in a batch: groups are small, and a batch each would cost more than the pass
 _MAX_ROUNDS = 60
 
 
 def components(edges: DataFrame, staging: Staging, edges_a_task: int = 5_000_000) -> DataFrame:
-    """Return the connected component of every node that has an edge: node, root (the component's smallest node).
+    """Return the connected component of every code that has an edge: code, root (the component's smallest code).
 
     A round moves every edge to the smallest neighbour of its smaller end, which is the large-star step of Kiveris et
-    al. ("Connected Components in MapReduce and Beyond", SoCC 2014). Then all edges of a node meet in one task, which
+    al. ("Connected Components in MapReduce and Beyond", SoCC 2014). Then all edges of a code come to one task, which
     settles what it sees as a whole: their small-star step, and more. Edges that fit one task need no round. Parquet
     between the rounds cuts the lineage.
 
     Args:
-        edges: columns node_a, node_b; read several times, and so best from a table.
+        edges: columns code_a, code_b; read several times, and so best from a table.
         staging: where the rounds are written.
         edges_a_task: how many edges one task contracts; memory of a task follows from it.
 
     Raises:
         DedupError: if the components have not settled after 60 rounds.
     """
-    current, state = edges.select("node_a", "node_b"), (edges.count(), 0)
+    current, state = edges.select("code_a", "code_b"), (edges.count(), 0)
     for number in range(1, _MAX_ROUNDS + 1):
         tasks = -(-state[0] // edges_a_task)
         if tasks <= 1:
             return current.coalesce(1).mapInArrow(_label, _LABELS)
         moved = current if number == 1 else _large_star(current)
-        contracted = moved.repartition(tasks, "node_a").mapInArrow(_contract, _EDGES)
+        contracted = moved.repartition(tasks, "code_a").mapInArrow(_contract, _EDGES)
         current, new_state = _staged(contracted, staging, f"round-{number}")
         # The first round moves no edge: that it changes nothing says only that each task saw stars.
         if number > 1 and new_state == state:
@@ -53,45 +54,44 @@ def components(edges: DataFrame, staging: Staging, edges_a_task: int = 5_000_000
     raise DedupError(f"the groups have not settled after {_MAX_ROUNDS} rounds over {state[0]:,} edges")
 
 
-def node_groups(nodes: DataFrame, labels: DataFrame) -> DataFrame:
-    """Return the nodes that share a group with another image.
+def code_groups(codes: DataFrame, labels: DataFrame) -> DataFrame:
+    """Return the codes that share a group with another image.
 
     Args:
-        nodes: node, first_path, images.
-        labels: node, root; of every node that has a pair.
+        codes: code, first_path, images.
+        labels: code, root; of every code that has a pair.
 
     Returns:
-        node, first_path, group_id (the smallest path of the group), group_size (its images).
+        code, first_path, group_id (the smallest path of the group), group_size (its images).
     """
-    labelled = nodes.join(labels, on="node", how="left")
+    labelled = codes.join(labels, on="code", how="left")
     in_a_group = labelled.where(F.col("root").isNotNull() | (F.col("images") > F.lit(1)))
-    rooted = in_a_group.withColumn("root", F.coalesce("root", "node"))
+    rooted = in_a_group.withColumn("root", F.coalesce("root", "code"))
     of_root = rooted.groupBy("root").agg(F.min("first_path").alias("group_id"), F.sum("images").alias("group_size"))
     grouped = rooted.join(of_root, on="root", how="inner")
-    return grouped.select("node", "first_path", "group_id", "group_size")
+    return grouped.select("code", "first_path", "group_id", "group_size")
 
 
-def node_members(features: DataFrame, grouped: DataFrame) -> DataFrame:
-    """Return the images of the grouped nodes: method, path, is_unseen, and the columns of ``grouped``."""
-    images = features.select("method", "path", "is_unseen", F.col("hash").alias("node"))
-    return images.join(grouped, on="node", how="inner")
+def group_members(images: DataFrame, grouped: DataFrame) -> DataFrame:
+    """Return the images of the grouped codes: method, path, is_unseen, and the columns of ``grouped``."""
+    return images.join(grouped, on="code", how="inner")
 
 
-def node_removals(node_pairs: DataFrame, grouped: DataFrame, tasks: int) -> DataFrame:
-    """Return the nodes that the greedy pass in path order removes: first_path, kept_by.
+def code_removals(code_pairs: DataFrame, grouped: DataFrame, tasks: int) -> DataFrame:
+    """Return the codes that the greedy pass in path order removes: first_path, kept_by.
 
-    A node stands for all images with its code, and the smallest of their paths decides: if that one is kept, it
+    A code stands for all images with its code, and the smallest of their paths decides: if that one is kept, it
     removes the others; if another image removes it, that image is within the threshold of them all.
     The pass depends on one group at a time, so groups go to tasks whole, with their edges in order.
 
     Args:
-        node_pairs: node_a, node_b.
-        grouped: node, first_path, group_id.
+        code_pairs: code_a, code_b.
+        grouped: code, first_path, group_id.
         tasks: how many tasks share the groups.
     """
-    a = grouped.select(F.col("node").alias("node_a"), F.col("first_path").alias("one"), "group_id")
-    b = grouped.select(F.col("node").alias("node_b"), F.col("first_path").alias("other"))
-    edges = node_pairs.join(a, on="node_a", how="inner").join(b, on="node_b", how="inner")
+    a = grouped.select(F.col("code").alias("code_a"), F.col("first_path").alias("one"), "group_id")
+    b = grouped.select(F.col("code").alias("code_b"), F.col("first_path").alias("other"))
+    edges = code_pairs.join(a, on="code_a", how="inner").join(b, on="code_b", how="inner")
     ordered = edges.select("group_id", F.least("one", "other").alias("a"), F.greatest("one", "other").alias("b"))
     whole_groups = ordered.repartition(tasks, "group_id").sortWithinPartitions("group_id", "a", "b")
     return whole_groups.mapInArrow(_greedy, _REMOVED)
@@ -131,57 +131,55 @@ def removal_table(groups: DataFrame, features: DataFrame) -> DataFrame:
     return conform(removed, REMOVALS).unionByName(conform(linked.distinct(), REMOVALS))
 
 
-def duplicate_table(features: DataFrame, pairs: DataFrame, smaller_is_closer: bool) -> DataFrame:
+def duplicate_table(images: DataFrame, pairs: DataFrame, metric: Metric) -> DataFrame:
     """Return the ``duplicates`` table: every encoded image, its duplicates best first, ties by path."""
     ends = pairs.select(F.col("path_a").alias("path"), F.col("path_b").alias("other"), "score").unionByName(
         pairs.select(F.col("path_b").alias("path"), F.col("path_a").alias("other"), "score")
     )
-    rank = F.col("score") if smaller_is_closer else -F.col("score")
-    found = ends.groupBy("path").agg(
-        F.array_sort(F.collect_list(F.struct(rank.alias("rank"), "other", "score"))).alias("f")
-    )
-    listed = F.transform("f", lambda entry: F.struct(entry["other"].alias("path"), entry["score"].alias("score")))
-    every = features.select("method", "path").join(found, on="path", how="left")
+    entry = F.struct(metric.rank(F.col("score")).alias("rank"), "other", "score")
+    ranked = ends.groupBy("path").agg(F.array_sort(F.collect_list(entry)).alias("ranked"))
+    listed = F.transform("ranked", lambda each: F.struct(each["other"].alias("path"), each["score"].alias("score")))
+    every = images.select("method", "path").join(ranked, on="path", how="left")
     return conform(every.withColumn("duplicates", F.coalesce(listed, F.array())), DUPLICATES)
 
 
 def _staged(edges: DataFrame, staging: Staging, name: str) -> tuple[DataFrame, tuple[int, int]]:
     """Write edges and return them as read back, with their count and a checksum that no order changes."""
     written = staging.write(name, edges)
-    checksum = F.sum(F.xxhash64("node_a", "node_b") % F.lit(1 << 31))
+    checksum = F.sum(F.xxhash64("code_a", "code_b") % F.lit(1 << 31))
     row = written.agg(F.count("*").alias("count"), F.coalesce(checksum, F.lit(0)).alias("checksum")).collect()[0]
     return written, (row["count"], row["checksum"])
 
 
 def _contract(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Replace a partition's edges by one edge from each node to the smallest node that it reaches there."""
-    nodes, roots = _local_components(batches)
-    moved = nodes != roots
-    yield pa.RecordBatch.from_pydict({"node_a": nodes[moved], "node_b": roots[moved]})
+    """Replace a partition's edges by one edge from each code to the smallest code that it reaches there."""
+    codes, roots = _local_components(batches)
+    moved = codes != roots
+    yield pa.RecordBatch.from_pydict({"code_a": codes[moved], "code_b": roots[moved]})
 
 
 def _label(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    nodes, roots = _local_components(batches)
-    yield pa.RecordBatch.from_pydict({"node": nodes, "root": roots})
+    codes, roots = _local_components(batches)
+    yield pa.RecordBatch.from_pydict({"code": codes, "root": roots})
 
 
 def _local_components(batches: Iterator[pa.RecordBatch]) -> tuple[np.ndarray, np.ndarray]:
     parts = [np.stack([column.to_numpy(zero_copy_only=False) for column in batch.columns]) for batch in batches]
     edges = np.concatenate([np.empty((2, 0), np.int64), *parts], axis=1)
-    nodes, positions = np.unique(edges, return_inverse=True)
+    codes, positions = np.unique(edges, return_inverse=True)
     left, right = positions.reshape(edges.shape)
-    return nodes, nodes[kernels.components(left, right, len(nodes))]
+    return codes, codes[kernels.components(left, right, len(codes))]
 
 
 def _large_star(edges: DataFrame) -> DataFrame:
-    """Connect the larger end of every edge to the smallest neighbour of the smaller end; node_a is the larger one."""
-    least = edges.groupBy(F.col("node_a").alias("node_b")).agg(F.min("node_b").alias("least"))
-    return edges.join(least, on="node_b", how="left").select("node_a", F.coalesce("least", "node_b").alias("node_b"))
+    """Connect the larger end of every edge to the smallest neighbour of the smaller end; code_a is the larger one."""
+    least = edges.groupBy(F.col("code_a").alias("code_b")).agg(F.min("code_b").alias("least"))
+    return edges.join(least, on="code_b", how="left").select("code_a", F.coalesce("least", "code_b").alias("code_b"))
 
 
 def _labels_of_stars(stars: DataFrame) -> DataFrame:
-    leaves = stars.select(F.col("node_a").alias("node"), F.col("node_b").alias("root"))
-    roots = stars.select(F.col("node_b").alias("node"), F.col("node_b").alias("root"))
+    leaves = stars.select(F.col("code_a").alias("code"), F.col("code_b").alias("root"))
+    roots = stars.select(F.col("code_b").alias("code"), F.col("code_b").alias("root"))
     return leaves.unionByName(roots.distinct())  # a root stands in the edge of each of its leaves
 
 

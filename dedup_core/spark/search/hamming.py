@@ -1,26 +1,27 @@
-"""The exact distance join: distinct codes, cut into chunks, every chunk against every other, expanded to paths.
-
-Images with one and the same code are one node in all that follows: a thousand copies of a picture cost the join
-no more than one, and only the last step, which writes a row for every pair of paths, sees them all.
-"""
+"""The exact Hamming join in Spark: distinct codes, cut into chunks, every chunk against every other."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from dedup_core.hamming import join as hamming
 from dedup_core.hamming.estimate import enough, partners
-from dedup_core.hamming.join import self_join_blocks
+from dedup_core.hamming.join import cross_join_blocks, self_join_blocks
+from dedup_core.metric import HAMMING
 from dedup_core.pairs import Pairs
-from dedup_core.spark.search.chunks import BOTH, LEFT, RIGHT, Batches, chunk_pairs, seated
-from dedup_core.spark.search.distinct import CODE_PAIRS, count_images
+from dedup_core.settings.settings import SearchSettings
+from dedup_core.spark.search.chunks import BOTH, LEFT, RIGHT, Batches, brought_together, chunk_pairs
+from dedup_core.spark.search.distinct import CODE_PAIRS, IMAGES, DistinctCodes
 from dedup_core.spark.search.estimates import SearchEstimate, estimate_of, gathered
+from dedup_core.spark.search.search import Proposal
+from dedup_core.spark.staging import Staging
+from dedup_core.spark.tables import conform
 
 _PACKED = "chunk INT, codes BINARY"
 _PACK_CODES = 1 << 16
@@ -28,28 +29,72 @@ _FEWEST_CODES, _MOST_CODES, _CODES_A_SAMPLED = 4000, 20_000, 1000
 _MOST_PARTNERS = 200_000_000  # of all sampled codes: seconds of one core
 _BLOCK_CODES = 1 << 20  # compared with the sample at a time: of fewer, each costs more
 _DRAWS = 1 << 30
-_FOUND = "member INT, distance INT, codes DOUBLE, images DOUBLE"
+_PARTNERS = "member INT, distance INT, codes DOUBLE, images DOUBLE"
 _SPREAD = np.uint64(0x9E37_79B9_7F4A_7C15)
 
 
-def node_pairs(nodes: DataFrame, count: int, max_distance: int, chunk_codes: int) -> DataFrame:
-    """Return every pair of distinct codes within the distance: node_a, node_b, score.
+@dataclass(frozen=True)
+class HammingSearch:
+    """An exact search among hashes, each of which is its own code.
 
-    Args:
-        nodes: column node, the distinct codes.
-        count: how many there are.
+    Attributes:
         max_distance: the largest Hamming distance of a pair, 0 to 64.
         chunk_codes: how many codes a task compares with as many others; memory and time of a task follow from it.
     """
+
+    max_distance: int
+    chunk_codes: int
+
+    @classmethod
+    def of(cls, settings: SearchSettings) -> HammingSearch:
+        """Return the search that the settings ask for."""
+        return cls(settings.max_distance_threshold, settings.chunk_codes)
+
+    def distinct(self, features: DataFrame, steps: Staging) -> DistinctCodes:
+        """Return the distinct hashes."""
+        return DistinctCodes.of(conform(features.withColumnRenamed("hash", "code"), IMAGES), steps)
+
+    def estimate(self, codes: DistinctCodes, steps: Staging) -> SearchEstimate:  # noqa: ARG002 - codes are all it takes
+        """Compare some thousand codes with all, in one pass. What is drawn depends on the codes alone."""
+        sample, copies = _draw(codes.table, codes.count)
+        seen = sum(len(block) for block in self_join_blocks(sample, self.max_distance))
+        size = enough(len(sample), codes.count, seen, _MOST_PARTNERS)
+        sample, copies = sample[:size], copies[:size]
+        if size == codes.count:
+            of_each = partners(sample, sample, copies, self.max_distance)  # they are all here: no need to send them
+        else:
+            of_each = _compared(codes.table, sample, self.max_distance)
+        thresholds = HAMMING.stricter(self.max_distance)
+        return estimate_of(of_each.cumsum(axis=2)[:, :, ::-1], copies, codes, thresholds)
+
+    def note(self, codes: DistinctCodes) -> str:  # noqa: ARG002 - there is nothing to know
+        """Return nothing: the search is exact."""
+        return ""
+
+    def propose(self, codes: DistinctCodes, steps: Staging) -> Proposal:
+        """Find every pair of distinct hashes within the distance."""
+        pairs = code_pairs(codes.table, codes.count, self.max_distance, self.chunk_codes)
+        return Proposal(steps.write("code_pairs", pairs))
+
+
+def code_pairs(codes: DataFrame, count: int, max_distance: int, chunk_codes: int) -> DataFrame:
+    """Return every pair of distinct codes within the distance: code_a, code_b, score.
+
+    Args:
+        codes: column code, the distinct codes.
+        count: how many there are.
+        max_distance: the largest Hamming distance of a pair, 0 to 64.
+        chunk_codes: how many codes a task compares with as many others.
+    """
     chunks = max(1, math.ceil(count / chunk_codes))
-    packed = nodes.select("node").mapInArrow(_packer(chunks), _PACKED)
-    return seated(packed, chunk_pairs(0, chunks)).mapInArrow(_joiner(max_distance), CODE_PAIRS)
+    packed = codes.select("code").mapInArrow(_packer(chunks), _PACKED)
+    return brought_together(packed, chunk_pairs(0, chunks)).mapInArrow(_joiner(max_distance), CODE_PAIRS)
 
 
-def _packer(chunks: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+def _packer(chunks: int) -> Callable[[Batches], Batches]:
     """Pack codes into blobs by chunk: a shuffle of blobs costs a fraction of a shuffle of rows."""
 
-    def pack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def pack(batches: Batches) -> Batches:
         waiting: list[np.ndarray] = []
         for batch in batches:
             waiting.append(batch.column(0).to_numpy(zero_copy_only=False).view(np.uint64))
@@ -74,51 +119,28 @@ def _blobs(codes: np.ndarray, chunks: int) -> pa.RecordBatch:
     )
 
 
-def _joiner(max_distance: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def join(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _joiner(max_distance: int) -> Callable[[Batches], Batches]:
+    def join(batches: Batches) -> Batches:
         sides: dict[int, list[np.ndarray]] = {LEFT: [], RIGHT: [], BOTH: []}
         for batch in batches:
             for side, blob in zip(*(batch.column(name).to_pylist() for name in ("side", "codes")), strict=True):
                 sides[side].append(np.frombuffer(blob, np.uint64))
         left, right, both = (np.concatenate([np.empty(0, np.uint64), *parts]) for parts in sides.values())
-        yield from _records(hamming.cross_join_blocks(left, right, max_distance), left, right)
-        yield from _records(hamming.self_join_blocks(both, max_distance), both, both)
+        yield from _records(cross_join_blocks(left, right, max_distance), left, right)
+        yield from _records(self_join_blocks(both, max_distance), both, both)
 
     return join
 
 
 def _records(blocks: Iterator[Pairs], left: np.ndarray, right: np.ndarray) -> Iterator[pa.RecordBatch]:
     for block in blocks:
-        ends = {"node_a": left[block.left].view(np.int64), "node_b": right[block.right].view(np.int64)}
+        ends = {"code_a": left[block.left].view(np.int64), "code_b": right[block.right].view(np.int64)}
         yield pa.RecordBatch.from_pydict({**ends, "score": block.score.astype(np.float64)})
 
 
-def estimate_search(nodes: DataFrame, codes: int, max_distance: int) -> SearchEstimate:
-    """Estimate the pairs of a search by hash: some thousand codes are compared with all, in one pass over the nodes.
-
-    Pairs of images with one code are counted. What is drawn depends on the codes alone.
-
-    Args:
-        nodes: node, images.
-        codes: how many distinct codes there are.
-        max_distance: the largest Hamming distance of a pair.
-    """
-    images, equal_pairs = count_images(nodes)
-    sample, copies = _draw(nodes, codes)
-    seen = sum(len(block) for block in self_join_blocks(sample, max_distance))
-    size = enough(len(sample), codes, seen, _MOST_PARTNERS)
-    sample, copies = sample[:size], copies[:size]
-    if size == codes:
-        of_each = partners(sample, sample, copies, max_distance)  # they are all here: no need to send them
-    else:
-        of_each = _compared(nodes, sample, max_distance)
-    thresholds: list[float] = list(range(max_distance, -1, -1))
-    return estimate_of(of_each.cumsum(axis=2)[:, :, ::-1], copies, (images, codes, equal_pairs), thresholds)
-
-
-def _compared(nodes: DataFrame, sample: np.ndarray, max_distance: int) -> np.ndarray:
+def _compared(codes: DataFrame, sample: np.ndarray, max_distance: int) -> np.ndarray:
     """Return float64 (2, m, max_distance + 1): codes and images at each distance from each sampled code."""
-    compared = nodes.select("node", "images").mapInArrow(_comparer(sample, max_distance), _FOUND)
+    compared = codes.select("code", "images").mapInArrow(_comparer(sample, max_distance), _PARTNERS)
     summed = compared.groupBy("member", "distance").agg(F.sum("codes").alias("codes"), F.sum("images").alias("images"))
     of_each = np.zeros((2, len(sample), max_distance + 1))
     for row in summed.collect():
@@ -130,11 +152,11 @@ def _sample_size(codes: int) -> int:
     return min(_MOST_CODES, max(_FEWEST_CODES, codes // _CODES_A_SAMPLED))
 
 
-def _draw(nodes: DataFrame, codes: int) -> tuple[np.ndarray, np.ndarray]:
+def _draw(codes: DataFrame, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Return about as many codes as wanted, int64 (m,), in an order by chance, and how many images each has."""
-    share = min(1.0, _sample_size(codes) / codes)
-    is_drawn = F.pmod(F.xxhash64("node"), F.lit(_DRAWS)) < F.lit(math.ceil(share * _DRAWS))
-    rows = sorted(tuple(row) for row in nodes.where(is_drawn).select("node", "images").collect())
+    share = min(1.0, _sample_size(count) / count)
+    is_drawn = F.pmod(F.xxhash64("code"), F.lit(_DRAWS)) < F.lit(math.ceil(share * _DRAWS))
+    rows = sorted(tuple(row) for row in codes.where(is_drawn).select("code", "images").collect())
     drawn = np.random.default_rng(0).permutation(np.array(rows, np.int64).reshape(-1, 2))
     return np.ascontiguousarray(drawn[:, 0]), np.ascontiguousarray(drawn[:, 1])
 
@@ -143,12 +165,12 @@ def _comparer(sample: np.ndarray, max_distance: int) -> Callable[[Batches], Batc
     """Add up the partners of each sampled code among a task's codes."""
 
     def compare(batches: Batches) -> Batches:
-        found = np.zeros((2, len(sample), max_distance + 1))
+        counted = np.zeros((2, len(sample), max_distance + 1))
         for table in gathered(batches, _BLOCK_CODES):
-            codes, images = (table.column(name).to_numpy() for name in ("node", "images"))
-            found += partners(sample, codes, images, max_distance)
-        member, distance = np.nonzero(found[0])
-        counts = dict(zip(("codes", "images"), found[:, member, distance], strict=True))
+            codes, images = (table.column(name).to_numpy() for name in ("code", "images"))
+            counted += partners(sample, codes, images, max_distance)
+        member, distance = np.nonzero(counted[0])
+        counts = dict(zip(("codes", "images"), counted[:, member, distance], strict=True))
         yield pa.RecordBatch.from_pydict(
             {"member": member.astype(np.int32), "distance": distance.astype(np.int32), **counts}
         )

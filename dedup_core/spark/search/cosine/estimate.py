@@ -13,48 +13,45 @@ from dedup_core.cosine.bounds import SAMPLE, Basis
 from dedup_core.cosine.estimate import partners
 from dedup_core.cosine.join import self_join_blocks
 from dedup_core.hamming.estimate import enough, partners_of_one, within
+from dedup_core.metric import COSINE
 from dedup_core.spark.search.chunks import Batches
 from dedup_core.spark.search.cosine.vectors import matrix, sample
-from dedup_core.spark.search.distinct import count_images
-from dedup_core.spark.search.estimates import SearchEstimate, estimate_of, gathered, similarities
+from dedup_core.spark.search.distinct import DistinctCodes
+from dedup_core.spark.search.estimates import SearchEstimate, estimate_of, gathered
 
 _SAMPLE_VECTORS = 1000
 _MOST_PARTNERS = 5_000_000  # of all sampled vectors: each is a row that is sent and counted; of more, a part
 _BLOCK_VECTORS = 4096  # compared with the sample at a time
-_PARTNERS = "member INT, node BIGINT, reached INT"
+_PARTNERS = "member INT, code BIGINT, reached INT"
 
 
-def estimate_search(nodes: DataFrame, vectors: DataFrame, count: int, min_similarity: float) -> SearchEstimate:
+def estimate_pairs_of(codes: DistinctCodes, vectors: DataFrame, min_similarity: float) -> SearchEstimate:
     """Estimate the pairs of a search: some hundred vectors are compared with all, which are read once and not sent.
 
-    Pairs of images with one embedding are counted.
-
     Args:
-        nodes: node, images.
-        vectors: node, vector.
-        count: how many nodes there are.
+        codes: the distinct codes.
+        vectors: code, vector.
         min_similarity: the least similarity of a pair.
     """
-    images, equal_pairs = count_images(nodes)
-    thresholds = similarities(min_similarity)
-    drawn, some = sample(vectors, count, _SAMPLE_VECTORS)
+    thresholds = COSINE.stricter(min_similarity)
+    drawn, some = sample(vectors, codes.count, _SAMPLE_VECTORS)
     basis = Basis.fit(some[:SAMPLE], min_similarity)
     seen = sum(len(block) for block in self_join_blocks(some, min_similarity, basis=basis))
-    size = enough(len(drawn), count, seen, _MOST_PARTNERS)
-    one_in = max(1, round(size * partners_of_one(len(drawn), count, seen) / _MOST_PARTNERS))
+    size = enough(len(drawn), codes.count, seen, _MOST_PARTNERS)
+    one_in = max(1, round(size * partners_of_one(len(drawn), codes.count, seen) / _MOST_PARTNERS))
     drawn, some = drawn[:size], some[:size]
-    several = nodes.where(F.col("images") > F.lit(1)).select("node", "images")
+    several = codes.table.where(F.col("images") > F.lit(1)).select("code", "images")
     compare = _comparer(drawn, some, np.array(thresholds), basis, one_in)
-    found = vectors.select("node", "vector").mapInArrow(compare, _PARTNERS).join(several, on="node", how="left")
-    counts = F.count("*").alias("nodes"), F.sum(F.coalesce("images", F.lit(1)).cast("double")).alias("images")
+    partner = vectors.select("code", "vector").mapInArrow(compare, _PARTNERS).join(several, on="code", how="left")
+    counts = F.count("*").alias("codes"), F.sum(F.coalesce("images", F.lit(1)).cast("double")).alias("images")
     reached = np.zeros((2, size, len(thresholds)))
-    for row in found.groupBy("member", "reached").agg(*counts).collect():
-        reached[:, row["member"], row["reached"] - 1] = row["nodes"], row["images"]
-    copied = several.where(F.col("node").isin(drawn.tolist())).collect()
-    copies = {row["node"]: row["images"] for row in copied}
+    for row in partner.groupBy("member", "reached").agg(*counts).collect():
+        reached[:, row["member"], row["reached"] - 1] = row["codes"], row["images"]
+    copied = several.where(F.col("code").isin(drawn.tolist())).collect()
+    copies = {row["code"]: row["images"] for row in copied}
     of_each = np.stack([within(counted * one_in) for counted in reached])
-    own = np.array([copies.get(node, 1) for node in drawn.tolist()], np.int64)
-    return estimate_of(of_each, own, (images, count, equal_pairs), thresholds)
+    own = np.array([copies.get(code, 1) for code in drawn.tolist()], np.int64)
+    return estimate_of(of_each, own, codes, thresholds)
 
 
 def _comparer(
@@ -64,14 +61,14 @@ def _comparer(
 
     def compare(batches: Batches) -> Batches:
         for table in gathered(batches, _BLOCK_VECTORS):
-            nodes = table.column("node").to_numpy()
+            codes = table.column("code").to_numpy()
             vectors = matrix(table.column("vector").combine_chunks(), some.shape[1])
             for block in partners(some, vectors, thresholds, basis):
-                # A node is 64 bits of a digest, and its remainder as good as drawn by lot.
-                other = (drawn[block.left] != nodes[block.right]) & (nodes[block.right] % one_in == 0)
+                # A code is 64 bits of a digest, and its remainder as good as drawn by lot.
+                other = (drawn[block.left] != codes[block.right]) & (codes[block.right] % one_in == 0)
                 member, reached = (values[other].astype(np.int32) for values in (block.left, block.score))
                 yield pa.RecordBatch.from_pydict(
-                    {"member": member, "node": nodes[block.right[other]], "reached": reached}
+                    {"member": member, "code": codes[block.right[other]], "reached": reached}
                 )
 
     return compare

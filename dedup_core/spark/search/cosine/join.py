@@ -17,23 +17,23 @@ from pyspark.sql import DataFrame
 
 from dedup_core.cosine import join as cosine
 from dedup_core.cosine.bounds import SAMPLE, Basis
-from dedup_core.spark.search.chunks import BLOBS, Batches, blobs, chunk_pairs, seated, sides
+from dedup_core.spark.search.chunks import BLOBS, Batches, blobs, brought_together, chunk_pairs, sides
 from dedup_core.spark.search.cosine.vectors import matrix, sample
-from dedup_core.spark.search.cosine.verify import SURVIVORS, decide
+from dedup_core.spark.search.cosine.verify import CANDIDATES, verify
 from dedup_core.spark.search.distinct import CODE_PAIRS
 from dedup_core.spark.staging import Staging
 
-BUCKET_VECTORS = 4096  # whole vectors that meet as many others where survivors are decided
+BLOCK_VECTORS = 4096  # whole vectors that a task compares with as many others, where candidates are verified
 MAX_WIDTH = 127  # with two rests a sketch is 516 bytes
 WHOLE_BYTES = 1 << 26  # of whole vectors in a chunk
 _FEWEST_CHUNKS, _SMALL_CHUNK = 16, 4096  # so many chunks, where each still has so many vectors: work for a cluster
-_SURVIVOR_BYTES = 16
+_CANDIDATE_BYTES = 16
 _PACK_BYTES = 1 << 25
 _BATCH_PAIRS = 1 << 18
 
 
 @dataclass(frozen=True)
-class Plan:
+class CosinePlan:
     """How a search goes: what travels, and in how many chunks. It decides how fast, never what is found.
 
     Attributes:
@@ -51,7 +51,7 @@ class Plan:
     sketched: bool
 
     @classmethod
-    def of(cls, some: np.ndarray, count: int, min_similarity: float, chunk_vectors: int) -> Plan:
+    def of(cls, some: np.ndarray, count: int, min_similarity: float, chunk_vectors: int) -> CosinePlan:
         """Choose a plan.
 
         Args:
@@ -68,13 +68,13 @@ class Plan:
         left = basis.candidates(sketches, sketches, min_similarity, diagonal=0).shape[1]
         share = left / max(1, len(some) * (len(some) - 1) // 2)
         chunk = count / chunks
-        sketched = 2 * chunk * 4 * sketches.shape[1] + share * chunk * chunk * _SURVIVOR_BYTES
+        sketched = 2 * chunk * 4 * sketches.shape[1] + share * chunk * chunk * _CANDIDATE_BYTES
         if chunks > 1 and 2 * sketched < 2 * chunk * 4 * length:
             return cls(basis, min_similarity, length, chunks, sketched=True)
         return cls.whole(some, min_similarity, max(fewest, math.ceil(count * 4 * length / WHOLE_BYTES)))
 
     @classmethod
-    def whole(cls, some: np.ndarray, min_similarity: float, chunks: int = 1) -> Plan:
+    def whole(cls, some: np.ndarray, min_similarity: float, chunks: int = 1) -> CosinePlan:
         """Return a plan by which whole vectors travel, with a basis fitted to a sample, float32 (n, d)."""
         basis = Basis.fit(some[:SAMPLE], min_similarity)
         return cls(basis, min_similarity, some.shape[1], chunks, sketched=False)
@@ -89,13 +89,13 @@ class Plan:
         return self.basis.project(vectors) if self.sketched else vectors
 
 
-def node_pairs(
+def code_pairs(
     vectors: DataFrame, count: int, min_similarity: float, steps: Staging, chunk_vectors: int = 65_536
 ) -> DataFrame:
-    """Return every pair of nodes whose cosine similarity reaches the threshold: node_a, node_b, score.
+    """Return every pair of codes whose cosine similarity reaches the threshold: code_a, code_b, score.
 
     Args:
-        vectors: node, vector: each node once, all vectors of one length.
+        vectors: code, vector: each code once, all vectors of one length.
         count: how many there are.
         min_similarity: the least similarity of a pair, -1.0 to 1.0.
         steps: where the pairs that the bound leaves are written.
@@ -103,16 +103,16 @@ def node_pairs(
     """
     cosine.check_threshold(min_similarity)
     _, some = sample(vectors, count, SAMPLE)
-    plan = Plan.of(some, count, min_similarity, chunk_vectors)
-    packed = vectors.select("node", "vector").mapInArrow(_packer(plan), BLOBS)
+    plan = CosinePlan.of(some, count, min_similarity, chunk_vectors)
+    packed = vectors.select("code", "vector").mapInArrow(_packer(plan), BLOBS)
     tasks = chunk_pairs(0, plan.chunks)
     if not plan.sketched:
-        return seated(packed, tasks).mapInArrow(joiner(plan), CODE_PAIRS)
-    survivors = steps.write("survivors", seated(packed, tasks).mapInArrow(_proposer(plan), SURVIVORS))
-    return decide(survivors, vectors, steps, min_similarity, BUCKET_VECTORS)
+        return brought_together(packed, tasks).mapInArrow(joiner(plan), CODE_PAIRS)
+    candidates = steps.write("candidates", brought_together(packed, tasks).mapInArrow(_proposer(plan), CANDIDATES))
+    return verify(candidates, vectors, steps, min_similarity, BLOCK_VECTORS)
 
 
-def _packer(plan: Plan) -> Callable[[Batches], Batches]:
+def _packer(plan: CosinePlan) -> Callable[[Batches], Batches]:
     """Pack what travels into blobs by chunk: a shuffle of blobs costs a fraction of a shuffle of rows."""
     together = max(1, _PACK_BYTES // (4 * plan.row_length))
 
@@ -121,7 +121,7 @@ def _packer(plan: Plan) -> Callable[[Batches], Batches]:
         for batch in batches:
             rows = plan.rows(matrix(batch.column(1), plan.length))
             waiting.append((batch.column(0).to_numpy(), rows))
-            if sum(len(nodes) for nodes, _ in waiting) >= together:
+            if sum(len(codes) for codes, _ in waiting) >= together:
                 yield _packed(waiting, plan)
                 waiting = []
         if waiting:
@@ -130,13 +130,13 @@ def _packer(plan: Plan) -> Callable[[Batches], Batches]:
     return pack
 
 
-def _packed(waiting: list[tuple[np.ndarray, np.ndarray]], plan: Plan) -> pa.RecordBatch:
-    nodes, rows = (np.concatenate(parts) for parts in zip(*waiting, strict=True))
-    chunk = nodes.view(np.uint64) % np.uint64(plan.chunks)  # bits of a digest: they spread evenly
-    return blobs(nodes, rows, chunk, plan.chunks)
+def _packed(waiting: list[tuple[np.ndarray, np.ndarray]], plan: CosinePlan) -> pa.RecordBatch:
+    codes, rows = (np.concatenate(parts) for parts in zip(*waiting, strict=True))
+    chunk = codes.view(np.uint64) % np.uint64(plan.chunks)  # bits of a digest: they spread evenly
+    return blobs(codes, rows, chunk, plan.chunks)
 
 
-def _proposer(plan: Plan) -> Callable[[Batches], Batches]:
+def _proposer(plan: CosinePlan) -> Callable[[Batches], Batches]:
     """Yield the pairs that the bound can't rule out, block by block: that is what bounds the memory."""
 
     def propose(batches: Batches) -> Batches:
@@ -150,12 +150,12 @@ def _proposer(plan: Plan) -> Callable[[Batches], Batches]:
                 pairs = plan.basis.candidates(a, b, plan.min_similarity, diagonal)
                 for at in range(0, pairs.shape[1], _BATCH_PAIRS):
                     i, j = pairs[0, at : at + _BATCH_PAIRS] + top, pairs[1, at : at + _BATCH_PAIRS] + first
-                    yield pa.RecordBatch.from_pydict({"node_a": left.nodes[i], "node_b": right.nodes[j]})
+                    yield pa.RecordBatch.from_pydict({"code_a": left.codes[i], "code_b": right.codes[j]})
 
     return propose
 
 
-def joiner(plan: Plan) -> Callable[[Batches], Batches]:
+def joiner(plan: CosinePlan) -> Callable[[Batches], Batches]:
     """Return what yields the pairs of a task's whole vectors, decided."""
 
     def join(batches: Batches) -> Batches:
@@ -167,7 +167,7 @@ def joiner(plan: Plan) -> Callable[[Batches], Batches]:
             else cosine.cross_join_blocks(left.rows, right.rows, plan.min_similarity, basis=plan.basis)
         )
         for block in blocks:
-            ends = {"node_a": left.nodes[block.left], "node_b": right.nodes[block.right]}
+            ends = {"code_a": left.codes[block.left], "code_b": right.codes[block.right]}
             yield pa.RecordBatch.from_pydict({**ends, "score": block.score})
 
     return join

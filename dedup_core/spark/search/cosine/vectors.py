@@ -1,4 +1,4 @@
-"""Embeddings as nodes: each distinct vector once, under an id that is read from its own numbers."""
+"""Embeddings as codes: each distinct vector once, under an id that is read from its own numbers."""
 
 from __future__ import annotations
 
@@ -14,65 +14,63 @@ from pyspark.sql.types import BooleanType, IntegerType, LongType, StructField, S
 
 from dedup_core.cosine.join import MAX_DIMENSION
 from dedup_core.errors import DedupError, InputError, SettingsError
+from dedup_core.spark.search.distinct import IMAGES
 from dedup_core.spark.staging import Staging
-from dedup_core.spark.tables import FEATURES, conform
+from dedup_core.spark.tables import conform
 
-VECTORS = "node BIGINT, vector BINARY"
+VECTORS = "code BIGINT, vector BINARY"
 _WORDS = ("word_0", "word_1", "word_2", "word_3")
 _SHOWN = 5
 
 
-def with_nodes(features: DataFrame, steps: Staging) -> tuple[DataFrame, DataFrame]:
-    """Return the features with a node in ``hash`` and without embeddings, and the vector of every node.
+def with_codes(features: DataFrame, steps: Staging) -> DataFrame:
+    """Return the images with their codes, ``IMAGES``, and write the vector of every code, ``VECTORS``, as "vectors".
 
-    Identical vectors share a node, and different ones never do. A node is 64 bits of the SHA-256 of its vector: of
-    the digest's four words the first is taken that tells all these vectors apart, so that ids stay the same for any
-    order of rows. A zero vector is like nothing, not even another one, and is a node of its own.
+    Identical vectors share a code, and different ones never do. A code is 64 bits of the SHA-256 of its vector: of
+    the digest's four words the first is taken that tells all these vectors apart, so that codes stay the same for any
+    order of rows. A zero vector is like nothing, not even another one, and has a code of its own.
 
     Args:
         features: the ``features`` table of one method with embeddings.
         steps: where the digests and the vectors are written.
 
-    Returns:
-        The ``features`` table without embeddings; and node, vector (the float32 numbers as bytes), once a node.
-
     Raises:
         SettingsError: if the vectors differ in length, or are longer than the search takes.
         InputError: if an image has no embedding, or one with NaN or infinity in it.
     """
-    kept = [field for field in features.schema.fields if field.name not in ("hash", "embedding")]
+    kept = [features.schema[name] for name in ("method", "path", "is_unseen")]
     added = [StructField("length", IntegerType()), StructField("is_finite", BooleanType())]
     schema = StructType([*kept, *(StructField(word, LongType()) for word in _WORDS), *added])
     rows = features.select(*(field.name for field in kept), "embedding")
     digested = steps.write("digested", rows.mapInArrow(_digest, schema))
     _check(digested)
     word = _telling_word(digested)
-    named = digested.withColumn("hash", F.col(word))
-    first = named.groupBy("hash").agg(F.min("path").alias("path")).select("path")
+    named = digested.withColumn("code", F.col(word))
+    first = named.groupBy("code").agg(F.min("path").alias("path")).select("path")
     copies = named.select("path").join(first, on="path", how="left_anti")
     # Few images are copies of others to the last bit, so that this join rarely moves an embedding.
     once = features.select("path", "embedding").join(copies, on="path", how="left_anti")
-    vectors = once.mapInArrow(_named_by(_WORDS.index(word)), VECTORS)
-    return conform(named, FEATURES), steps.write("vectors", vectors)
+    steps.write("vectors", once.mapInArrow(_named_by(_WORDS.index(word)), VECTORS))
+    return conform(named, IMAGES)
 
 
 def sample(vectors: DataFrame, count: int, size: int, draw: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return a fair sample of the vectors, the same for any order of rows.
 
     Args:
-        vectors: node, vector.
+        vectors: code, vector.
         count: how many there are.
         size: the most to return.
         draw: which of many samples: what was fitted to one is judged by another.
 
     Returns:
-        Nodes, int64 (m,), and their vectors, float32 (m, d).
+        Codes, int64 (m,), and their vectors, float32 (m, d).
     """
-    rank = F.xxhash64("node", F.lit(draw))
+    rank = F.xxhash64("code", F.lit(draw))
     drawn = vectors.where(F.pmod(rank, F.lit(max(1, count // (2 * size)))) == F.lit(0))
-    rows = drawn.orderBy(rank, "node").limit(size).collect()
+    rows = drawn.orderBy(rank, "code").limit(size).collect()
     numbers = np.frombuffer(b"".join(row["vector"] for row in rows), np.float32)
-    return np.array([row["node"] for row in rows], np.int64), numbers.reshape(len(rows), -1 if rows else 1)
+    return np.array([row["code"] for row in rows], np.int64), numbers.reshape(len(rows), -1 if rows else 1)
 
 
 def matrix(column: pa.Array, length: int) -> np.ndarray:
@@ -129,11 +127,11 @@ def _named_by(word: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.Rec
     def name(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             numbers, starts = _numbers(batch.column("embedding"))
-            nodes = np.ascontiguousarray(_digests(batch.column("path"), numbers, starts)[:, word])
+            codes = np.ascontiguousarray(_digests(batch.column("path"), numbers, starts)[:, word])
             content = pa.py_buffer(numbers)
             offsets = pa.py_buffer((4 * starts).astype(np.int32))
-            vectors = pa.Array.from_buffers(pa.binary(), len(nodes), [None, offsets, content])
-            yield pa.RecordBatch.from_arrays([pa.array(nodes), vectors], ["node", "vector"])
+            vectors = pa.Array.from_buffers(pa.binary(), len(codes), [None, offsets, content])
+            yield pa.RecordBatch.from_arrays([pa.array(codes), vectors], ["code", "vector"])
 
     return name
 
@@ -166,7 +164,7 @@ def _examples(digested: DataFrame, wanted: Column) -> str:
 
 def _telling_word(digested: DataFrame) -> str:
     """Return the first word of the digests that no two different vectors share."""
-    distinct = digested.select(*_WORDS).distinct()  # copies of a vector are one node and no collision
+    distinct = digested.select(*_WORDS).distinct()  # copies of a vector are one code and no collision
     for word in _WORDS:  # a hundred million vectors need a second look once in four thousand runs
         row = distinct.agg(F.count("*").alias("vectors"), F.countDistinct(word).alias("ids")).collect()[0]
         if row["vectors"] == row["ids"]:

@@ -1,0 +1,146 @@
+"""What an encoder is, and how image files go through several of them over one decode each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from dedup_core.images.picture import MAX_PIXELS, Failure, Orientation, Picture, decode, not_encoded
+from dedup_core.metric import Metric
+
+
+class Prepared(Protocol):
+    """An encoder as it travels to workers: all files that it needs are read.
+
+    Attributes:
+        name: the method ("phash").
+        fingerprint: identifies everything that the values depend on. Features of different fingerprints never meet in
+            one search.
+        batch_size: how many pictures it takes at a time, on all cores there are; None for one that takes any number,
+            on the core that decodes them.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - told above
+    @property
+    def fingerprint(self) -> str: ...  # noqa: D102
+    @property
+    def batch_size(self) -> int | None: ...  # noqa: D102
+
+    def opened(self, threads: int | None = None) -> Encoder:
+        """Return the encoder, ready to run in this process, on so many cores; None for all."""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """How one method turns pictures into features.
+
+    Attributes:
+        name: the method ("phash").
+        pixels: what is kept of a picture until the batch is full: a uint8 array of one fixed shape.
+        encode: a stack of such arrays to features: uint64 (n,) for a hash, float32 (n, d) for an embedding.
+        metric: how its features are compared.
+        fingerprint: identifies everything that the values depend on.
+        batch_size: as of `Prepared`.
+    """
+
+    name: str
+    pixels: Callable[[Picture], np.ndarray]
+    encode: Callable[[np.ndarray], np.ndarray]
+    metric: Metric
+    fingerprint: str
+    batch_size: int | None = None
+
+    def opened(self, threads: int | None = None) -> Encoder:  # noqa: ARG002 - it needs no more than one
+        """Return itself: it needs no file, and no more than one core."""
+        return self
+
+
+@dataclass(frozen=True)
+class Looked:
+    """One image, decoded: the pixels that each encoder wants of it, by method, and what is known of the image."""
+
+    width: int
+    height: int
+    format: str
+    pixels: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One image, encoded: its features, by method, and what is known of the image."""
+
+    width: int
+    height: int
+    format: str
+    features: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How files become pictures: the settings that every encoder shares."""
+
+    max_pixels: int = MAX_PIXELS
+    orientation: Orientation = "stored"
+
+    def fingerprint(self, of_encoder: str) -> str:
+        """Return the fingerprint of an encoder's features over pictures decoded this way, from the encoder's own."""
+        return of_encoder if self.orientation == "stored" else f"{of_encoder}+{self.orientation}"
+
+
+def encode_batch(
+    contents: Iterable[bytes | Failure], encoders: Sequence[Encoder], decoding: Decoding = Decoding()
+) -> list[Encoded | Failure]:
+    """Encode image files with every encoder over one decode each.
+
+    Args:
+        contents: each file's bytes, or why they could not be read.
+        encoders: the methods to run.
+        decoding: how files become pictures.
+
+    Returns:
+        One entry a file, in order: its features, or why there are none.
+    """
+    return encode_looked(look_at(contents, encoders, decoding), encoders)
+
+
+def look_at(
+    contents: Iterable[bytes | Failure], encoders: Sequence[Encoder], decoding: Decoding
+) -> list[Looked | Failure]:
+    """Decode image files, the first half of `encode_batch`, and keep the pixels that each encoder wants."""
+    return [_look(content, encoders, decoding) for content in contents]
+
+
+def encode_looked(looked: Sequence[Looked | Failure], encoders: Sequence[Encoder]) -> list[Encoded | Failure]:
+    """Turn pixels into features: the second half of `encode_batch`, of what `look_at` returned."""
+    good = [look for look in looked if isinstance(look, Looked)]
+    columns = {encoder.name: encoder.encode(np.stack([look.pixels[encoder.name] for look in good]))
+               for encoder in encoders if good}  # fmt: skip
+    rows = iter(zip(*columns.values(), strict=True) if columns else [()] * len(good))
+    return [look if isinstance(look, Failure) else _encoded(look, dict(zip(columns, next(rows), strict=True)))
+            for look in looked]  # fmt: skip
+
+
+def _encoded(look: Looked, features: dict[str, np.ndarray]) -> Encoded | Failure:
+    """Return the features, or a failure in place of an embedding that a search could not compare with any."""
+    for name, feature in features.items():
+        if not np.isfinite(feature).all():
+            return Failure("not_encoded", f"the picture was read, but its {name} embedding holds NaN or infinity")
+    return Encoded(look.width, look.height, look.format, features)
+
+
+def _look(content: bytes | Failure, encoders: Sequence[Encoder], decoding: Decoding) -> Looked | Failure:
+    """Decode one file and keep only what the encoders want of it: a batch of whole pictures would fill the memory."""
+    picture = content if isinstance(content, Failure) else decode(content, decoding.max_pixels, decoding.orientation)
+    if isinstance(picture, Failure):
+        return picture
+    pixels: dict[str, np.ndarray] = {}
+    for encoder in encoders:
+        try:
+            pixels[encoder.name] = encoder.pixels(picture)
+        except Exception as error:  # noqa: BLE001, PERF203 - whatever a picture does, it may not end a run
+            return not_encoded(error, f"the resize for {encoder.name}")
+    return Looked(picture.width, picture.height, picture.format, pixels)

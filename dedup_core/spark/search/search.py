@@ -1,0 +1,75 @@
+"""The seam between what proposes pairs and all that comes after: it knows pairs of distinct codes, and no search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from pyspark.sql import DataFrame
+
+from dedup_core.spark.search.distinct import DistinctCodes
+from dedup_core.spark.search.estimates import SearchEstimate
+from dedup_core.spark.staging import Staging
+
+
+@dataclass(frozen=True)
+class Recall:
+    """How much of a sample's pairs a search found.
+
+    Attributes:
+        embeddings: how many are in the sample.
+        pairs: how many pairs they have with all embeddings, by the exact kernel.
+        hits: how many of these the search found.
+    """
+
+    embeddings: int
+    pairs: int
+    hits: int
+
+    @property
+    def share(self) -> float | None:
+        """The recall, rounded down so that 1.0 says that nothing was missed; None if there was nothing to miss."""
+        return self.hits * 10_000 // self.pairs / 10_000 if self.pairs else None
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        if self.share is None:
+            return f"recall unknown, a sample of {self.embeddings:,} embeddings has no pair to miss"
+        return (
+            f"recall {self.share:.4f}, {self.hits:,} of the {self.pairs:,} pairs that a sample of {self.embeddings:,} "
+            "embeddings has by the exact search"
+        )
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The pairs of distinct codes within the threshold.
+
+    Attributes:
+        pairs: code_a, code_b, score: each pair once.
+        recall: of a search that may miss some; None for an exact one.
+    """
+
+    pairs: DataFrame
+    recall: Recall | None = None
+
+
+class Search(Protocol):
+    """A way to find the pairs of distinct codes within a threshold. Its steps are called in this order, once each."""
+
+    def distinct(self, features: DataFrame, steps: Staging) -> DistinctCodes:
+        """Return the distinct codes of one method's features.
+
+        Args:
+            features: the ``features`` table of one method.
+            steps: where results of steps are written.
+        """
+
+    def estimate(self, codes: DistinctCodes, steps: Staging) -> SearchEstimate:
+        """Return how many pairs to expect, within the threshold and within stricter ones."""
+
+    def note(self, codes: DistinctCodes) -> str:
+        """Return what a person should know of the search before it starts; nothing of an exact one."""
+
+    def propose(self, codes: DistinctCodes, steps: Staging) -> Proposal:
+        """Find the pairs."""
