@@ -5,13 +5,14 @@ import io
 import numpy as np
 from PIL import Image
 
+from dedup_core.metric import COSINE, HAMMING
 from dedup_core.report.model import (
     Evaluation,
     FailureKind,
     Group,
-    ImageFile,
     Member,
     MethodResult,
+    PageImage,
     PairExample,
     ReportData,
     RunFacts,
@@ -49,7 +50,7 @@ def picture(colour=(90, 140, 200), size=(120, 80), kind="WEBP"):
 
 def image_file(number=0):
     colour = (40 + 37 * number % 200, 60 + 53 * number % 190, 80 + 71 * number % 170)
-    return ImageFile(640 + number, 480, "JPEG", 1_000 + 997 * number, picture(colour))
+    return PageImage(640 + number, 480, "JPEG", 1_000 + 997 * number, picture(colour))
 
 
 def group(names, method="phash", scores=None, **others):
@@ -60,12 +61,17 @@ def group(names, method="phash", scores=None, **others):
     return Group(method, members=tuple(members), **plain | others)
 
 
+def metric_of(method):
+    """Return how a method compares; one whose name a stranger wrote counts distances."""
+    return COSINE if method == "cnn" else HAMMING
+
+
 def report(groups, **others):
     """Return a report of those groups, with a file for every name in it."""
     methods = dict.fromkeys(g.method for g in groups)
     results = tuple(
         MethodResult(
-            name=method, ascending=method != "cnn", threshold=10.0 if method != "cnn" else 0.9, images=1_000, pairs=120,
+            name=method, metric=metric_of(method), threshold=10.0 if method != "cnn" else 0.9, images=1_000, pairs=120,
             groups=sum(g.method == method for g in groups), in_groups=50, removals=40,
             scores={0.0: 70, 4.0: 40, 10.0: 10} if method != "cnn" else {0.9: 30, 0.97: 90},
             sizes={2: 30, 3: 9, 8: 1}, earlier={0.0: 30, 4.0: 8, 10.0: 2} if method != "cnn" else {0.97: 35, 0.9: 5},
@@ -90,7 +96,7 @@ def evaluation(method="phash", best=4.0, **others):
     }
     metrics = {"map": 0.81, "ndcg": 0.99, "jaccard": 0.77, "support": 100}
     metrics |= dict(zip(("precision", "recall", "f1-score"), rates[-1], strict=True))
-    return Evaluation(method, method != "cnn", rows, metrics, chosen, **others)
+    return Evaluation(method, metric_of(method), rows, metrics, chosen, **others)
 
 
 def hostile_report():

@@ -2,8 +2,10 @@
 
 import base64
 import builtins
+import configparser
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 from hostile import NAMES, evaluation, group, hostile_report, picture, report
@@ -11,9 +13,12 @@ from page import Page, text_of
 
 from dedup_core.errors import DedupError
 from dedup_core.images.picture import Failure
-from dedup_core.report.model import ImageFile, MethodResult, PairExample, ReportData
+from dedup_core.metric import COSINE, HAMMING
+from dedup_core.report.model import MethodResult, PageImage, PairExample, ReportData
 from dedup_core.report.page import MAX_PAGE_BYTES, readable, render
 from dedup_core.report.thumbnails import small_file
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +139,7 @@ def test_groups_pairs_and_files_refer_to_each_other():
 
 
 def test_pictures_are_inside_and_their_kind_is_named():
-    jpeg = {"a.jpg": ImageFile(thumbnail=picture(kind="JPEG")), "b.jpg": ImageFile(missing="vanished")}
+    jpeg = {"a.jpg": PageImage(thumbnail=picture(kind="JPEG")), "b.jpg": PageImage(missing="vanished")}
     first, second = Page(render(report([group(["a.jpg", "b.jpg"])], files=jpeg))).data["files"]
     assert base64.b64decode(first[-1].removeprefix("data:image/jpeg;base64,")) == jpeg["a.jpg"].thumbnail
     assert second[-1] == "vanished"
@@ -143,7 +148,7 @@ def test_pictures_are_inside_and_their_kind_is_named():
 def test_the_page_says_what_is_a_sample():
     shown = [group(["a.jpg", "b.jpg"]), group(["c.jpg", "d.jpg"], size=70, at_random=True)]
     few = report(shown)
-    result = MethodResult("phash", True, 10.0, images=9_000_000, pairs=1, groups=1_000_000, scores={0.0: 1})
+    result = MethodResult("phash", HAMMING, 10.0, images=9_000_000, pairs=1, groups=1_000_000, scores={0.0: 1})
     text = text_of(ReportData("s", (result,), few.groups, few.files))
     assert "A sample of 2 of 1,000,000 groups: the 1 largest, and 1 drawn at random" in text
     assert "In 1 of them only some images are shown." in text
@@ -152,14 +157,14 @@ def test_the_page_says_what_is_a_sample():
 
 @pytest.mark.parametrize(("recall", "told"), [(0.9876, "recall 0.9876 on a sample"), (None, "recall unknown")])
 def test_a_search_that_may_miss_pairs_is_never_shown_as_an_exact_one(recall, told):
-    result = MethodResult("cnn", False, 0.9, images=9, is_exact=False, recall=recall)
+    result = MethodResult("cnn", COSINE, 0.9, images=9, is_exact=False, recall=recall)
     text = text_of(ReportData("s", (result,)))
     assert "similarity ≥ 0.9, clustered search, which is not exact" in text
     assert told in text
 
 
 def test_an_empty_result_is_a_page_too():
-    nothing = ReportData("s", (MethodResult("phash", True, None, 0),))
+    nothing = ReportData("s", (MethodResult("phash", HAMMING, None, 0),))
     text = text_of(nothing)
     assert "All 0 groups are here." in text
     assert "Every image could be encoded." in text
@@ -170,7 +175,7 @@ def test_an_empty_result_is_a_page_too():
 
 
 def test_what_does_not_fit_is_left_out_and_said():
-    heavy = ImageFile(thumbnail=b"RIFF0000WEBP" + bytes(50_000))
+    heavy = PageImage(thumbnail=b"RIFF0000WEBP" + bytes(50_000))
     groups = [group([f"{number}a.jpg", f"{number}b.jpg"]) for number in range(30)]
     files = {member.path: heavy for g in groups for member in g.members}
     page = render(report(groups, files=files), max_bytes=2_000_000)
@@ -202,3 +207,16 @@ def test_a_picture_that_can_not_be_made_says_why():
     assert small_file(b"no image", 176, 9_000).reason == "not_an_image"
     assert small_file(Failure("vanished", "gone"), 176, 9_000).reason == "vanished"
     assert small_file(picture(), 176, 10).reason == "too_large"
+
+
+# The package
+
+
+def test_all_that_the_page_is_made_of_is_packed():
+    settings = configparser.ConfigParser()
+    settings.read(ROOT / "setup.cfg")
+    patterns = settings["options.package_data"]["dedup_core"].split()
+    packed = {path for pattern in patterns for path in (ROOT / "dedup_core").glob(pattern)}
+    templates = set((ROOT / "dedup_core" / "report" / "templates").iterdir())
+    assert {path.name for path in templates} >= {"report.html", "report.css", "report.js"}
+    assert templates <= packed

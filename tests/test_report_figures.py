@@ -7,7 +7,8 @@ import pytest
 from hostile import evaluation, group, image_file, report
 from page import Page, text_of
 
-from dedup_core.report.charts import charts, precision_recall_chart, sweep_chart
+from dedup_core.metric import COSINE, HAMMING
+from dedup_core.report.charts import column_charts, precision_recall_chart, sweep_chart
 from dedup_core.report.model import Evaluation, MethodResult, SweepRow
 from dedup_core.report.page import render
 
@@ -17,24 +18,26 @@ def columns(chart):
 
 
 def result(**others):
-    plain = {"name": "phash", "ascending": True, "threshold": 10.0, "images": 200, "removals": 20}
+    plain = {"name": "phash", "metric": HAMMING, "threshold": 10.0, "images": 200, "removals": 20}
     return MethodResult(**plain | others)
 
 
 def test_a_gap_between_scores_is_seen():
     even, odd = result(scores={0.0: 5, 6.0: 1}), result(scores={1.0: 5, 3.0: 1}, threshold=4)
-    assert columns(charts(even)[0]) == [("0", "5"), ("2", "0"), ("4", "0"), ("6", "1"), ("8", "0"), ("10", "0")]
-    assert columns(charts(odd)[0]) == [("0", "0"), ("1", "5"), ("2", "0"), ("3", "1"), ("4", "0")]
+    assert columns(column_charts(even)[0]) == [("0", "5"), ("2", "0"), ("4", "0"), ("6", "1"), ("8", "0"), ("10", "0")]
+    assert columns(column_charts(odd)[0]) == [("0", "0"), ("1", "5"), ("2", "0"), ("3", "1"), ("4", "0")]
 
 
 def test_similarities_are_binned_to_two_decimals():
-    near = result(ascending=False, threshold=0.9, scores={0.93: 1, 0.95: 4}, earlier={0.95: 30, 0.93: 10})
-    assert columns(charts(near)[0]) == [("0.93", "1"), ("0.94", "0"), ("0.95", "4")]
-    assert columns(charts(near)[2]) == [("0.95", "15%"), ("0.94", "15%"), ("0.93", "20%")]
+    near = result(metric=COSINE, threshold=0.9, scores={0.93: 1, 0.95: 4}, earlier={0.95: 30, 0.93: 10})
+    assert columns(column_charts(near)[0]) == [("0.93", "1"), ("0.94", "0"), ("0.95", "4")]
+    assert columns(column_charts(near)[2]) == [("0.95", "15%"), ("0.94", "15%"), ("0.93", "20%")]
 
 
 def test_group_sizes_and_shares():
-    _, sizes, removed = charts(result(scores={0.0: 1}, sizes={2: 4, 8: 2, 4096: 1_500}, earlier={0.0: 4, 4.0: 16}))
+    _, sizes, removed = column_charts(
+        result(scores={0.0: 1}, sizes={2: 4, 8: 2, 4096: 1_500}, earlier={0.0: 4, 4.0: 16})
+    )
     assert columns(sizes)[:5] == [("2", "4"), ("3", "0"), ("4", "0"), ("5+", "2"), ("9+", "0")]
     assert columns(sizes)[-1] == ("2.05k+", "1.5k")
     assert [value for _, value in columns(removed)] == ["2.0%", "2.0%", "10%", "10%", "10%", "10%"]
@@ -45,23 +48,25 @@ def test_group_sizes_and_shares():
 
 
 @pytest.fixture(scope="module")
-def judged():
+def evaluated_report():
     """A report of two methods that were evaluated."""
     groups = [group(["a.jpg", "b.jpg"]), group(["c.png", "d.png"], "cnn", [0.97])]
     return report(groups, evaluations=(evaluation(), evaluation("cnn", best=0.9)))
 
 
-def test_an_evaluation_is_told_in_a_sentence_a_table_and_figures(judged):
-    text = text_of(judged)
+def test_an_evaluation_is_told_in_a_sentence_a_table_and_figures(evaluated_report):
+    text = text_of(evaluated_report)
     assert "phash: the best F1, 0.889, is at distance ≤ 4, with precision 100.0% and recall 80.0%." in text
     assert "With a precision of 90% or more, distance ≤ 10 finds most: precision 90.0% and recall 90.0%." in text
     assert "cnn: the best F1, 0.900, is at similarity ≥ 0.9" in text
     assert "the loosest threshold that was searched: a looser one may be better still." in text
-    quality = render(judged).split('<section id="quality"')[1]
+    quality = render(evaluated_report).split('<section id="quality"')[1]
     row = re.search(r'<tr><th scope="row">phash</th><td>distance ≤\xa010</td>(.*?)</tr>', quality).group(1)
     assert re.findall(r">([^<]+)<", row) == ["0.9000", "0.9000", "0.9000", "0.8100", "0.9900", "0.7700", "100"]
     assert "Out of date" not in text
-    tags = [(tag, attributes) for tag, attributes in Page(render(judged)).tags if tag in ("section", "figure")]
+    tags = [
+        (tag, attributes) for tag, attributes in Page(render(evaluated_report)).tags if tag in ("section", "figure")
+    ]
     assert [a["id"] for tag, a in tags if tag == "section" and "id" in a][:3] == ["groups", "pairs", "quality"]
     assert len([tag for tag, _ in tags if tag == "figure"]) == 3 + 2 * 3
 
@@ -73,21 +78,23 @@ def test_without_an_evaluation_the_page_is_as_it_was():
 
 def test_an_evaluation_without_a_truth_says_exactly_what_each_threshold_removes():
     rows = tuple(SweepRow(float(distance), 9, None, distance / 100) for distance in range(11))
-    page = report([group(["a.jpg", "b.jpg"])], evaluations=(Evaluation("phash", True, rows),))
+    page = report([group(["a.jpg", "b.jpg"])], evaluations=(Evaluation("phash", HAMMING, rows),))
     text = text_of(page)
     assert "The share of the images that each threshold would remove." in text
     assert "At most this share" not in text
     assert "Quality" not in text
-    removed = charts(result(scores={0.0: 1, 4.0: 1}, threshold=4), Evaluation("phash", True, rows))[2]
+    removed = column_charts(result(scores={0.0: 1, 4.0: 1}, threshold=4), Evaluation("phash", HAMMING, rows))[2]
     assert columns(removed) == [("0", "0.0%"), ("2", "2.0%"), ("4", "4.0%")]
     near = tuple(SweepRow(s, 9, None, share) for s, share in ((1.0, 0.1), (0.99, 0.2), (0.985, 0.3)))
-    similar = result(ascending=False, threshold=0.985, scores={0.99: 1, 0.98: 2})
-    assert columns(charts(similar, Evaluation("cnn", False, near))[2]) == [("0.99", "20%"), ("0.98", "30%")]
+    similar = result(metric=COSINE, threshold=0.985, scores={0.99: 1, 0.98: 2})
+    assert columns(column_charts(similar, Evaluation("cnn", COSINE, near))[2]) == [("0.99", "20%"), ("0.98", "30%")]
 
 
 def test_what_was_not_counted_or_has_changed_since_is_not_taken_for_exact():
     rows = (SweepRow(0.0, 1, None, None), SweepRow(10.0, 9, None, 0.5))
-    assert charts(result(scores={0.0: 1}), Evaluation("phash", True, rows)) == charts(result(scores={0.0: 1}))
+    assert column_charts(result(scores={0.0: 1}), Evaluation("phash", HAMMING, rows)) == column_charts(
+        result(scores={0.0: 1})
+    )
     old = evaluation(is_current=False)
     text = text_of(report([group(["a.jpg", "b.jpg"])], evaluations=(old,)))
     assert "Out of date: the tables have changed since phash was evaluated." in text
@@ -141,5 +148,5 @@ def test_a_truth_that_no_threshold_meets_says_so():
 
 
 def test_no_pairs_no_figures():
-    assert charts(result()) == []
+    assert column_charts(result()) == []
     assert image_file().thumbnail

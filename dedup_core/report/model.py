@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from dedup_core.metric import Metric
+
 
 @dataclass(frozen=True)
-class ImageFile:
+class PageImage:
     """What is known of an image on the page.
 
     Attributes:
@@ -77,7 +79,7 @@ class MethodResult:
 
     Attributes:
         name: the method.
-        ascending: True if scores are distances, False if they are similarities.
+        metric: how its scores are to be read.
         threshold: the one that the pairs were searched with, where known.
         images: how many images were compared.
         pairs: how many pairs were found.
@@ -93,7 +95,7 @@ class MethodResult:
     """
 
     name: str
-    ascending: bool
+    metric: Metric
     threshold: float | None
     images: int
     pairs: int = 0
@@ -113,7 +115,7 @@ class SweepRow:
     """What one threshold finds, as an evaluation counted it.
 
     Attributes:
-        threshold: the distance or similarity.
+        threshold: a score, as its method's metric has them.
         pairs: how many pairs are within it.
         rates: precision, recall and F1; None where no truth was given.
         removed_share: the share of the images that it would remove; None where that was not counted.
@@ -131,7 +133,7 @@ class Evaluation:
 
     Attributes:
         method: the method.
-        ascending: True if the thresholds are distances, False if similarities.
+        metric: how its thresholds are to be read.
         rows: strict before loose; the last is the threshold of the search.
         metrics: those at that threshold, by name, with one number each: that of the pairs that are duplicates.
         chosen: the thresholds that stand out, as the evaluation's thresholds.json names them.
@@ -139,7 +141,7 @@ class Evaluation:
     """
 
     method: str
-    ascending: bool
+    metric: Metric
     rows: tuple[SweepRow, ...]
     metrics: Mapping[str, float] = field(default_factory=dict)
     chosen: Mapping[str, Any] = field(default_factory=dict)
@@ -189,7 +191,7 @@ class ReportData:
     source: str
     methods: tuple[MethodResult, ...]
     groups: tuple[Group, ...] = ()
-    files: Mapping[str, ImageFile] = field(default_factory=dict)
+    files: Mapping[str, PageImage] = field(default_factory=dict)
     pairs: tuple[PairExample, ...] = ()
     failures: tuple[FailureKind, ...] = ()
     runs: tuple[RunFacts, ...] = ()

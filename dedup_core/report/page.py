@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from dedup_core.errors import DedupError, to_install
-from dedup_core.report.charts import charts, level_text, short
-from dedup_core.report.model import Group, ImageFile, Member, PairExample, ReportData, RunFacts
-from dedup_core.report.quality import judged
+from dedup_core.report.charts import column_charts, level_text, short
+from dedup_core.report.model import Group, Member, MethodResult, PageImage, PairExample, ReportData, RunFacts
+from dedup_core.report.quality import quality_section
 
 MAX_PAGE_BYTES = 14_500_000
 """The page is never larger. What doesn't fit is left out from the end of the groups, and the page says so."""
@@ -54,14 +54,14 @@ def render(report: ReportData, max_bytes: int = MAX_PAGE_BYTES) -> str:
     current = {evaluation.method: evaluation for evaluation in report.evaluations if evaluation.is_current}
     return environment.get_template("report.html").render(
         report=report,
-        charts={result.name: charts(result, current.get(result.name)) for result in report.methods},
-        judged=judged(report.evaluations),
+        charts={result.name: column_charts(result, current.get(result.name)) for result in report.methods},
+        quality=quality_section(report.evaluations),
         sample=_sample(report, island.groups),
         runs=[(run.run_id, _facts(run)) for run in report.runs],
         no_pairs=_NO_PAIRS if all(result.lists_pairs for result in report.methods) else _NOT_LISTED,
-        island=jinja2.utils.markupsafe.Markup(island.text()),
-        css=jinja2.utils.markupsafe.Markup(_file("report.css")),
-        script=jinja2.utils.markupsafe.Markup(script),
+        island=island.text(),
+        css=_file("report.css"),
+        script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
     )
 
@@ -109,13 +109,13 @@ class _Island:
     def text(self) -> str:
         """Return the data as JSON that holds no letter with a meaning in HTML."""
         parts = ",".join(f"{_json(name)}:[{','.join(rows)}]" for name, rows in self._parts.items())
-        methods = [{"name": m.name, "ascending": m.ascending, "threshold": m.threshold} for m in self.report.methods]
+        methods = [_method_row(result) for result in self.report.methods]
         return f'{{"methods":{_json(methods)},{parts}}}'
 
     def _add(self, part: str, row: Iterator[tuple[str, Any]], paths: tuple[str, ...]) -> bool:
         """Add a row with the files it needs, unless the page would grow too large."""
         new = list(dict.fromkeys(path for path in paths if path not in self._places))
-        files = [_json(_file_row(path, self.report.files.get(path, ImageFile()))) for path in new]
+        files = [_json(_file_row(path, self.report.files.get(path, PageImage()))) for path in new]
         self._places.update({path: len(self._places) + index for index, path in enumerate(new)})
         text = _json(dict(row))
         size = sum(len(entry.encode()) + 1 for entry in (*files, text))
@@ -146,7 +146,16 @@ class _Island:
         yield "images", [self._places[pair.path_a], self._places[pair.path_b]]
 
 
-def _file_row(path: str, file: ImageFile) -> list[Any]:
+def _method_row(result: MethodResult) -> dict[str, Any]:
+    """Return what the script has to know of a method: what its scores are called, and which way they point."""
+    metric = result.metric
+    return {
+        "name": result.name, "label": metric.label, "isWhole": metric.steps == 1, "smallerFirst": metric.smaller_first,
+        "threshold": result.threshold,
+    }  # fmt: skip
+
+
+def _file_row(path: str, file: PageImage) -> list[Any]:
     picture = base64.b64encode(file.thumbnail).decode() if file.thumbnail else ""
     kind = "webp" if file.thumbnail and file.thumbnail[8:12] == b"WEBP" else "jpeg"
     source = f"data:image/{kind};base64,{picture}" if picture else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from dedup_core.report.charts import CurveChart, precision_recall_chart, score_name, sweep_chart
+from dedup_core.report.charts import CurveChart, precision_recall_chart, sweep_chart
 from dedup_core.report.model import Evaluation
 
 _METRICS = {
@@ -14,7 +14,7 @@ _METRICS = {
 
 
 @dataclass(frozen=True)
-class Judged:
+class QualitySection:
     """The page's section on quality.
 
     Attributes:
@@ -32,12 +32,12 @@ class Judged:
     outdated: tuple[str, ...]
 
 
-def judged(evaluations: Sequence[Evaluation]) -> Judged | None:
+def quality_section(evaluations: Sequence[Evaluation]) -> QualitySection | None:
     """Return the section, or None where nothing was held against a ground truth."""
     known = [evaluation for evaluation in evaluations if evaluation.has_truth]
     if not known:
         return None
-    return Judged(
+    return QualitySection(
         advice=tuple((evaluation.method, " ".join(_advice(evaluation))) for evaluation in known),
         head=("Method", "Threshold", *_METRICS.values(), "True pairs"),
         metrics=tuple(_metrics_row(evaluation) for evaluation in known),
@@ -67,7 +67,7 @@ def _advice(evaluation: Evaluation) -> Iterator[str]:
 
 
 def _limit(evaluation: Evaluation, at: Mapping[str, float]) -> str:
-    return f"{score_name(evaluation)} {'≤' if evaluation.ascending else '≥'}\u00a0{at['threshold']:g}"
+    return f"{evaluation.metric.label} {evaluation.metric.sign}\u00a0{at['threshold']:g}"
 
 
 def _rates(at: Mapping[str, float]) -> str:

@@ -9,7 +9,7 @@
     path, width, height, format, size, picture, lower: path.toLowerCase(),
   }));
   const collator = new Intl.Collator("en", { numeric: true });
-  const state = { page: 1, found: [] };
+  const state = { page: 1, groups: [] };
 
   function make(tag, name, ...children) {
     const element = document.createElement(tag);
@@ -20,12 +20,8 @@
 
   const count = (number, one, many) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
 
-  function score(value, ascending) {
-    return ascending ? String(value) : value.toFixed(4).replace(/0{1,2}$/, "");
-  }
-
-  function scoreName(method) {
-    return methods.get(method).ascending ? "distance" : "similarity";
+  function score(value, method) {
+    return method.isWhole ? String(value) : value.toFixed(4).replace(/0{1,2}$/, "");
   }
 
   function bytes(size) {
@@ -64,10 +60,9 @@
 
   function range(group) {
     if (group.closest === null) return "";
-    const { ascending } = methods.get(group.method);
-    const [closest, loosest] = [score(group.closest, ascending), score(group.loosest, ascending)];
-    const name = scoreName(group.method);
-    return closest === loosest ? `${name} ${closest}` : `${name} ${closest} to ${loosest}`;
+    const method = methods.get(group.method);
+    const [closest, loosest] = [score(group.closest, method), score(group.loosest, method)];
+    return closest === loosest ? `${method.label} ${closest}` : `${method.label} ${closest} to ${loosest}`;
   }
 
   function groupCard(group) {
@@ -75,10 +70,10 @@
     if (methods.size > 1) details.push(group.method);
     const title = make("h3", "", `${count(group.size, "image", "images")}`);
     details.filter(Boolean).forEach((text) => title.append(" ", make("span", "quiet", text)));
-    const { ascending } = methods.get(group.method);
+    const method = methods.get(group.method);
     const list = make("ul", "images");
     group.images.forEach(([place, keep, value]) => {
-      const mark = keep ? "✓ Keep" : value === null ? "Duplicate" : `${scoreName(group.method)} ${score(value, ascending)}`;
+      const mark = keep ? "✓ Keep" : value === null ? "Duplicate" : `${method.label} ${score(value, method)}`;
       list.append(card(files[place], keep, mark));
     });
     const hidden = group.size - group.images.length;
@@ -97,7 +92,7 @@
 
   // Filters and order
 
-  const goodness = (group, value) => (methods.get(group.method).ascending ? -value : value);
+  const goodness = (group, value) => (methods.get(group.method).smallerFirst ? -value : value);
   const orders = {
     largest: (a, b) => b.size - a.size,
     smallest: (a, b) => a.size - b.size,
@@ -130,16 +125,16 @@
   }
 
   function update() {
-    state.found = data.groups.filter(wanted()).sort(byOrder(at("sort").value));
+    state.groups = data.groups.filter(wanted()).sort(byOrder(at("sort").value));
     show(1);
   }
 
   function show(page) {
-    const total = state.found.length;
+    const total = state.groups.length;
     const pages = Math.max(1, Math.ceil(total / PAGE_GROUPS));
     state.page = Math.min(Math.max(1, page), pages);
     const start = (state.page - 1) * PAGE_GROUPS;
-    const groups = state.found.slice(start, start + PAGE_GROUPS);
+    const groups = state.groups.slice(start, start + PAGE_GROUPS);
     const none = make("p", "empty", data.groups.length ? "No group fits these filters." : "No duplicates were found.");
     at("group-list").replaceChildren(...(total ? groups.map(groupCard) : [none]));
     at("count").textContent = total
@@ -162,15 +157,15 @@
   // Pairs
 
   function pairCard(pair) {
-    const { ascending } = methods.get(pair.method);
+    const method = methods.get(pair.method);
     const images = make("ul", "images", ...pair.images.map((place) => card(files[place], false, "")));
     // A distance stands in the heading already; a similarity is rounded there.
-    return make("li", "", images, ascending ? "" : make("span", "mark", `similarity ${score(pair.score, false)}`));
+    const mark = method.isWhole ? "" : make("span", "mark", `${method.label} ${score(pair.score, method)}`);
+    return make("li", "", images, mark);
   }
 
   function level(method, value, pairs, open) {
-    const name = scoreName(method.name);
-    const text = method.ascending ? `${name} ${value}` : `${name} ${value.toFixed(2)} and up`;
+    const text = `${method.label} ${method.isWhole ? value : `${value.toFixed(2)} and up`}`;
     const title = methods.size > 1 ? `${method.name}: ${text}` : text;
     const element = make("details", "", make("summary", "", title[0].toUpperCase() + title.slice(1)));
     const fill = () => {
