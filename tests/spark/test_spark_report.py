@@ -13,12 +13,14 @@ import pytest
 from PIL import Image
 
 from dedup_core.errors import InputError, SettingsError
-from dedup_core.report.model import MethodResult
+from dedup_core.metric import COSINE, HAMMING
 from dedup_core.settings.settings import PipelineSettings, ReportSettings
-from dedup_core.spark.report import page as reporting
+from dedup_core.spark.report.images import page_images, pictures
 from dedup_core.spark.report.page import gather, write_report
 from dedup_core.spark.report.quality import evaluations
 from dedup_core.spark.report.sample import Tables, group_sample, method_results, pair_sample
+from dedup_core.spark.report.searches import SearchFacts, runs_shown, search_facts
+from dedup_core.spark.staging import read_table
 from dedup_core.spark.store import Store
 from dedup_core.spark.tables import TABLES
 
@@ -132,11 +134,12 @@ def test_the_page_is_written_where_it_belongs(spark, finished):
 def test_images_that_moved_are_found_where_they_are_said_to_be(spark, finished, images, tmp_path):
     (tmp_path / "moved").symlink_to(images)
     record = record_of(images, finished.url) | {"source": "/nowhere"}
-    gone = reporting._files(spark, finished, settings_of(finished), [record], NAMES)
+    features = read_table(spark, finished, "features")
+    gone = page_images(spark, settings_of(finished), features, record, NAMES)
     assert {(file.thumbnail, file.missing) for file in gone.values()} == {(None, "vanished")}
     assert all(file.width for file in gone.values())
     at_new_place = settings_of(finished, images=str(tmp_path / "moved"))
-    moved = reporting._files(spark, finished, at_new_place, [record], NAMES)
+    moved = page_images(spark, at_new_place, features, record, NAMES)
     assert all(file.thumbnail for file in moved.values())
 
 
@@ -167,7 +170,7 @@ def test_pictures_come_from_wherever_the_images_did(spark, tmp_path, kind):
         for name in names:
             (folder / name).unlink()
     settings = ReportSettings(output=str(tmp_path))
-    made = reporting.pictures(spark, settings, record_of(source, tmp_path), dict.fromkeys(names))
+    made = pictures(spark, settings, record_of(source, tmp_path), dict.fromkeys(names))
     assert {name: bool(picture) for name, (picture, _) in made.items()} == dict.fromkeys(names, True)
 
 
@@ -179,50 +182,52 @@ def test_an_evaluation_is_of_the_tables_until_they_are_searched_again(spark, gat
     rows = {"method": ["phash"] * 2, "threshold": [10.0, 0.0], "pairs": [4, 1], "f1": [0.5, 0.4]}
     rows |= {"precision": [0.5] * 2, "recall": [0.5] * 2, "removed_share": [0.3, 0.1]}
     pq.write_table(pa.table(rows), tmp_path / "evaluation" / "sweep.parquet")
-    searched, judged = {"counts": {"found": {"phash": {}}}}, {"counts": {"evaluated": {"phash": {}}}}
+    searched, scored = {"counts": {"found": {"phash": {}}}}, {"counts": {"evaluated": {"phash": {}}}}
     other = {"counts": {"found": {"dhash": {}}}}
 
     def read(*records):
-        (found,) = evaluations(spark, Store(str(tmp_path)), gathered.methods, records)
-        return found
+        (evaluation,) = evaluations(spark, Store(str(tmp_path)), gathered.methods, records)
+        return evaluation
 
-    of_now = read(other, judged, searched)
+    of_now = read(other, scored, searched)
     assert [(row.threshold, row.pairs, row.removed_share) for row in of_now.rows] == [(0.0, 1, 0.1), (10.0, 4, 0.3)]
     assert of_now.is_current
-    assert not read(searched, judged).is_current
+    assert not read(searched, scored).is_current
     rows["pairs"] = [5, 1]
     pq.write_table(pa.table(rows), tmp_path / "evaluation" / "sweep.parquet")
     assert not read().is_current, "the tables hold four pairs"
 
 
 def test_the_newest_search_decides_whether_the_page_calls_it_exact():
-    def found(**counts):
+    def search(**counts):
         return {"counts": {"found": {"cnn": counts}}}
 
-    cnn, clustered = MethodResult("cnn", False, 0.9, 8), found(recall=0.5, recall_pairs=4)
-    read = reporting._with_search
-    assert read(cnn, [found(), clustered]) == read(cnn, []) == cnn
-    assert read(cnn, [{"counts": {"found": {"phash": {}}}}, clustered, found()]).recall == 0.5
-    assert not read(cnn, [found(recall=None, recall_pairs=0)]).is_exact
+    def read(*records):
+        return search_facts("cnn", COSINE, records)
+
+    clustered = search(recall=0.5, recall_pairs=4)
+    assert read(search(), clustered) == read() == SearchFacts()
+    assert read({"counts": {"found": {"phash": {}}}}, clustered, search()).recall == 0.5
+    assert not read(search(recall=None, recall_pairs=0)).is_exact
 
 
 def test_many_evaluations_do_not_hide_the_run_that_made_the_tables():
-    judged = [{"run_id": n, "counts": {"evaluated": {}}} for n in range(5, 1, -1)]
+    evaluations = [{"run_id": n, "counts": {"evaluated": {}}} for n in range(5, 1, -1)]
     made = {"run_id": 1, "counts": {"found": {}}}
-    assert reporting._worth_showing([*judged, made]) == [judged[0], made]
+    assert [run.run_id for run in runs_shown([*evaluations, made])] == ["5", "1"]
 
 
 # Samples
 
 
-def tables_of(spark, folder, pairs, groups, removals, ascending):
+def tables_of(spark, folder, pairs, groups, removals, metrics):
     """Write tables by hand, which takes Spark less time than rows of Python, and return them."""
     frames = []
     for name, rows in {"pairs": pairs, "groups": groups, "removals": removals}.items():
         columns = [column.split(" ")[0] for column in TABLES[name].split(", ")]
         pq.write_table(pa.table(dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))), folder / name)
         frames.append(spark.read.schema(TABLES[name]).parquet(str(folder / name)))
-    return Tables(*frames, ascending=ascending)
+    return Tables(*frames, metrics=metrics)
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +240,7 @@ def many(spark, tmp_path_factory):
         groups += [("phash", names[0], name, size, name == names[0]) for name in names]
         removals += [("phash", name, names[0]) for name in names[1:]]
         pairs += [("phash", names[0], name, float(2 * (k % 6))) for k, name in enumerate(names[1:])]
-    return tables_of(spark, tmp_path_factory.mktemp("many"), pairs, groups, removals, ascending={"phash": True})
+    return tables_of(spark, tmp_path_factory.mktemp("many"), pairs, groups, removals, metrics={"phash": HAMMING})
 
 
 def test_the_sample_holds_the_largest_and_a_draw_that_repeats(many):
@@ -252,7 +257,7 @@ def test_the_sample_holds_the_largest_and_a_draw_that_repeats(many):
 
 
 def test_counts_by_size_and_score(many):
-    (result,) = method_results(many, {"phash": 5_000}, {"phash": 10})
+    (result,) = method_results(many, {"phash": 5_000}, {"phash": SearchFacts(10)})
     assert sum(result.sizes.values()) == result.groups == 300
     assert set(result.sizes) == {2, 3, 4, 8, 16, 64}
     assert sum(result.scores.values()) == result.pairs == result.removals
@@ -271,8 +276,8 @@ def test_similarities_count_downwards(spark, tmp_path):
     rows = [("cnn", "a", "b", 0.912), ("cnn", "a", "c", 0.999), ("cnn", "b", "c", 1.0)]
     groups = [("cnn", "a", name, 3, name == "a") for name in "abc"]
     removals = [("cnn", "b", "a"), ("cnn", "c", "a")]
-    tables = tables_of(spark, tmp_path, rows, groups, removals, ascending={"cnn": False})
-    (result,) = method_results(tables, {"cnn": 3}, {"cnn": 0.9})
+    tables = tables_of(spark, tmp_path, rows, groups, removals, metrics={"cnn": COSINE})
+    (result,) = method_results(tables, {"cnn": 3}, {"cnn": SearchFacts(0.9)})
     assert result.scores == {0.91: 1, 0.99: 1, 1.0: 1}
     assert result.earlier == {0.91: 1, 1.0: 1}
     assert [pair.score for pair in pair_sample(tables)] == [0.912, 0.999, 1.0]

@@ -1,19 +1,21 @@
-"""The pictures of the report: of the images on the page alone, read and made small by the workers."""
+"""The images on the page: what the features table knows of them, and pictures that the workers read and make small."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 from pydantic import ValidationError
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from dedup_core.errors import InputError
 from dedup_core.filesystems import fixed_part, local_path, read_uri
 from dedup_core.images.names import on_disk
 from dedup_core.images.picture import Failure
+from dedup_core.report.model import PageImage
 from dedup_core.report.thumbnails import small_file
 from dedup_core.settings.settings import EncodeSettings, ReportSettings
 from dedup_core.spark.encode.local_files import file_uri
@@ -22,11 +24,41 @@ from dedup_core.spark.encode.sources import open_source
 from dedup_core.spark.session import setting
 from dedup_core.spark.tables import LISTING
 
+_FACTS = ("width", "height", "format", "size")
 _PICTURES = "path STRING, picture BINARY, missing STRING"
 _PICTURES_ARROW = pa.schema([("path", pa.string()), ("picture", pa.binary()), ("missing", pa.string())])
 _IMAGES_A_TASK, _BATCH_IMAGES = 64, 16
 _ALL_PICTURES_BYTES = 10_000_000  # four thirds of it as text: it leaves room for long paths under 15 MB
 _LARGEST_PICTURE_BYTES = 24_000
+
+
+def page_images(
+    spark: SparkSession,
+    settings: ReportSettings,
+    features: DataFrame | None,
+    record: Mapping[str, Any] | None,
+    paths: Sequence[str],
+) -> dict[str, PageImage]:
+    """Return what is known of each image on the page, with its picture.
+
+    Args:
+        spark: the session.
+        settings: says where the images are, if they have moved.
+        features: the features that were searched, where there are any.
+        record: of the run that encoded the images, which says where they were.
+        paths: the images, each once.
+    """
+    known = {} if features is None or not paths else _facts(features, paths)
+    facts = {path: known.get(path, dict.fromkeys(_FACTS)) for path in paths}
+    made = pictures(spark, settings, record, {path: facts[path]["size"] for path in paths})
+    return {path: PageImage(**facts[path], thumbnail=made[path][0], missing=made[path][1]) for path in paths}
+
+
+def _facts(features: DataFrame, paths: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return path to the columns that the page shows, of those images that have features."""
+    wanted = F.broadcast(features.sparkSession.createDataFrame([(path,) for path in paths], "path STRING"))
+    rows = features.select("path", *_FACTS).join(wanted, on="path", how="left_semi").dropDuplicates(["path"])
+    return {row["path"]: {name: row[name] for name in _FACTS} for row in rows.collect()}
 
 
 def pictures(

@@ -37,8 +37,8 @@ def evaluations(
     return tuple(
         Evaluation(
             method=result.name,
-            ascending=result.ascending,
-            rows=tuple(sorted(swept[result.name], key=lambda row: row.threshold, reverse=not result.ascending)),
+            metric=result.metric,
+            rows=tuple(sorted(swept[result.name], key=lambda row: result.metric.rank(row.threshold))),
             metrics=_numbers(metrics.get(result.name, {})),
             chosen=chosen.get(result.name, {}),
             is_current=_is_newest(result.name, records)
@@ -64,7 +64,7 @@ def _is_newest(method: str, records: Sequence[Mapping[str, Any]]) -> bool:
     for record in records:
         counts = record.get("counts", {})
         if method in counts.get("evaluated", {}):
-            return not record.get("settings", {}).get("duplicates")  # another folder's tables may have been judged
+            return not record.get("settings", {}).get("duplicates")  # another folder's tables may have been evaluated
         if method in counts.get("found", {}):
             return False
     return True  # tables without records: the number of pairs has to do

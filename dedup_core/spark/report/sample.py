@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame, Row, Window
 from pyspark.sql import functions as F
 
-from dedup_core.report.charts import LEVEL_STEP
+from dedup_core.metric import Metric
 from dedup_core.report.model import FailureKind, Group, Member, MethodResult, PairExample
+from dedup_core.spark.report.searches import SearchFacts
 
 _PAIR_LEVELS = 8
 _PAIRS_A_LEVEL, _PAIRS_DRAWN = 6, 36
@@ -29,53 +30,66 @@ class Tables:
         pairs: the ``pairs`` table.
         groups: the ``groups`` table.
         removals: the ``removals`` table.
-        ascending: method to whether its scores are distances; False for similarities.
+        metrics: method to how it compares, of the methods to show.
     """
 
     pairs: DataFrame
     groups: DataFrame
     removals: DataFrame
-    ascending: Mapping[str, bool]
+    metrics: Mapping[str, Metric]
 
     def level(self) -> Column:
-        """Return the bin of a pair's score: a distance itself, a similarity rounded down."""
-        step = F.lit(round(1 / LEVEL_STEP))
-        return F.when(self.is_distance(), F.col("score")).otherwise(F.floor(F.col("score") * step + F.lit(1e-9)) / step)
+        """Return the bin of a pair's score: the strictest threshold at a whole step of its metric that finds it."""
+        return self._by_method(_level)
 
-    def badness(self) -> Column:
-        """Return a number that grows the less alike a pair is."""
-        return F.when(self.is_distance(), F.col("score")).otherwise(-F.col("score"))
+    def rank(self, column: str = "score") -> Column:
+        """Return what grows the less alike a pair is; of a column of ranks, the scores again."""
+        return self._by_method(lambda metric: metric.rank(F.col(column)))
 
-    def score(self, badness: float | None, method: str) -> float | None:
-        """Return the score that such a number stands for."""
-        return badness if badness is None or self.ascending[method] else -badness
+    def score(self, rank: float | None, method: str) -> float | None:
+        """Return the score that has such a rank."""
+        return None if rank is None else self.metrics[method].rank(rank)
 
-    def is_distance(self) -> Column:
-        """Return whether a row's score is a distance."""
-        return F.col("method").isin([method for method, ascending in self.ascending.items() if ascending])
+    def _by_method(self, of_metric: Callable[[Metric], Column]) -> Column:
+        """Return a column that is computed as the metric of a row's method has it."""
+        cases = (F.when(F.col("method") == F.lit(name), of_metric(metric)) for name, metric in self.metrics.items())
+        return F.coalesce(F.lit(None).cast("double"), *cases)
+
+
+def _level(metric: Metric) -> Column:
+    # The product may lie a little beside the whole number that it stands for.
+    steps: Column = metric.rank(F.ceil(metric.rank(F.col("score")) * F.lit(metric.steps) - F.lit(1e-9)))
+    return steps / F.lit(metric.steps)
 
 
 def method_results(
-    tables: Tables, images: Mapping[str, int], thresholds: Mapping[str, float | None]
+    tables: Tables, images: Mapping[str, int], searches: Mapping[str, SearchFacts]
 ) -> tuple[MethodResult, ...]:
-    """Return what each method found, counted by Spark over whole tables."""
+    """Return what each method found, counted by Spark over whole tables.
+
+    Args:
+        tables: what was found.
+        images: method to number of images compared, of the methods to show.
+        searches: method to what is known of its search.
+    """
     scores = _counts(tables.pairs.groupBy("method", tables.level().alias("key")).count())
-    closest = tables.pairs.groupBy("method", F.col("path_b").alias("path")).agg(F.min(tables.badness()).alias("bad"))
-    back = closest.withColumn("score", F.when(tables.is_distance(), F.col("bad")).otherwise(-F.col("bad")))
-    earlier = _counts(back.groupBy("method", tables.level().alias("key")).count())
+    closest = tables.pairs.groupBy("method", F.col("path_b").alias("path")).agg(F.min(tables.rank()).alias("rank"))
+    scored = closest.withColumn("score", tables.rank("rank"))
+    earlier = _counts(scored.groupBy("method", tables.level().alias("key")).count())
     power = F.pow(F.lit(2.0), F.ceil(F.log2("group_size") - F.lit(1e-9))).cast("long")
     bin_of_size = F.when(F.col("group_size") <= F.lit(4), F.col("group_size")).otherwise(power)
     sizes = _counts(_heads(tables).groupBy("method", bin_of_size.alias("key")).count())
-    in_groups = _totals(tables.groups)
-    removals = _totals(tables.removals)
+    in_groups, removals = rows_by_method(tables.groups), rows_by_method(tables.removals)
     return tuple(
         MethodResult(
-            name=method, ascending=tables.ascending[method], threshold=thresholds.get(method), images=images[method],
-            pairs=sum(scores[method].values()), groups=sum(sizes[method].values()),
-            in_groups=in_groups.get(method, 0), removals=removals.get(method, 0), scores=dict(scores[method]),
-            sizes={int(size): count for size, count in sizes[method].items()}, earlier=dict(earlier[method]),
+            name=method, metric=tables.metrics[method], threshold=search.threshold, images=images[method],
+            pairs=sum(scores[method].values()) if search.lists_pairs else search.pairs,
+            groups=sum(sizes[method].values()), in_groups=in_groups.get(method, 0), removals=removals.get(method, 0),
+            scores=dict(scores[method]), sizes={int(size): count for size, count in sizes[method].items()},
+            earlier=dict(earlier[method]), lists_pairs=search.lists_pairs, is_exact=search.is_exact,
+            recall=search.recall,
         )
-        for method in images
+        for method, search in searches.items()
     )  # fmt: skip
 
 
@@ -113,12 +127,12 @@ def pair_sample(tables: Tables) -> tuple[PairExample, ...]:
     by_level: dict[tuple[str, float], list[Row]] = defaultdict(list)
     for row in sorted(few.collect(), key=lambda row: row["place"]):
         by_level[row["method"], row["level"]].append(row)
-    found = []
-    for method, ascending in tables.ascending.items():
-        levels = sorted((level for name, level in by_level if name == method), reverse=ascending)
+    examples: list[PairExample] = []
+    for method, metric in tables.metrics.items():
+        levels = sorted((level for name, level in by_level if name == method), key=metric.rank, reverse=True)
         rows = itertools.chain.from_iterable(_different(by_level[method, level]) for level in levels[:_PAIR_LEVELS])
-        found += [PairExample(method, row["level"], row["path_a"], row["path_b"], row["score"]) for row in rows]
-    return tuple(found)
+        examples += [PairExample(method, row["level"], row["path_a"], row["path_b"], row["score"]) for row in rows]
+    return tuple(examples)
 
 
 def _different(rows: Sequence[Row]) -> list[Row]:
@@ -152,9 +166,9 @@ def _heads(tables: Tables) -> DataFrame:
 
 def _choose(tables: Tables, max_groups: int) -> dict[tuple[str, str], bool]:
     """Return (method, group_id) to whether it was drawn at random, the methods' first choices first."""
-    share = max(1, max_groups // max(1, len(tables.ascending)))
+    share = max(1, max_groups // max(1, len(tables.metrics)))
     columns = []
-    for method in tables.ascending:
+    for method in tables.metrics:
         heads = _heads(tables).where(F.col("method") == method).select("group_id", "group_size")
         largest = _ids(heads.orderBy(F.col("group_size").desc(), "group_id").limit(share - share // 2))
         drawn = _ids(heads.orderBy(F.xxhash64("group_id"), "group_id").limit(share + share // 2))
@@ -184,15 +198,15 @@ def _scores_with_kept(tables: Tables, shown: Sequence[Row]) -> dict[tuple[str, s
         return {}
     schema = "method STRING, path_a STRING, path_b STRING"
     wanted = F.broadcast(tables.pairs.sparkSession.createDataFrame(ends, schema))
-    found = tables.pairs.join(wanted, on=["method", "path_a", "path_b"], how="inner").collect()
-    return {(row["method"], row["path_a"], row["path_b"]): row["score"] for row in found}
+    scored = tables.pairs.join(wanted, on=["method", "path_a", "path_b"], how="inner").collect()
+    return {(row["method"], row["path_a"], row["path_b"]): row["score"] for row in scored}
 
 
 def _spans(tables: Tables, members: DataFrame) -> DataFrame:
     """Return the best and the worst score in each group, and how many of its images could go."""
     ends = members.select("method", F.col("path").alias("path_a"), "group_id")
-    of_pairs = tables.pairs.join(ends, on=["method", "path_a"], how="inner").withColumn("bad", tables.badness())
-    spans = of_pairs.groupBy("method", "group_id").agg(F.min("bad").alias("best"), F.max("bad").alias("worst"))
+    of_pairs = tables.pairs.join(ends, on=["method", "path_a"], how="inner").withColumn("rank", tables.rank())
+    spans = of_pairs.groupBy("method", "group_id").agg(F.min("rank").alias("best"), F.max("rank").alias("worst"))
     going = members.groupBy("method", "group_id").agg(F.sum((~F.col("keep")).cast("long")).alias("removals"))
     return going.join(spans, on=["method", "group_id"], how="left")
 
@@ -217,7 +231,8 @@ def _counts(frame: DataFrame) -> dict[str, dict[float, int]]:
     return counts
 
 
-def _totals(frame: DataFrame) -> dict[str, int]:
+def rows_by_method(frame: DataFrame) -> dict[str, int]:
+    """Return method to number of rows."""
     return {row["method"]: row["count"] for row in frame.groupBy("method").count().collect()}
 
 
