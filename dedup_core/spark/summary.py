@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dedup_core.ledger import TABLES
-
-if TYPE_CHECKING:
-    from dedup_core.spark.runs import Run
+from dedup_core.spark.runs import Run
 
 
 def summary(run: Run) -> str:
     """Return what a run did, where the results are, and what to do next."""
     listed = getattr(run.settings, "list_pairs", True)
-    lines = ["", *_images(run.counts), *_found(run.counts, listed), "", *_places(run)]
+    lines = ["", *_images(run.counts), *_searched(run.counts, listed), "", *_places(run)]
     total = sum(run.seconds.values())
     stages = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in run.seconds.items())
     return "\n".join([*lines, "", f"Run {run.run_id}: {total:.1f} s ({stages})"])
@@ -46,18 +44,18 @@ def _of_these(counts: dict[str, Any]) -> str:
     return f", of them {', '.join(told)}" if told else ""
 
 
-def _found(counts: dict[str, Any], listed: bool) -> list[str]:
+def _searched(counts: dict[str, Any], listed: bool) -> list[str]:
     lines: list[str] = []
-    for method, found in counts.get("found", {}).items():
-        noun = "group" if found["groups"] == 1 else "groups"
+    for method, result in counts.get("found", {}).items():
+        noun = "group" if result["groups"] == 1 else "groups"
         lines += [
             "",
-            f"{method:<8} {found['pairs']:>10,}  pairs of duplicates{'' if listed else ', counted and not listed'}",
-            f"         {found['groups']:>10,}  {noun}, of {found['in_groups']:,} images",
-            f"         {found['removals']:>10,}  could be removed (nothing is deleted here)",
+            f"{method:<8} {result['pairs']:>10,}  pairs of duplicates{'' if listed else ', counted and not listed'}",
+            f"         {result['groups']:>10,}  {noun}, of {result['in_groups']:,} images",
+            f"         {result['removals']:>10,}  could be removed (nothing is deleted here)",
         ]
-        if "recall" in found:
-            lines.append(_recall(found["recall"], found["recall_pairs"]))
+        if "recall" in result:
+            lines.append(_recall(result["recall"], result["recall_pairs"]))
     return lines
 
 
