@@ -46,7 +46,7 @@ def measure(vectors: np.ndarray, thresholds: list[float], threads: int) -> None:
     import faiss
     import numpy as np
 
-    from dedup_core.cosine import join as cosine
+    from dedup_core import cosine
 
     faiss.omp_set_num_threads(threads)
     units = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-30)

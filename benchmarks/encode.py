@@ -22,9 +22,11 @@ from pathlib import Path
 
 from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.photographs import installed_photographs, make_corpus
+from dedup_core.encoders.encoder import Encoder, encode_batch
 from dedup_core.encoders.network_file import load_network
-from dedup_core.encoders.registry import ENCODERS, Encoder, encode_batch
+from dedup_core.encoders.registry import ENCODERS
 from dedup_core.images.picture import read
+from dedup_core.metric import HAMMING
 from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark.encode.tasks import EncodePlan, encode_contents
 from dedup_core.spark.session import session
@@ -32,13 +34,14 @@ from dedup_core.spark.tables import CONTENTS, conform
 
 SPAWN = multiprocessing.get_context("spawn")  # a fork of a process that has loaded TensorFlow hangs
 BATCH = 64
+HASHES = [name for name, method in ENCODERS.items() if method.metric is HAMMING]
 MAX_BYTES = 1 << 28
 
 
 @functools.cache
 def encoders_of(weights: str | None) -> list[Encoder]:
     """Return what each process runs; a network is loaded once in it."""
-    return [load_network(weights).encoder(threads=1)] if weights else list(ENCODERS.values())
+    return [load_network(weights).opened(threads=1)] if weights else [ENCODERS[name].encoder() for name in HASHES]
 
 
 def encode_files(paths: list[str], weights: str | None) -> int:
@@ -63,7 +66,7 @@ def pool_round(pool: ProcessPoolExecutor, files: list[str], weights: str | None)
 
 
 def spark_round(spark, files: list[str], weights: str | None) -> Callable[[], None]:
-    chosen = {"method": ("cnn",), "cnn_weights": weights} if weights else {"method": tuple(ENCODERS)}
+    chosen = {"method": ("cnn",), "cnn_weights": weights} if weights else {"method": tuple(HASHES)}
     plan = EncodePlan.of(EncodeSettings(input="unused", output="unused", **chosen))
     named = spark.createDataFrame([(path, Path(path).as_uri()) for path in files], "path STRING, uri STRING")
     contents = conform(named, CONTENTS).repartition(-(-len(files) // 128)).cache()

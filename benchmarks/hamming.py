@@ -23,7 +23,7 @@ from pathlib import Path
 import faiss
 import numpy as np
 
-from dedup_core.hamming.join import self_join
+from dedup_core.hamming import self_join
 from dedup_core.pairs import Pairs
 
 ROUNDS = 3  # of ours, of which the median counts

@@ -18,15 +18,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow.csv
 
+from dedup_core import hamming
 from dedup_core.corpus.benchmark import AS_LABELS, IMAGES
-from dedup_core.encoders.registry import ENCODERS, encode_batch
+from dedup_core.encoders.encoder import encode_batch
+from dedup_core.encoders.registry import ENCODERS
 from dedup_core.evaluation.metrics import Sweep
-from dedup_core.hamming import join as hamming
+from dedup_core.metric import HAMMING
 from dedup_core.workers import n_cores
 
 DISTANCES = (0, 4, 10)
 SIMILARITY = 0.9
 BATCH = 64
+HASHES = [name for name, method in ENCODERS.items() if method.metric is HAMMING]
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,8 @@ class Column:
 
 
 def encode(paths: Sequence[Path]) -> np.ndarray:
-    encoded = encode_batch((path.read_bytes() for path in paths), list(ENCODERS.values()))
-    return np.array([[one.features[name] for name in ENCODERS] for one in encoded], np.uint64)
+    encoded = encode_batch((path.read_bytes() for path in paths), [ENCODERS[name].encoder() for name in HASHES])
+    return np.array([[one.features[name] for name in HASHES] for one in encoded], np.uint64)
 
 
 def hash_columns(corpus: Corpus) -> Iterator[Column]:
@@ -69,7 +72,7 @@ def hash_columns(corpus: Corpus) -> Iterator[Column]:
     with ProcessPoolExecutor(n_cores()) as pool:
         codes = np.concatenate(list(pool.map(encode, batches)))
     everyone = np.arange(len(corpus.files))
-    for method, column in zip(ENCODERS, codes.T.copy(), strict=True):
+    for method, column in zip(HASHES, codes.T.copy(), strict=True):
         found = hamming.self_join(column, max(DISTANCES))
         difference = (column ^ column[corpus.original])[:, None].view(np.uint8)
         apart = np.unpackbits(difference, axis=1).sum(axis=1)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from dedup_core.hamming.join import cross_join_blocks, self_join_blocks
+from dedup_core.hamming import cross_join_blocks, self_join_blocks
 from dedup_core.pairs import Pairs
 
 SIZES = (10_000_000, 100_000_000, 1_000_000_000)

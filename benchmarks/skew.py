@@ -20,8 +20,10 @@ from hamming import seconds, time_flat, warm_up
 from PIL import Image, ImageEnhance, ImageOps
 
 from dedup_core.corpus.photographs import installed_photographs
-from dedup_core.encoders.registry import ENCODERS, encode_batch
-from dedup_core.hamming.join import self_join_blocks
+from dedup_core.encoders.encoder import encode_batch
+from dedup_core.encoders.registry import ENCODERS
+from dedup_core.hamming import self_join_blocks
+from dedup_core.metric import HAMMING
 
 DISTANCE = 10
 
@@ -99,12 +101,13 @@ def main() -> None:
     faiss.omp_set_num_threads(1)
     warm_up()
     photographs = sorted(given.photographs.glob("*.[jJ]*")) if given.photographs else installed_photographs()
-    encoded = list(encode_batch(crops_and_edits(photographs, given.images), list(ENCODERS.values())))
+    hashes = [method.encoder() for method in ENCODERS.values() if method.metric is HAMMING]
+    encoded = encode_batch(crops_and_edits(photographs, given.images), hashes)
     print(f"{given.images:,} crops and edits of {len(photographs)} photographs; one thread, distance {DISTANCE}\n")
     print("| codes | n | distinct | pairs | ours (s) | pairs looked at, 1e9/s | FAISS flat / ours |")
     print("|---|---:|---:|---:|---:|---:|---:|")
-    for method in ENCODERS:
-        measure(method, np.array([image.features[method] for image in encoded], np.uint64))
+    for method in hashes:
+        measure(method.name, np.array([image.features[method.name] for image in encoded], np.uint64))
     for name, codes in made_to_hurt(given.codes).items():
         measure(name, codes)
 

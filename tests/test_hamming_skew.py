@@ -11,7 +11,6 @@ import pytest
 from PIL import Image, ImageOps
 from test_hamming import triples
 
-from dedup_core.encoders.registry import ENCODERS
 from dedup_core.hamming import join as hamming
 from dedup_core.hamming.bands import cut, with_sketches
 from dedup_core.hamming.join import self_join, self_join_blocks
@@ -48,7 +47,7 @@ def pictures(photographs):
     return made + flat + dark + split
 
 
-@pytest.fixture(scope="module", params=ENCODERS)
+@pytest.fixture(scope="module", params=METHODS)
 def codes(request, pictures):
     encode = METHODS[request.param]().encode_image
     return np.array([int(encode(image_array=picture), 16) for picture in pictures], np.uint64)
