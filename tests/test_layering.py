@@ -4,8 +4,8 @@ import ast
 import functools
 import subprocess
 import sys
-from fnmatch import fnmatch
-from pathlib import Path
+from collections import Counter
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -14,10 +14,29 @@ FILES = {path.relative_to(ROOT).as_posix(): path for folder in ("dedup_core", "j
          for path in sorted((ROOT / folder).rglob("*.py"))}  # fmt: skip
 TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FILES.items()}
 
-KERNELS = (
-    "hamming*", "cosine*", "pairs", "groups", "evaluation", "metrics", "hashing", "popcount", "radix_sort", "compiled",
-)  # fmt: skip
-BELOW_KERNELS = ("pairs", "compiled", "errors")
+# The floors of the house, the lowest first: a room imports what lies on floors below its own. A room is a folder; in a
+# folder that has folders inside, each file is a room of its own. AGENTS.md says what each is for.
+FLOORS = (
+    "errors jit metric workers",
+    "ledger pairs",
+    "images groups hamming cosine",
+    "filesystems evaluation report corpus",
+    "encoders plotting",
+    "methods settings utils",
+    "spark/trees spark/tables spark/session spark/search/chunks",
+    "spark/inputs spark/store",
+    "spark/staging spark/search/given_features",
+    "spark/encode spark/publishing spark/search/distinct spark/search/groups",
+    "spark/runs spark/search/estimates",
+    "spark/evaluate spark/report spark/summary spark/search/search spark/search/exports",
+    "spark/search/cosine spark/search/hamming",
+    "spark/search/find",
+    "spark/pipeline",
+    ". spark spark/search",  # the __init__ of folders that have folders inside
+)
+FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor.split()}
+KERNELS = ("hamming", "cosine", "pairs", "jit")
+BELOW_KERNELS = {"pairs", "jit", "errors"}
 LOADED_ON_USE = (
     "tensorflow",
     "keras",
@@ -34,14 +53,9 @@ DRAWERS = {"utils", "misc", "helpers", "common", "handlers"}
 LONGEST_FUNCTION, LONGEST_FILE, MOST_ARGUMENTS = 40, 400, 6
 SIGNATURES_OF_IMAGEDEDUP = {  # whoever comes from there calls them with these arguments
     (f"dedup_core/{file}.py", name)
-    for file in ("cnn_method", "hash_methods")
+    for file in ("methods/cnn", "methods/hashes")
     for name in ("find_duplicates", "find_duplicates_to_remove")
 }
-
-
-def core_files(pattern="*"):
-    """Files right inside dedup_core whose stem matches."""
-    return [name for name in TREES if fnmatch(name, f"dedup_core/{pattern}.py") and name.count("/") == 1]
 
 
 def modules_of(node, file):
@@ -78,6 +92,53 @@ def imports_on_load(file):
     """What a file imports before any of its functions is called."""
     inside = {id(node) for function in functions(TREES[file]) for node in ast.walk(function)}
     return {module for node in import_nodes(TREES[file]) if id(node) not in inside for module in modules_of(node, file)}
+
+
+LIBRARY = [name for name in TREES if name.startswith("dedup_core/")]
+FOLDERS = {PurePosixPath(name).parent for name in LIBRARY}
+WITH_FOLDERS = {folder.parent for folder in FOLDERS}
+
+
+def room_of(file):
+    path = PurePosixPath(file)
+    is_room = path.parent in WITH_FOLDERS and path.name != "__init__.py"
+    return (path.with_suffix("") if is_room else path.parent).relative_to("dedup_core").as_posix()
+
+
+def file_of(module):
+    """The file of ours that a module's name means, if any."""
+    path = module.replace(".", "/")
+    return next((name for name in (f"{path}.py", f"{path}/__init__.py") if name in TREES), None)
+
+
+def our_files(node, file):
+    """The files of ours that an import statement loads: of `from package import module` that of the module alone."""
+    if isinstance(node, ast.Import):
+        return {file_of(alias.name) for alias in node.names} - {None}
+    base, *members = modules_of(node, file)
+    return {file_of(member) or file_of(base) for member in members} - {None}
+
+
+@functools.cache
+def arrows():
+    """{(room, room that it imports): where}, imports for types and inside functions included."""
+    found = {}
+    for file in LIBRARY:
+        for node in ast.walk(TREES[file]):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                for other in our_files(node, file):
+                    if room_of(other) != room_of(file):
+                        found.setdefault((room_of(file), room_of(other)), set()).add(f"{file}:{node.lineno}")
+    return found
+
+
+def within_reach(rooms, start):
+    """All rooms that a room imports, directly or through others."""
+    reached, new = set(), {start}
+    while new:
+        new = {other for room in new for other in rooms.get(room, ())} - reached
+        reached |= new
+    return reached
 
 
 def has(modules, package):
@@ -124,7 +185,7 @@ def test_our_spark_code_is_imported_by_itself_and_the_jobs_alone():
 
 def test_images_are_opened_in_one_place_and_saved_in_two():
     saves = {"dedup_core/corpus/edits.py", "dedup_core/report/thumbnails.py"}
-    decodes = {f"dedup_core/{name}.py" for name in ("picture", "opening", "upright", "deep_images")}
+    decodes = {f"dedup_core/images/{name}.py" for name in ("picture", "opening", "upright", "deep")}
     assert set(importers("PIL")) <= decodes | saves
     opens = [name for name, path in FILES.items() if "Image.open(" in path.read_text(encoding="utf-8")]
     assert opens == ["dedup_core/images/opening.py"]
@@ -145,19 +206,44 @@ def test_jobs_do_not_import_each_other():
     assert [name for name in importers("jobs") if name.startswith("jobs/")] == []
 
 
-@pytest.mark.parametrize("file", sorted({file for pattern in KERNELS for file in core_files(pattern)}))
-def test_a_kernel_imports_nothing_of_ours_but_kernels(file):
-    allowed = {f"dedup_core/{name}.py" for name in BELOW_KERNELS} | {
-        other for pattern in KERNELS for other in core_files(pattern)
-    }
-    ours = {module for module in imports(file) if module.startswith("dedup_core.")}
-    named = {"/".join(module.split(".")[:2]) + ".py" for module in ours}
-    assert named - allowed == set()
+def test_every_room_has_its_floor():
+    rooms = Counter(room for floor in FLOORS for room in floor.split())
+    assert [room for room, count in rooms.items() if count > 1] == []
+    assert set(rooms) == {room_of(file) for file in LIBRARY}
 
 
-def test_all_kernels_are_there():
-    missing = [pattern for pattern in KERNELS if not core_files(pattern)]
-    assert missing == []
+def test_imports_run_down_from_floor_to_floor():
+    """Also those for types only, and those inside functions."""
+    assert {
+        f"{room} -> {other}": sorted(places)
+        for (room, other), places in arrows().items()
+        if FLOOR_OF.get(other, -1) >= FLOOR_OF.get(room, len(FLOORS))
+    } == {}
+
+
+def test_no_rooms_import_each_other_in_a_circle():
+    rooms = {}
+    for room, other in arrows():
+        rooms.setdefault(room, set()).add(other)
+    assert {room for room in rooms if room in within_reach(rooms, room)} == set()
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_a_kernel_imports_nothing_of_ours_but_pairs_compiling_and_errors(kernel):
+    assert {room for room in FLOOR_OF if room == kernel}
+    assert {f"{other}: {sorted(places)}" for (room, other), places in arrows().items()
+            if room == kernel and other not in BELOW_KERNELS} == set()  # fmt: skip
+
+
+def test_modules_import_modules_and_not_what_a_package_hands_on():
+    """A package's names are for those outside: inside, an import says where a thing lives."""
+    assert {
+        f"{file}:{node.lineno}"
+        for file in LIBRARY
+        for node in ast.walk(TREES[file])
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        if any(other.endswith("/__init__.py") for other in our_files(node, file))
+    } == set()
 
 
 def test_the_package_imports_with_numpy_alone():
@@ -167,8 +253,9 @@ def test_the_package_imports_with_numpy_alone():
 
 
 def test_what_encodes_and_configures_does_not_load_spark_tensorflow_or_figures():
-    parts = "attacks, command, config, corpus, encoders, groups, hashing, picture, summary"
-    script = f"import sys; from dedup_core import {parts}; print(*{{name.split('.')[0] for name in sys.modules}})"
+    parts = "corpus, encoders, groups, images, methods, metric, settings"
+    script = f"import sys; from dedup_core import {parts}; from dedup_core.settings import command; "
+    script += "print(*{name.split('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert set(done.stdout.split()).intersection({"pyspark", "tensorflow", "matplotlib", "numba"}) == set()
 
@@ -189,6 +276,42 @@ def test_no_handle_that_spark_connect_lacks():
 
 
 # Names
+
+
+def types_of(tree):
+    """The classes of a file, and the names that it gives to types."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef):
+            yield node.name
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and not is_type_variable(node.value):
+            for target in node.targets:
+                if isinstance(target, ast.Name) and not target.id.isupper() and target.id.lstrip("_")[:1].isupper():
+                    yield target.id
+
+
+def is_type_variable(value):
+    return isinstance(value, ast.Call) and ast.unparse(value.func) in {"TypeVar", "typing.TypeVar"}
+
+
+def test_no_two_types_have_one_name():
+    places = {}
+    for file in LIBRARY:
+        for name in types_of(TREES[file]):
+            places.setdefault(name, []).append(file)
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
+
+
+def test_every_folder_says_what_it_is_for():
+    inits = [f"{folder}/__init__.py" for folder in sorted(FOLDERS)]
+    assert [name for name in inits if name not in TREES] == []
+    texts = {name: ast.get_docstring(TREES[name]) or "TODO" for name in inits}
+    assert [name for name, text in texts.items() if text.startswith("TODO")] == []
+
+
+def test_the_tree_in_agents_names_every_folder():
+    text = (ROOT / "AGENTS.md").read_text(encoding="utf-8")
+    assert [str(folder) for folder in sorted(FOLDERS) if f"{folder.name}/" not in text] == []
 
 
 def test_no_file_is_a_drawer():
