@@ -75,7 +75,7 @@ class TestProcesses:
         assert errors.rstrip().endswith("KeyboardInterrupt")
 
     def test_death_of_a_process_is_said(self, album, monkeypatch):
-        monkeypatch.setattr(folders, "_encode_sent", _die)
+        monkeypatch.setattr(folders, "_encode_here", _die)
         with pytest.raises(
             DedupError, match=r"^an encoding process died, .*: num_enc_workers=0 encodes in this process$"
         ):

@@ -12,6 +12,7 @@ from dedup_core import groups
 from dedup_core.encoders.hashes import from_hex
 from dedup_core.groups import Distinct, components, duplicate_map, expand, removals, removed_positions
 from dedup_core.hamming import join as hamming
+from dedup_core.metric import COSINE, HAMMING
 from dedup_core.pairs import Pairs
 
 FOLDERS = {"mixed_images": "data/imagededup_fixtures/mixed_images/", "photos": "data/photos/"}
@@ -59,20 +60,20 @@ def codes(shared):
 def test_maps_equal_imagededups_with_scores(shared, codes, folder, method, threshold):
     golden = json.loads((shared / "golden" / "duplicates.json").read_text())[f"{folder}/{method}/{threshold}"]
     names, values = codes(FOLDERS[folder], method)
-    found = duplicate_map(names, hamming.self_join(values, threshold), smaller_is_closer=True, scores=True)
+    found = duplicate_map(names, hamming.self_join(values, threshold), HAMMING, scores=True)
     as_golden = {name: sorted([other, score] for other, score in others) for name, others in found.items()}
     if folder == "photos":  # only files that have duplicates were kept there
         as_golden = {name: others for name, others in as_golden.items() if others}
     assert as_golden == golden
 
 
-@pytest.mark.parametrize("smaller_is_closer", [True, False])
+@pytest.mark.parametrize(("metric", "sign"), [(HAMMING, 1), (COSINE, -1)])
 @given(scored_graphs())
 @settings(deadline=None)
-def test_a_map_lists_every_duplicate_best_first_ties_by_name(smaller_is_closer, graph):
+def test_a_map_lists_every_duplicate_best_first_ties_by_name(metric, sign, graph):
     names, triples = graph
-    found = duplicate_map(names, pairs_of(triples), smaller_is_closer, scores=True)
-    expected = naive.map_of_pairs(names, triples, best_first=lambda score: score if smaller_is_closer else -score)
+    found = duplicate_map(names, pairs_of(triples), metric, scores=True)
+    expected = naive.map_of_pairs(names, triples, best_first=lambda score: sign * score)
     assert list(found.items()) == list(expected.items())
 
 
@@ -80,19 +81,19 @@ def test_a_map_lists_every_duplicate_best_first_ties_by_name(smaller_is_closer, 
 @settings(deadline=None)
 def test_a_map_without_scores_has_the_same_names(graph):
     names, triples = graph
-    plain, scored = (duplicate_map(names, pairs_of(triples), True, scores) for scores in (False, True))
+    plain, scored = (duplicate_map(names, pairs_of(triples), HAMMING, scores) for scores in (False, True))
     assert plain == {name: [other for other, _ in others] for name, others in scored.items()}
 
 
 def test_a_map_is_the_same_however_many_entries_are_listed_at_a_time(monkeypatch):
     names, triples = list("dbaec"), [(0, 1, 2), (0, 2, 1), (1, 2, 1), (1, 3, 0), (2, 4, 3)]
-    at_once = duplicate_map(names, pairs_of(triples), True, scores=True)
+    at_once = duplicate_map(names, pairs_of(triples), HAMMING, scores=True)
     monkeypatch.setattr(groups, "_LISTED_AT_A_TIME", 3)
-    assert list(duplicate_map(names, pairs_of(triples), True, scores=True).items()) == list(at_once.items())
+    assert list(duplicate_map(names, pairs_of(triples), HAMMING, scores=True).items()) == list(at_once.items())
 
 
 def test_scores_in_a_map_are_plain_numbers():
-    found = duplicate_map(["a", "b"], pairs_of([(0, 1, 3)]), smaller_is_closer=True, scores=True)
+    found = duplicate_map(["a", "b"], pairs_of([(0, 1, 3)]), HAMMING, scores=True)
     assert json.dumps(found) == '{"a": [["b", 3]], "b": [["a", 3]]}'
 
 

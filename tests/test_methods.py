@@ -16,8 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from dedup_core.encoders import encoder
+from dedup_core.encoders.encoder import Decoding
 from dedup_core.encoders.hashes import to_hex
-from dedup_core.encoders.registry import ENCODERS, Decoding
+from dedup_core.encoders.registry import ENCODERS
 from dedup_core.errors import LimitError
 from dedup_core.images.picture import Failure
 from dedup_core.methods import AHash, DHash, PHash, WHash, encode_images_with
@@ -85,10 +87,8 @@ class TestEncoding:
 
     def test_several_methods_share_one_decode_and_give_what_each_gives_alone(self, album, monkeypatch):
         decoded = []
-        from dedup_core.encoders import registry as encoders
-
-        real = encoders.decode
-        monkeypatch.setattr(encoders, "decode", lambda *given: decoded.append(1) or real(*given))
+        real = encoder.decode
+        monkeypatch.setattr(encoder, "decode", lambda *given: decoded.append(1) or real(*given))
         together = encode_images_with([kind(verbose=False) for kind in HASHES], album)
         assert len(decoded) == len(GOOD) + len(BROKEN)
         assert together == {kind.name: kind(verbose=False).encode_images(album) for kind in HASHES}

@@ -17,13 +17,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms, ImageFile, features
 
-from dedup_core.encoders.registry import ENCODERS, Encoder, encode_batch
+from dedup_core.encoders.encoder import Encoder, encode_batch
+from dedup_core.encoders.registry import ENCODERS
 from dedup_core.images import picture as picture_module
 from dedup_core.images.opening import load_plugins
 from dedup_core.images.picture import MAX_SIDE, REASONS, Failure, Picture, decode, from_array, read, thumbnail
+from dedup_core.metric import HAMMING
 
 ROOT = Path(__file__).parents[1]
 SIZE = (64, 48)
+HASHES = [method.encoder() for method in ENCODERS.values() if method.metric == HAMMING]
 MAGIC = {
     "JPEG": b"\xff\xd8\xff\xe0\x00\x10JFIF\x00", "PNG": b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "GIF": b"GIF89a",
     "BMP": b"BM", "TIFF": b"II*\x00\x08\x00\x00\x00", "WEBP": b"RIFF\x20\x00\x00\x00WEBPVP8 ", "PPM": b"P6 9 9 255\n",
@@ -453,9 +456,9 @@ LONG = {
 def test_a_long_line_of_every_format_is_seen_by_every_hash(form, is_wide):
     size = (LONG[form], 1) if is_wide else (1, LONG[form])
     content = saved(Image.new("RGB", size, (10, 200, 30)), form)
-    (encoded,) = encode_batch([content], list(ENCODERS.values()))
+    (encoded,) = encode_batch([content], HASHES)
     assert (encoded.width, encoded.height) == size
-    assert set(encoded.features) == set(ENCODERS)
+    assert set(encoded.features) == {encoder.name for encoder in HASHES}
     assert thumbnail(content, 64).shape == ((1, 64, 3) if is_wide else (64, 1, 3))
 
 
@@ -464,9 +467,10 @@ def test_the_longest_lines_take_little_memory():
 import resource
 from by_hand import png_of_zeros
 from dedup_core.encoders import ENCODERS, encode_batch
+from dedup_core.metric import HAMMING
 lines = [png_of_zeros({MAX_SIDE}, 1), png_of_zeros(1, {MAX_SIDE}), png_of_zeros(50_000_000, 1)]
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-encode_batch(lines, list(ENCODERS.values()))
+encode_batch(lines, [method.encoder() for method in ENCODERS.values() if method.metric == HAMMING])
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
 """
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(["tests", "."])}
@@ -576,9 +580,9 @@ def test_what_an_encoders_view_raises_is_that_images_failure(accident):
             raise accident
         return picture.gray((8, 8))
 
-    odd = Encoder("odd", view, lambda stack: stack.sum((1, 2)).astype(np.uint64), "hash", "odd-1")
+    odd = Encoder("odd", view, lambda stack: stack.sum((1, 2)).astype(np.uint64), HAMMING, "odd-1")
     contents = [saved(SCENE.resize(size), "PNG") for size in ((9, 9), (7, 9), (8, 9))]
-    first, failure, last = encode_batch(contents, [ENCODERS["phash"], odd])
+    first, failure, last = encode_batch(contents, [ENCODERS["phash"].encoder(), odd])
     assert reason(failure) == ("too_large" if isinstance(accident, MemoryError) else "not_encoded")
     assert "odd" in failure.message
     assert first.features.keys() == last.features.keys() == {"phash", "odd"}
