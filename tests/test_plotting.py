@@ -9,9 +9,10 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dedup_core.evaluation.metrics import sweep
+from dedup_core.evaluation import sweep
+from dedup_core.metric import COSINE, HAMMING
 from dedup_core.plotting import duplicates as plotting
-from dedup_core.plotting.duplicates import precision_recall, recall_heat_map, score_histogram, sweep_figure
+from dedup_core.plotting import precision_recall, recall_heat_map, score_histogram, sweep_figure
 from dedup_core.utils import plot_duplicates
 
 
@@ -245,7 +246,7 @@ def test_a_histogram_of_counts_equals_that_of_the_scores():
 
 
 def test_a_histogram_of_similarities_counts_from_above():
-    (axes,) = score_histogram(np.array([0.7, 0.9, 0.95]), threshold=0.9, ascending=False).axes
+    (axes,) = score_histogram(np.array([0.7, 0.9, 0.95]), threshold=0.9, metric=COSINE).axes
     assert axes.get_title() == "2 of 3 pairs have a similarity ≥ 0.9"
 
 
@@ -257,7 +258,7 @@ def test_a_histogram_of_nothing_is_refused():
 @pytest.fixture
 def swept():
     is_true = np.array([True, True, True, False, True, False])
-    return sweep(WHOLE, is_true, 5, np.arange(5), ascending=True)
+    return sweep(WHOLE, is_true, 5, np.arange(5), metric=HAMMING)
 
 
 def test_a_sweep_is_drawn_with_its_best_f1_named(swept):
@@ -270,7 +271,7 @@ def test_a_sweep_is_drawn_with_its_best_f1_named(swept):
 
 
 def test_every_method_has_a_curve(swept):
-    nothing = sweep(np.zeros(0), np.zeros(0, bool), 5, np.arange(5), ascending=True)
+    nothing = sweep(np.zeros(0), np.zeros(0, bool), 5, np.arange(5), metric=HAMMING)
     (axes,) = precision_recall({"phash": swept, "ahash": nothing}).axes
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels == ["phash, best F1 0.750 at 2", "ahash, finds nothing"]

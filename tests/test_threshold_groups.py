@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup_core.evaluation import sweep_groups as threshold_groups
+from dedup_core.evaluation import sweep_groups
 from dedup_core.evaluation.sweep_groups import group_counts
-from dedup_core.plotting.thresholds import group_sizes_figure, removed_figure
+from dedup_core.plotting import group_sizes_figure, removed_figure
 
 EDGES = st.dictionaries(st.tuples(st.integers(0, 11), st.integers(0, 11)), st.integers(0, 4), max_size=30)
 
@@ -20,7 +20,7 @@ EDGES = st.dictionaries(st.tuples(st.integers(0, 11), st.integers(0, 11)), st.in
 def test_every_level_counts_what_it_would_alone(drawn):
     edges = {pair: level for pair, level in drawn.items() if pair[0] < pair[1]}
     left, right = np.array([*edges], np.int64).reshape(-1, 2).T
-    counts = group_counts(left, right, np.array([*edges.values()], np.int64), n_nodes=12, n_levels=5)
+    counts = group_counts(left, right, np.array([*edges.values()], np.int64), n_images=12, n_levels=5)
     for level in range(5):
         within = [pair for pair, strictest in edges.items() if strictest <= level]
         roots = naive.connected(within)
@@ -30,7 +30,7 @@ def test_every_level_counts_what_it_would_alone(drawn):
 
 
 def test_the_examples_in_the_documentation_run():
-    assert doctest.testmod(threshold_groups).failed == 0
+    assert doctest.testmod(sweep_groups).failed == 0
 
 
 @pytest.mark.parametrize("thresholds", [np.arange(5.0), np.array([1.0, 0.95, 0.9])])

@@ -44,12 +44,12 @@ def evaluate(ground_truth_map: DuplicateMap, retrieved_map: DuplicateMap, metric
 
     Example:
         >>> truth = {"a.jpg": ["b.jpg"], "b.jpg": ["a.jpg"], "c.jpg": []}
-        >>> found = {"a.jpg": [("c.jpg", 2), ("b.jpg", 4)], "b.jpg": [("a.jpg", 4)], "c.jpg": [("a.jpg", 2)]}
-        >>> evaluate(truth, found, metric="map")
+        >>> retrieved = {"a.jpg": [("c.jpg", 2), ("b.jpg", 4)], "b.jpg": [("a.jpg", 4)], "c.jpg": [("a.jpg", 2)]}
+        >>> evaluate(truth, retrieved, metric="map")
         {'map': 0.5}
     """
     _check_metric(metric)
-    truth, retrieved = _linked(ground_truth_map, retrieved_map)
+    truth, retrieved = _checked(ground_truth_map, retrieved_map)
     truth.check_symmetric()
     relevant = np.isin(retrieved.codes, truth.codes, assume_unique=True)
     figures: dict[str, Any] = {}
@@ -67,7 +67,7 @@ def evaluate(ground_truth_map: DuplicateMap, retrieved_map: DuplicateMap, metric
 
 
 @dataclass(frozen=True)
-class _Links:
+class _Lists:
     """A duplicate map as arrays: entry i says that file ``source[i]`` lists file ``target[i]``.
 
     Attributes:
@@ -106,9 +106,9 @@ class _Links:
 
     def _refuse(self, codes: np.ndarray, complaint: str) -> None:
         if len(codes):
-            links = (divmod(int(code), len(self.files)) for code in codes[:_N_EXAMPLES])
-            pairs = [f"{self.files[source]!r} -> {self.files[target]!r}" for source, target in links]
-            raise ValueError(f"{self.label} {complaint} ({len(codes):,} in all), such as {', '.join(pairs)}")
+            pairs = (divmod(int(code), len(self.files)) for code in codes[:_N_EXAMPLES])
+            examples = [f"{self.files[source]!r} -> {self.files[target]!r}" for source, target in pairs]
+            raise ValueError(f"{self.label} {complaint} ({len(codes):,} in all), such as {', '.join(examples)}")
 
 
 def _check_metric(metric: str) -> None:
@@ -116,7 +116,7 @@ def _check_metric(metric: str) -> None:
         raise ValueError(f"unknown metric {metric!r}: {nearest(str(metric), _METRICS)}")
 
 
-def _linked(ground_truth_map: DuplicateMap, retrieved_map: DuplicateMap) -> tuple[_Links, _Links]:
+def _checked(ground_truth_map: DuplicateMap, retrieved_map: DuplicateMap) -> tuple[_Lists, _Lists]:
     """Return both maps as checked arrays over the same files."""
     maps = {"ground_truth_map": ground_truth_map, "retrieved_map": retrieved_map}
     for label, duplicates in maps.items():
@@ -134,12 +134,12 @@ def _check_keys(ground_truth_map: DuplicateMap, retrieved_map: DuplicateMap) -> 
         "only in ground_truth_map": ground_truth_map.keys() - retrieved_map.keys(),
         "only in retrieved_map": retrieved_map.keys() - ground_truth_map.keys(),
     }
-    found = [f"{len(keys):,} {where}, such as {_examples(keys)}" for where, keys in differences.items() if keys]
-    if found:
-        raise ValueError(f"both maps must have the same keys: {'; '.join(found)}")
+    problems = [f"{len(keys):,} {where}, such as {_examples(keys)}" for where, keys in differences.items() if keys]
+    if problems:
+        raise ValueError(f"both maps must have the same keys: {'; '.join(problems)}")
 
 
-def _read(label: str, duplicates: DuplicateMap, files: Sequence[str]) -> _Links:
+def _read(label: str, duplicates: DuplicateMap, files: Sequence[str]) -> _Lists:
     """Return a map as arrays over ``files``, which are its keys in some order."""
     position = {file: index for index, file in enumerate(files)}
     names = [_name(label, file, entry) for file in files for entry in _entries(label, file, duplicates[file])]
@@ -149,9 +149,9 @@ def _read(label: str, duplicates: DuplicateMap, files: Sequence[str]) -> _Links:
             f"{label} lists files that are no keys ({len(unknown):,} in all), such as {_examples(unknown)}"
         )
     lengths = np.fromiter((len(duplicates[file]) for file in files), np.int64, len(files))
-    links = _Links(label, files, lengths, np.fromiter((position[name] for name in names), np.int64, len(names)))
-    links.check_entries()
-    return links
+    lists = _Lists(label, files, lengths, np.fromiter((position[name] for name in names), np.int64, len(names)))
+    lists.check_entries()
+    return lists
 
 
 def _entries(label: str, file: str, entries: Sequence[Any]) -> Sequence[Any]:

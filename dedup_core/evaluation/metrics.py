@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+
+from dedup_core.metric import Metric
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ class Sweep:
     """What each of many thresholds finds. All arrays are (n_thresholds,), in the order of ``thresholds``.
 
     Attributes:
-        thresholds: the distances (a pair at most so far apart counts) or similarities (at least so similar).
+        thresholds: scores: a pair counts where its own reaches the threshold.
         pairs: int64, pairs within the threshold.
         true_pairs: int64, how many of them are duplicates.
         n_true: how many duplicate pairs exist, found or not.
@@ -178,32 +181,48 @@ class Sweep:
         return int(admissible[np.lexsort((self.pairs[admissible], -self.recall[admissible]))[0]])
 
 
-def sweep(scores: np.ndarray, is_true: np.ndarray, n_true: int, thresholds: np.ndarray, *, ascending: bool) -> Sweep:
+@dataclass(frozen=True)
+class Quality:
+    """How good a method's predictions are, held against the truth.
+
+    Attributes:
+        figures: map, ndcg, jaccard; precision, recall, f1-score and support, two numbers each. Those of `evaluate`.
+        sweep: what each threshold finds.
+        map: float64 (n_thresholds,), the mean average precision at each.
+    """
+
+    figures: dict[str, Any]
+    sweep: Sweep
+    map: np.ndarray
+
+
+def sweep(scores: np.ndarray, is_true: np.ndarray, n_true: int, thresholds: np.ndarray, *, metric: Metric) -> Sweep:
     """Count what every threshold finds, in one pass over pairs that were found at a loose one.
 
     Thresholds looser than the one the pairs were found at would count too few: leave them out.
 
     Args:
-        scores: (n_pairs,) the distance or similarity of each pair; each unordered pair once.
+        scores: (n_pairs,) the score of each pair; each unordered pair once.
         is_true: bool (n_pairs,), is the pair a duplicate.
         n_true: how many duplicate pairs exist, found or not.
         thresholds: (n_thresholds,) in any order.
-        ascending: True for distances (``score <= threshold``), False for similarities (``>=``).
+        metric: what the scores are, and so which of them reach a threshold.
 
     Raises:
         ValueError: if the arrays don't fit each other or a score is not a number.
 
     Example:
+        >>> from dedup_core.metric import HAMMING
         >>> distances, is_true = np.array([0, 2, 4]), np.array([True, True, False])
-        >>> sweep(distances, is_true, 2, np.array([0, 2, 4]), ascending=True).f1.round(2).tolist()
+        >>> sweep(distances, is_true, 2, np.array([0, 2, 4]), metric=HAMMING).f1.round(2).tolist()
         [0.67, 1.0, 0.8]
     """
     scores = np.asarray(scores, np.float64)
     if scores.shape != np.shape(is_true) or np.isnan(scores).any():
         raise ValueError(f"{scores.shape} scores, none of them NaN, must fit {np.shape(is_true)} flags")
-    sign = 1 if ascending else -1  # a similarity is searched as its negative, so that the best always comes first
-    order = np.argsort(sign * scores)
-    pairs = np.searchsorted(sign * scores[order], sign * np.asarray(thresholds, np.float64), side="right")
+    ranks, limits = metric.rank(scores), metric.rank(np.asarray(thresholds, np.float64))
+    order = np.argsort(ranks)
+    pairs = np.searchsorted(ranks[order], limits, side="right")
     true_so_far = np.concatenate([[0], np.cumsum(np.asarray(is_true, bool)[order])])
     return Sweep(np.asarray(thresholds), pairs, true_so_far[pairs], n_true)
 

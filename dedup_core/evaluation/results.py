@@ -1,23 +1,19 @@
-"""What an evaluation says: small tables, JSON, figures and a few lines for a person. Nothing here knows Spark."""
+"""What an evaluation says: small tables, JSON and a few lines for a person. `dedup_core.plotting` draws its figures."""
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dedup_core.evaluation.metrics import Quality
 from dedup_core.evaluation.sweep_groups import GroupCounts
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from dedup_core.spark.evaluate.scoring import Judgement
+from dedup_core.metric import Metric
 
 Open = Callable[[str], BinaryIO]
 
@@ -29,9 +25,7 @@ _SWEEP = pa.schema(
 )
 _SIZES = pa.schema([("method", pa.string()), ("group_size", pa.int64()), ("groups", pa.int64())])
 
-
-_FIGURE_KINDS = ("png", "svg")
-
+FIGURE_KINDS = ("png", "svg")
 SAMPLES = "samples.parquet"
 
 
@@ -43,9 +37,9 @@ class MethodEvaluation:
         method: its name.
         n_images: how many images were compared.
         thresholds: float64 (n,), strict before loose; the last is the one of the search.
-        ascending: True if they are distances, False if similarities.
+        metric: what the scores of its pairs are.
         pairs: int64 (n,), pairs within each.
-        judgement: the figures that need the truth; None without one.
+        quality: the figures that need the truth; None without one.
         groups: groups and removals at each threshold, -1 where they were not counted; None for a map.
         sizes: int64 (m, 2), images in a group and how many groups have as many; None for a map.
         notes: what a reader should know of how the figures came about.
@@ -54,9 +48,9 @@ class MethodEvaluation:
     method: str
     n_images: int
     thresholds: np.ndarray
-    ascending: bool
+    metric: Metric
     pairs: np.ndarray
-    judgement: Judgement | None = None
+    quality: Quality | None = None
     groups: GroupCounts | None = None
     sizes: np.ndarray | None = None
     notes: Sequence[str] = field(default_factory=tuple)
@@ -64,7 +58,7 @@ class MethodEvaluation:
     @property
     def figures(self) -> dict[str, Any]:
         """The metrics at the threshold of the search; none without a truth."""
-        return self.judgement.figures if self.judgement else {}
+        return self.quality.figures if self.quality else {}
 
     @property
     def has_thresholds(self) -> bool:
@@ -74,13 +68,13 @@ class MethodEvaluation:
     def counts(self) -> dict[str, Any]:
         """Return what goes into the record of the run."""
         stated = {"images": self.n_images, "pairs": int(self.pairs[-1])}
-        return stated | ({"metrics": self.figures} if self.judgement else {})
+        return stated | ({"metrics": self.figures} if self.quality else {})
 
     def at(self, position: int | None) -> dict[str, float] | None:
         """Return the figures at one threshold."""
-        if position is None or self.judgement is None:
+        if position is None or self.quality is None:
             return None
-        sweep = self.judgement.sweep
+        sweep = self.quality.sweep
         names = ("precision", "recall", "f1")
         rates = {name: float(getattr(sweep, name)[position]) for name in names}
         return {"threshold": float(self.thresholds[position]), **rates, "pairs": int(self.pairs[position])}
@@ -88,22 +82,22 @@ class MethodEvaluation:
     def chosen(self, target_precision: float) -> dict[str, Any]:
         """Return the thresholds that stand out."""
         stated: dict[str, Any] = {"searched": float(self.thresholds[-1]), "notes": list(self.notes)}
-        if self.judgement is None:
+        if self.quality is None:
             return stated
-        sweep = self.judgement.sweep
+        sweep = self.quality.sweep
         at_precision = {"target": target_precision, "reached": self.at(sweep.best_at_precision(target_precision))}
         return stated | {"best_f1": self.at(sweep.best_f1()), "best_at_precision": at_precision}
 
 
 def write_results(results: Sequence[MethodEvaluation], target_precision: float, open_output: Open) -> None:
-    """Write metrics.json, thresholds.json, sweep.parquet, group_sizes.parquet and the figures.
+    """Write metrics.json, thresholds.json, sweep.parquet and group_sizes.parquet.
 
     Args:
         results: one entry a method.
         target_precision: the precision that a threshold is named for.
         open_output: opens a file of that name for writing bytes.
     """
-    if any(result.judgement for result in results):
+    if any(result.quality for result in results):
         _write_json(open_output, "metrics.json", {result.method: result.figures for result in results})
     swept = [result for result in results if result.has_thresholds]
     if not swept:
@@ -113,14 +107,12 @@ def write_results(results: Sequence[MethodEvaluation], target_precision: float, 
         pq.write_table(pa.concat_tables([_sweep_table(result) for result in swept]), file)
     with open_output("group_sizes.parquet") as file:
         pq.write_table(pa.concat_tables([_sizes_table(result) for result in swept]), file)
-    for name, figure in _figures(swept):
-        _write_figure(open_output, name, figure)
 
 
 def result_names(methods: Iterable[str]) -> list[str]:
-    """Return the names of all files that results may have."""
+    """Return the names of all files that results and their figures may have."""
     figures = [f"{kind}_{method}" for kind in ("scores", "group_sizes", "removed", "sweep") for method in methods]
-    drawn = [f"{name}.{kind}" for name in ("precision_recall", *figures) for kind in _FIGURE_KINDS]
+    drawn = [f"{name}.{kind}" for name in ("precision_recall", *figures) for kind in FIGURE_KINDS]
     return ["metrics.json", "thresholds.json", "sweep.parquet", "group_sizes.parquet", *drawn]
 
 
@@ -128,7 +120,7 @@ def summary_lines(result: MethodEvaluation, target_precision: float) -> Iterator
     """Yield what a person wants to know first."""
     yield ""
     name = f"{result.method:<8}"
-    if result.judgement:
+    if result.quality:
         figures = result.figures
         rates = "  ".join(f"{label} {figures[label][1]:.4f}" for label in ("precision", "recall", "f1-score"))
         yield f"{name} {rates}"
@@ -136,7 +128,7 @@ def summary_lines(result: MethodEvaluation, target_precision: float) -> Iterator
         name = " " * 8
     limit = _limit(result, result.thresholds[-1])
     yield f"{name} {result.pairs[-1]:>10,}  pairs among {result.n_images:,} images{limit}"
-    if result.judgement and result.has_thresholds:
+    if result.quality and result.has_thresholds:
         chosen = result.chosen(target_precision)
         yield _advice(result, "best F1", chosen["best_f1"])
         yield _advice(result, f"most recall at precision {target_precision:g}", chosen["best_at_precision"]["reached"])
@@ -151,18 +143,16 @@ def _advice(result: MethodEvaluation, what: str, best: dict[str, float] | None) 
 
 
 def _limit(result: MethodEvaluation, threshold: float) -> str:
-    if not result.has_thresholds:
-        return ""
-    return f" at distance ≤ {threshold:g}" if result.ascending else f" at similarity ≥ {threshold:g}"
+    return f" at {result.metric.written(threshold)}" if result.has_thresholds else ""
 
 
 def _sweep_table(result: MethodEvaluation) -> pa.Table:
     n = len(result.thresholds)
     columns: dict[str, Any] = {"method": [result.method] * n, "threshold": result.thresholds, "pairs": result.pairs}
-    if result.judgement:
-        sweep = result.judgement.sweep
+    if result.quality:
+        sweep = result.quality.sweep
         columns |= {name: getattr(sweep, name) for name in ("true_pairs", "precision", "recall", "f1")}
-        columns["map"] = result.judgement.map
+        columns["map"] = result.quality.map
     if result.groups:
         counted = result.groups.groups >= 0
         for name in ("groups", "in_groups", "removals"):
@@ -176,40 +166,6 @@ def _sweep_table(result: MethodEvaluation) -> pa.Table:
 def _sizes_table(result: MethodEvaluation) -> pa.Table:
     sizes, counts = np.asarray(result.sizes).T
     return pa.Table.from_arrays([pa.array([result.method] * len(sizes), pa.string()), sizes, counts], schema=_SIZES)
-
-
-def _figures(results: Sequence[MethodEvaluation]) -> Iterator[tuple[str, Figure]]:
-    """Yield each figure with its name. Matplotlib is loaded here, where it is wanted."""
-    from dedup_core.plotting import thresholds as charts
-    from dedup_core.plotting.thresholds import group_sizes_figure, removed_figure
-
-    for result in results:
-        if result.pairs[-1]:
-            each = np.diff(result.pairs, prepend=0)
-            some = each > 0
-            yield (
-                f"scores_{result.method}",
-                charts.score_histogram(result.thresholds[some], each[some], ascending=result.ascending),
-            )
-            yield f"group_sizes_{result.method}", group_sizes_figure(*np.asarray(result.sizes).T)
-        if result.groups and (result.groups.groups >= 0).all():
-            yield (
-                f"removed_{result.method}",
-                removed_figure(result.thresholds, result.groups.removals, result.groups.in_groups, result.n_images),
-            )
-        if result.judgement:
-            yield f"sweep_{result.method}", charts.sweep_figure(result.judgement.sweep, ascending=result.ascending)
-    judged = {result.method: result.judgement.sweep for result in results if result.judgement}
-    if judged:
-        yield "precision_recall", charts.precision_recall(judged)
-
-
-def _write_figure(open_output: Open, name: str, figure: Figure) -> None:
-    for kind in _FIGURE_KINDS:
-        content = io.BytesIO()  # matplotlib seeks, which a stream to an object store can't
-        figure.savefig(content, format=kind, dpi=150)
-        with open_output(f"{name}.{kind}") as file:
-            file.write(content.getvalue())
 
 
 def _write_json(open_output: Open, name: str, content: object) -> None:

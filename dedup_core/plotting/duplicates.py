@@ -23,19 +23,7 @@ from matplotlib.figure import Figure
 
 from dedup_core.images.names import on_disk
 from dedup_core.images.picture import Failure, read, thumbnail
-from dedup_core.plotting.thresholds import (
-    BLUE,
-    FAINT,
-    INK,
-    in_notebook,
-    plain_figure,
-    precision_recall,
-    recall_heat_map,
-    score_histogram,
-    sweep_figure,
-)
-
-__all__ = ["plot_duplicates", "precision_recall", "recall_heat_map", "score_histogram", "sweep_figure"]
+from dedup_core.plotting.thresholds import BLUE, FAINT, INK, in_notebook, plain_figure
 
 MAX_DRAWN = 100
 """Duplicates drawn at most. The heading tells how many more there are."""

@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from dedup_core.evaluation.metrics import Sweep
+from dedup_core.metric import HAMMING, Metric
 
 BLUE, ORANGE, GREEN, PURPLE, RED, SKY = "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9"
 INK, FAINT, LIGHT = "#222222", "#707070", "#bbbbbb"
@@ -27,7 +28,7 @@ _FLOAT_BINS = 50
 
 
 def score_histogram(
-    scores: np.ndarray, counts: np.ndarray | None = None, threshold: float | None = None, *, ascending: bool = True
+    scores: np.ndarray, counts: np.ndarray | None = None, threshold: float | None = None, *, metric: Metric = HAMMING
 ) -> Figure:
     """Draw how many pairs have which score, those within the threshold in colour.
 
@@ -37,7 +38,7 @@ def score_histogram(
         scores: (n,) the score of each pair, or distinct scores where ``counts`` are given.
         counts: (n,) how many pairs have each score; one each when left out.
         threshold: where to draw the line, if anywhere.
-        ascending: True for distances (``score <= threshold``), False for similarities (``>=``).
+        metric: what the scores are.
 
     Raises:
         ValueError: if there are no scores.
@@ -48,16 +49,15 @@ def score_histogram(
     counts = np.ones(len(scores), np.int64) if counts is None else np.asarray(counts)
     edges = _bin_edges(scores)
     figure = plain_figure(7, 3.6, layout="constrained")
-    axes = figure.add_subplot(xlabel=_score_label(ascending), ylabel="pairs", yscale="log")
+    axes = figure.add_subplot(xlabel=metric.label, ylabel="pairs", yscale="log")
     axes.hist(scores, edges, weights=counts, color=BLUE if threshold is None else LIGHT)
     axes.set_title(f"{counts.sum():,} pairs")
     if threshold is not None:
-        within = scores <= threshold if ascending else scores >= threshold
+        within = metric.within(scores, threshold)
         axes.hist(scores[within], edges, weights=counts[within], color=BLUE)
-        side = 0.5 if ascending else -0.5  # of a whole number's bar, that the line must not cut
+        side = metric.rank(0.5)  # the far edge of a whole number's bar, that the line must not cut
         axes.axvline(threshold + side * _are_whole(scores), color=INK, linewidth=1, linestyle="--")
-        limit = f"{_score_label(ascending)} {'≤' if ascending else '≥'} {threshold:g}"
-        axes.set_title(f"{counts[within].sum():,} of {counts.sum():,} pairs have a {limit}")
+        axes.set_title(f"{counts[within].sum():,} of {counts.sum():,} pairs have a {metric.written(threshold)}")
     axes.set_ylim(bottom=0.7)  # a bar of one pair must be seen
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
     whole_ticks(axes, scores)
@@ -65,12 +65,12 @@ def score_histogram(
     return figure
 
 
-def sweep_figure(sweep: Sweep, *, ascending: bool = True) -> Figure:
+def sweep_figure(sweep: Sweep, *, metric: Metric = HAMMING) -> Figure:
     """Draw precision, recall and F1 over the thresholds, with the best F1 marked, and the number of pairs below.
 
     Args:
         sweep: what each threshold finds.
-        ascending: True if the thresholds are distances, False if similarities.
+        metric: what the thresholds are of.
     """
     order = np.argsort(sweep.thresholds)
     thresholds = sweep.thresholds[order]
@@ -87,7 +87,7 @@ def sweep_figure(sweep: Sweep, *, ascending: bool = True) -> Figure:
     rates.yaxis.set_major_formatter(PercentFormatter(1))
     rates.legend(framealpha=0.9, edgecolor="none")
     pairs.plot(thresholds, sweep.pairs[order], color=INK)
-    pairs.set(xlabel=f"{_score_label(ascending)} threshold", ylabel="pairs", yscale="symlog", ylim=(0, None))
+    pairs.set(xlabel=f"{metric.label} threshold", ylabel="pairs", yscale="symlog", ylim=(0, None))
     whole_ticks(pairs, thresholds)
     for axes in (rates, pairs):
         _tidy(axes)
@@ -105,11 +105,11 @@ def precision_recall(sweeps: Mapping[str, Sweep]) -> Figure:
     axes = figure.add_subplot(xlabel="recall", ylabel="precision", xlim=(-0.02, 1.1), ylim=(-0.02, 1.04))
     _draw_equal_f1(axes)
     for index, (method, sweep) in enumerate(sweeps.items()):
-        found = np.flatnonzero(sweep.pairs)
-        found = found[np.argsort(sweep.pairs[found])]
+        drawn = np.flatnonzero(sweep.pairs)
+        drawn = drawn[np.argsort(sweep.pairs[drawn])]
         colour = _METHOD_COLOURS[index % len(_METHOD_COLOURS)]
-        axes.plot(sweep.recall[found], sweep.precision[found], color=colour, linewidth=1.8)
-        best = [sweep.best_f1()] if len(found) else []
+        axes.plot(sweep.recall[drawn], sweep.precision[drawn], color=colour, linewidth=1.8)
+        best = [sweep.best_f1()] if len(drawn) else []
         figures = "".join(f"best F1 {sweep.f1[at]:.3f} at {sweep.thresholds[at]:g}" for at in best)
         (point,) = axes.plot(sweep.recall[best], sweep.precision[best], label=f"{method}, {figures or 'finds nothing'}")
         point.set(marker=_MARKERS[index % len(_MARKERS)], markersize=8, linestyle="", color=colour)
@@ -121,12 +121,54 @@ def precision_recall(sweeps: Mapping[str, Sweep]) -> Figure:
     return figure
 
 
+def removed_figure(thresholds: np.ndarray, removals: np.ndarray, in_groups: np.ndarray, n_images: int) -> Figure:
+    """Draw the share of images that each threshold puts into groups, and the share that it would remove.
+
+    Args:
+        thresholds: (n,) distances or similarities.
+        removals: (n,) images that each would remove.
+        in_groups: (n,) images in its groups.
+        n_images: how many images there are.
+    """
+    order = np.argsort(thresholds)
+    figure = plain_figure(7, 3.6, layout="constrained")
+    axes = figure.add_subplot(xlabel="threshold", ylabel="share of the images")
+    axes.plot(thresholds[order], in_groups[order] / n_images, color=ORANGE, marker=".", label="in groups")
+    axes.plot(thresholds[order], removals[order] / n_images, color=BLUE, marker=".", label="could be removed")
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    whole_ticks(axes, thresholds)
+    axes.grid(color=LIGHT, linewidth=0.4)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(framealpha=0.9, edgecolor="none")
+    return figure
+
+
+def group_sizes_figure(sizes: np.ndarray, counts: np.ndarray) -> Figure:
+    """Draw how many groups have how many images; both axes are logarithmic, because few groups are large.
+
+    Args:
+        sizes: (n,) images in a group.
+        counts: (n,) groups of that size.
+    """
+    figure = plain_figure(7, 3.6, layout="constrained")
+    axes = figure.add_subplot(xlabel="images in a group", ylabel="groups", xscale="log", yscale="log")
+    axes.vlines(sizes, 0.5, counts, color=LIGHT, linewidth=1)
+    axes.plot(sizes, counts, "o", color=BLUE, markersize=5)
+    axes.set_ylim(bottom=0.7)
+    axes.set_title(f"{counts.sum():,} groups, the largest of {sizes.max():,} images", size=10.5)
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
 def recall_heat_map(recalls: Mapping[str, Mapping[str, float]]) -> Figure:
     """Draw the share of copies found, by what was done to them and by who looked.
 
     Args:
-        recalls: attack ("rotation 2°") to {method and threshold ("phash ≤ 10"): recall from 0 to 1}. A column
-            that an attack lacks stays empty.
+        recalls: edit ("rotation 2°") to {method and threshold ("phash ≤ 10"): recall from 0 to 1}. A column
+            that an edit lacks stays empty.
 
     Raises:
         ValueError: if there is nothing to draw.
@@ -184,10 +226,6 @@ def _are_whole(scores: np.ndarray) -> bool:
     return bool(np.all(np.mod(scores, 1) == 0))
 
 
-def _score_label(ascending: bool) -> str:
-    return "distance" if ascending else "similarity"
-
-
 def _draw_equal_f1(axes: Axes) -> None:
     """Draw faint lines along which F1 stays the same, so that curves compare across the figure."""
     for f1 in (0.2, 0.4, 0.6, 0.8):
@@ -201,45 +239,3 @@ def _tidy(axes: Axes) -> None:
     axes.set_axisbelow(True)
     axes.grid(color="#e6e6e6", linewidth=0.6)
     axes.title.set(size=10.5, color=INK)
-
-
-def removed_figure(thresholds: np.ndarray, removals: np.ndarray, in_groups: np.ndarray, n_images: int) -> Figure:
-    """Draw the share of images that each threshold puts into groups, and the share that it would remove.
-
-    Args:
-        thresholds: (n,) distances or similarities.
-        removals: (n,) images that each would remove.
-        in_groups: (n,) images in its groups.
-        n_images: how many images there are.
-    """
-    order = np.argsort(thresholds)
-    figure = plain_figure(7, 3.6, layout="constrained")
-    axes = figure.add_subplot(xlabel="threshold", ylabel="share of the images")
-    axes.plot(thresholds[order], in_groups[order] / n_images, color=ORANGE, marker=".", label="in groups")
-    axes.plot(thresholds[order], removals[order] / n_images, color=BLUE, marker=".", label="could be removed")
-    axes.set_ylim(bottom=0)
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
-    whole_ticks(axes, thresholds)
-    axes.grid(color=LIGHT, linewidth=0.4)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(framealpha=0.9, edgecolor="none")
-    return figure
-
-
-def group_sizes_figure(sizes: np.ndarray, counts: np.ndarray) -> Figure:
-    """Draw how many groups have how many images; both axes are logarithmic, because few groups are large.
-
-    Args:
-        sizes: (n,) images in a group.
-        counts: (n,) groups of that size.
-    """
-    figure = plain_figure(7, 3.6, layout="constrained")
-    axes = figure.add_subplot(xlabel="images in a group", ylabel="groups", xscale="log", yscale="log")
-    axes.vlines(sizes, 0.5, counts, color=LIGHT, linewidth=1)
-    axes.plot(sizes, counts, "o", color=BLUE, markersize=5)
-    axes.set_ylim(bottom=0.7)
-    axes.set_title(f"{counts.sum():,} groups, the largest of {sizes.max():,} images", size=10.5)
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure
