@@ -44,10 +44,10 @@ def make_tables(folder: Path, n_images: int, random: np.random.Generator) -> Non
     """Write the tables that evaluation reads, and both forms of the truth."""
     first = np.arange(0, n_images, GROUP)[:, None]
     left, right = ((first + [pair[side] for pair in combinations(range(GROUP), 2)]).ravel() for side in (0, 1))
-    found = random.random(len(left)) < FOUND
-    wrong = np.sort(random.integers(0, n_images, ((~found).sum(), 2)), axis=1)
+    hits = random.random(len(left)) < FOUND
+    wrong = np.sort(random.integers(0, n_images, ((~hits).sum(), 2)), axis=1)
     wrong = np.unique(wrong[wrong[:, 0] // GROUP != wrong[:, 1] // GROUP], axis=0)
-    a, b = np.append(left[found], wrong[:, 0]), np.append(right[found], wrong[:, 1])
+    a, b = np.append(left[hits], wrong[:, 0]), np.append(right[hits], wrong[:, 1])
     score = random.integers(0, THRESHOLD + 1, len(a)).astype(np.float64)
     everyone = np.arange(n_images)
     write(folder / "out/pairs/method=phash", path_a=paths(a), path_b=paths(b), score=pa.array(score))

@@ -10,15 +10,16 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from dedup_core.ledger import MARKER, Ledger
+from dedup_core.metric import COSINE, HAMMING
 
 STRINGS = pa.list_(pa.struct([("path", pa.string()), ("score", pa.float64())]))
 
 
 def write_tables(folder, names, pairs, method="phash", threshold=None, failures=()):
     """Write what a search leaves: {(a, b): score} over the names, as tables and, with a threshold, a record."""
-    ascending = method != "cnn"
+    metric = COSINE if method == "cnn" else HAMMING
     scored = [(names.index(a), names.index(b), score) for (a, b), score in pairs.items()]
-    found = naive.map_of_pairs(names, scored, lambda score: score if ascending else -score)
+    found = naive.map_of_pairs(names, scored, metric.rank)
     roots, removed = naive.connected(pairs), naive.greedy_removals(names, pairs)
     sizes = {root: list(roots.values()).count(root) for root in set(roots.values())}
     lists = [[{"path": other, "score": score} for other, score in found[name]] for name in names]

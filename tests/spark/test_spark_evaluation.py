@@ -15,15 +15,16 @@ import pytest
 from pydantic import ValidationError
 
 from dedup_core.errors import InputError, LimitError, SettingsError
-from dedup_core.evaluation.evaluate import evaluate
+from dedup_core.evaluation import evaluate
+from dedup_core.metric import COSINE, HAMMING
 from dedup_core.report.model import MethodResult
 from dedup_core.settings.settings import EvaluateSettings
 from dedup_core.spark.evaluate.ground_truth import fitted, read_truth
 from dedup_core.spark.evaluate.job import run_evaluate
 from dedup_core.spark.evaluate.json_map import stage_map
 from dedup_core.spark.evaluate.predictions import read_map, read_tables
-from dedup_core.spark.evaluate.scoring import judge
-from dedup_core.spark.evaluate.thresholds import threshold_grid, with_threshold
+from dedup_core.spark.evaluate.scoring import score
+from dedup_core.spark.evaluate.thresholds import with_threshold
 from dedup_core.spark.report.quality import evaluations
 from dedup_core.spark.session import setting
 from dedup_core.spark.store import Store
@@ -41,9 +42,9 @@ def settings_of(folder, **others):
     return EvaluateSettings(output=str(folder), **others)
 
 
-def judged(spark, staging, found, settings):
-    truth = fitted(read_truth(spark, settings, staging), found.images, found.failures, silent)
-    return judge(truth, found.pairs, found.n_images, found.thresholds)
+def scored(spark, staging, predictions, settings):
+    truth = fitted(read_truth(spark, settings, staging), predictions.images, predictions.failures, silent)
+    return score(truth, predictions.pairs, predictions.n_images, predictions.thresholds)
 
 
 def assert_equal_figures(actual, expected):
@@ -76,47 +77,47 @@ def test_every_form_of_the_truth_gives_the_figures_of_one_machine_at_every_thres
     settings = settings_of(folder, ground_truth=str(evaluated.write_truth(tmp_path, form, labels)))
     tables = read_tables(spark, Store(str(folder)), "phash")
     assert tables.thresholds.tolist() == list(range(14))
-    judgement = judged(spark, staging, tables, settings)
+    quality = scored(spark, staging, tables, settings)
 
     truth = evaluated.map_of_labels(labels)
-    assert_equal_figures(judgement.figures, evaluate(truth, found))
-    assert_equal_figures(judgement.figures, naive.evaluate(truth, found))
+    assert_equal_figures(quality.figures, evaluate(truth, found))
+    assert_equal_figures(quality.figures, naive.evaluate(truth, found))
     for position, threshold in enumerate(tables.thresholds):
         expected = naive.evaluate(truth, within(found, pairs, threshold))
-        assert judgement.map[position] == pytest.approx(expected["map"], abs=1e-9)
-        assert judgement.sweep.precision[position] == pytest.approx(expected["precision"][1])
-        assert judgement.sweep.recall[position] == pytest.approx(expected["recall"][1])
-        assert judgement.sweep.f1[position] == pytest.approx(expected["f1-score"][1])
+        assert quality.map[position] == pytest.approx(expected["map"], abs=1e-9)
+        assert quality.sweep.precision[position] == pytest.approx(expected["precision"][1])
+        assert quality.sweep.recall[position] == pytest.approx(expected["recall"][1])
+        assert quality.sweep.f1[position] == pytest.approx(expected["f1-score"][1])
 
 
 def test_the_same_truth_is_read_from_tables_of_either_kind(spark, staging, tmp_path, case):
     labels = case[1]
     columns = {"path_column": "image", "label_column": "scene"}
     named = settings_of("out", ground_truth=str(evaluated.write_truth(tmp_path, "labels-parquet", labels)), **columns)
-    rows = read_truth(spark, named, staging).table.collect()
+    rows = read_truth(spark, named, staging).labels.collect()
     assert {row["path"]: row["label"] for row in rows} == {name: label and label[1:] for name, label in labels.items()}
 
     paired = settings_of("out", ground_truth=str(evaluated.write_truth(tmp_path, "pairs-csv", labels)))
     truth = read_truth(spark, paired, staging)
     duplicates = evaluated.map_of_labels(labels)
     expected = [(a, b) for a in duplicates for b in duplicates[a] if a < b]
-    assert sorted((row["path_a"], row["path_b"]) for row in truth.table.collect()) == sorted(expected)
+    assert sorted((row["path_a"], row["path_b"]) for row in truth.pairs.collect()) == sorted(expected)
     assert not truth.is_complete
 
 
-def maps_judged(spark, staging, tmp_path, truth, found):
+def maps_scored(spark, staging, tmp_path, truth, found):
     (tmp_path / "truth.json").write_text(json.dumps(truth))
     (tmp_path / "found.json").write_text(json.dumps(found))
     settings = settings_of(
         tmp_path / "out", ground_truth=str(tmp_path / "truth.json"), duplicates=str(tmp_path / "found.json")
     )
-    return judged(spark, staging, read_map(settings, staging), settings).figures
+    return scored(spark, staging, read_map(settings, staging), settings).figures
 
 
 @pytest.mark.skipif(not GOLDEN_CASES, reason="needs ../shared/golden/evaluation.json")
 def test_maps_give_imagededups_own_figures(spark, staging, tmp_path):
     golden = next(golden for golden in GOLDEN_CASES if golden["name"] == "noisy")
-    figures = maps_judged(spark, staging, tmp_path, golden["ground_truth"], golden["retrieved"])
+    figures = maps_scored(spark, staging, tmp_path, golden["ground_truth"], golden["retrieved"])
     for name, expected in golden["expected"].items():
         actual = figures[name.replace("_", "-")]
         if isinstance(expected, list):
@@ -127,19 +128,25 @@ def test_maps_give_imagededups_own_figures(spark, staging, tmp_path):
 def test_the_order_of_a_map_is_its_ranking_and_scores_change_nothing(spark, staging, tmp_path):
     truth = {"a": ["b"], "b": ["a"], "c": []}
     found = {"a": [["c", 9], ["b", 2]], "b": [["a", 2]], "c": [["a", 9]]}
-    assert_equal_figures(maps_judged(spark, staging, tmp_path, truth, found), evaluate(truth, found))
+    assert_equal_figures(maps_scored(spark, staging, tmp_path, truth, found), evaluate(truth, found))
 
 
 def test_a_similarity_belongs_to_the_strictest_step_that_it_reaches(spark, tmp_path):
     steps = [step / 100 for step in range(-100, 101)]
     near = [np.nextafter(step, side) for step in steps for side in (-2, 2)]
     scores = [float(score) for score in [*steps, *near] if -0.605 <= score <= 1]
-    grid = threshold_grid(-0.605, ascending=False)
+    grid = COSINE.grid(-0.605)
     pq.write_table(pa.table({"score": scores}), tmp_path / "scores.parquet")
-    rows = with_threshold(spark.read.parquet(str(tmp_path / "scores.parquet")), -0.605, False).collect()
+    rows = with_threshold(spark.read.parquet(str(tmp_path / "scores.parquet")), -0.605, COSINE).collect()
     assert {row["threshold"] for row in rows} <= set(grid.tolist())
     assert all(row["threshold"] == max(step for step in grid if step <= row["score"]) for row in rows)
-    assert threshold_grid(0.9, ascending=False).tolist() == [step / 100 for step in range(100, 89, -1)]
+    assert all(str(row["threshold"]) != "-0.0" for row in rows)
+    assert COSINE.grid(0.9).tolist() == [step / 100 for step in range(100, 89, -1)]
+
+
+def test_a_distance_belongs_to_itself(spark):
+    rows = with_threshold(spark.createDataFrame([(float(score),) for score in range(13)], "score DOUBLE"), 12, HAMMING)
+    assert all(row["threshold"] == row["score"] for row in rows.collect())
 
 
 # Maps and truths that can't be used
@@ -172,21 +179,21 @@ def test_a_file_that_is_no_duplicate_map_is_refused(staging, tmp_path, text, mes
 
 
 def test_a_map_is_read_in_pieces_however_they_are_cut(spark, staging, tmp_path, monkeypatch):
-    from dedup_core.spark.evaluate import json_map as duplicate_maps
+    from dedup_core.spark.evaluate import json_map
 
     entries = {f'{index} "é{{}}[]': [f"{other}\\\n" for other in range(index)] for index in range(30)}
     (tmp_path / "map.json").write_text(json.dumps(entries, ensure_ascii=False, indent=2), encoding="utf-8")
     for size in (1, 7, 100_000):
-        monkeypatch.setattr(duplicate_maps, "_CHUNK_BYTES", size)
+        monkeypatch.setattr(json_map, "_CHUNK_BYTES", size)
         rows = stage_map(str(tmp_path / "map.json"), staging, f"map{size}").collect()
-        assert {row["path"]: row["found"] for row in rows} == entries
+        assert {row["path"]: row["duplicates"] for row in rows} == entries
 
 
 def test_names_that_no_table_can_hold_are_spelt_as_in_the_tables(staging, tmp_path):
     undecodable, half = os.fsdecode(b"caf\xe9.jpg"), "\ud83d.jpg"
     entries = {undecodable: [[half, 3]], half: [undecodable], "caf\\xe8.jpg": ["😀"], "😀": ["caf\\xe8.jpg"]}
     (tmp_path / "map.json").write_text(json.dumps(entries))
-    rows = {row["path"]: row["found"] for row in stage_map(str(tmp_path / "map.json"), staging, "map").collect()}
+    rows = {row["path"]: row["duplicates"] for row in stage_map(str(tmp_path / "map.json"), staging, "map").collect()}
     assert rows == {
         "caf\\xe9.jpg": ["\\xed\\xa0\\xbd.jpg"], "\\xed\\xa0\\xbd.jpg": ["caf\\xe9.jpg"],
         "caf\\xe8.jpg": ["😀"], "😀": ["caf\\xe8.jpg"],
@@ -215,7 +222,7 @@ def test_an_error_while_writing_is_not_laid_to_the_map(staging, tmp_path):
 )  # fmt: skip
 def test_maps_that_can_not_be_compared_are_refused_with_examples(spark, staging, tmp_path, truth, found, message):
     with pytest.raises(InputError, match=message):
-        maps_judged(spark, staging, tmp_path, truth, found)
+        maps_scored(spark, staging, tmp_path, truth, found)
 
 
 @pytest.mark.parametrize(
@@ -250,8 +257,8 @@ def test_a_truth_is_read_as_people_save_it(spark, staging, tmp_path, content, en
     path = tmp_path / f"[2020] Trip {{a,b}}{ending}"
     path.write_bytes(content.encode("utf-8", "surrogateescape"))
     with setting(spark, "fs.defaultFS", "hdfs://nowhere"):
-        table = read_truth(spark, settings_of(tmp_path, ground_truth=str(path)), staging).table
-        assert [(row["path"], row["label"]) for row in table.collect()] == LABELS
+        labels = read_truth(spark, settings_of(tmp_path, ground_truth=str(path)), staging).labels
+        assert [(row["path"], row["label"]) for row in labels.collect()] == LABELS
 
 
 def test_a_truth_in_parts_is_named_by_a_glob_or_its_folder(spark, staging, tmp_path, monkeypatch):
@@ -260,8 +267,8 @@ def test_a_truth_in_parts_is_named_by_a_glob_or_its_folder(spark, staging, tmp_p
         (tmp_path / "parts.csv" / f"{number}.csv").write_text(f"path,label\n{number}.jpg,a\n")
     monkeypatch.chdir(tmp_path)
     for location in ("parts.csv", "parts.csv/*.csv", "parts.csv/[01].csv"):
-        table = read_truth(spark, settings_of("out", ground_truth=location), staging).table
-        assert sorted(row["path"] for row in table.collect()) == ["0.jpg", "1.jpg"]
+        labels = read_truth(spark, settings_of("out", ground_truth=location), staging).labels
+        assert sorted(row["path"] for row in labels.collect()) == ["0.jpg", "1.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -287,14 +294,14 @@ def test_labels_stand_under_any_name_and_in_structs(spark, staging, tmp_path):
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "truth.parquet")
     named = {"path_column": "file.name", "label_column": "meta.label"}
     settings = settings_of(tmp_path, ground_truth=str(tmp_path / "truth.parquet"), **named)
-    table = read_truth(spark, settings, staging).table
-    assert [tuple(row) for row in table.collect()] == [("a", "1"), ("b", None)]
+    labels = read_truth(spark, settings, staging).labels
+    assert [tuple(row) for row in labels.collect()] == [("a", "1"), ("b", None)]
 
 
 def test_pairs_of_ids_are_pairs_of_their_text(spark, staging, tmp_path):
     pq.write_table(pa.table({"path_a": [2, 7], "path_b": [10, 3]}), tmp_path / "truth.parquet")
     truth = read_truth(spark, settings_of(tmp_path, ground_truth=str(tmp_path / "truth.parquet")), staging)
-    assert sorted(tuple(row) for row in truth.table.collect()) == [("10", "2"), ("3", "7")]
+    assert sorted(tuple(row) for row in truth.pairs.collect()) == [("10", "2"), ("3", "7")]
 
 
 @pytest.mark.parametrize("content", [b"no table at all, but some text", b""])
@@ -384,7 +391,7 @@ def test_the_job_leaves_samples_and_figures_and_nothing_else(job):
 
 def test_the_report_reads_what_the_job_left(spark, job):
     found = len(job.distances)
-    results = [MethodResult("phash", True, 12, len(job.names), found), MethodResult("cnn", False, 0.7, 24, 1)]
+    results = [MethodResult("phash", HAMMING, 12, len(job.names), found), MethodResult("cnn", COSINE, 0.7, 24, 1)]
     shown = {entry.method: entry for entry in evaluations(spark, Store(str(job.out)), results, [])}
     assert shown["phash"].metrics["f1-score"] == job.expected["f1-score"][1]
     assert shown["phash"].chosen == job.chosen

@@ -9,7 +9,6 @@ only its own paths are checked.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -19,6 +18,7 @@ from dedup_core.filesystems import for_spark
 from dedup_core.settings.settings import EvaluateSettings
 from dedup_core.spark.evaluate.json_map import stage_map
 from dedup_core.spark.evaluate.pair_lists import EXAMPLES, pairs_of_map, pairs_of_table, refuse, refuse_nulls
+from dedup_core.spark.evaluate.truth import TrueLabels, TruePairs, Truth
 from dedup_core.spark.inputs.columns import column, column_names, has_column
 from dedup_core.spark.inputs.parquet import READING_ERRORS, read_parquet, reason_of
 from dedup_core.spark.inputs.text import read_csv
@@ -27,25 +27,6 @@ from dedup_core.spark.staging import Staging
 NAME = "ground truth"
 
 _CSV_ENDINGS = tuple(f"{kind}{packed}" for kind in (".csv", ".tsv") for packed in ("", ".gz", ".bz2"))
-
-
-@dataclass(frozen=True)
-class Truth:
-    """Which images are duplicates of each other: either by pairs or by labels.
-
-    Attributes:
-        images: path of every image that the truth knows; each once.
-        is_complete: whether ``images`` are all there are, those without duplicates too.
-        has_labels: which of two forms ``table`` has.
-        table: path_a, path_b, of a map or a table of pairs. Or path, label: images with one label are duplicates of
-            each other, those with none of nobody. Labels are never expanded to pairs: a thousand images of one
-            label are half a million.
-    """
-
-    images: DataFrame
-    is_complete: bool
-    has_labels: bool
-    table: DataFrame
 
 
 def read_truth(spark: SparkSession, settings: EvaluateSettings, staging: Staging) -> Truth:
@@ -59,14 +40,14 @@ def read_truth(spark: SparkSession, settings: EvaluateSettings, staging: Staging
     if location.lower().endswith(".json"):
         duplicates = stage_map(location, staging, "ground_truth_map")
         pairs = pairs_of_map(NAME, duplicates, staging).select("path_a", "path_b")
-        return Truth(duplicates.select("path"), is_complete=True, has_labels=False, table=pairs)
+        return TruePairs(pairs, duplicates.select("path"), is_complete=True)
     table = _read_table(spark, location)
     if {"path_a", "path_b"} <= set(table.columns):
         pairs = pairs_of_table(NAME, table, staging).select("path_a", "path_b")
         # Every path of a pair once.
         images = pairs.select(F.explode(F.array("path_a", "path_b")).alias("path")).distinct()
-        return Truth(images, is_complete=False, has_labels=False, table=pairs)
-    return _truth_of_labels(table, settings)
+        return TruePairs(pairs, images, is_complete=False)
+    return _true_labels(table, settings)
 
 
 def fitted(truth: Truth, images: DataFrame, failures: DataFrame | None, say: Callable[[str], None]) -> Truth:
@@ -86,22 +67,22 @@ def fitted(truth: Truth, images: DataFrame, failures: DataFrame | None, say: Cal
     )
     only_truth, only_compared = F.col("compared").isNull(), F.col("in_truth").isNull()
     counts = sides.agg(F.count(F.when(only_truth, 1)).alias("truth"), F.count(F.when(only_compared, 1)).alias("other"))
-    found = counts.collect()[0]
+    differing = counts.collect()[0]
     unknown = sides.where(only_truth).select("path")
-    if failures is not None and found["truth"]:
+    if failures is not None and differing["truth"]:
         unknown = unknown.join(failures, on="path", how="left_anti")
-    problems = [_difference(unknown, f"only in the {NAME}")] if found["truth"] else []
-    if truth.is_complete and found["other"]:
+    problems = [_difference(unknown, f"only in the {NAME}")] if differing["truth"] else []
+    if truth.is_complete and differing["other"]:
         problems.append(_difference(sides.where(only_compared), "only among the images compared"))
     if problems := [problem for problem in problems if problem]:
         raise InputError(f"the {NAME} must know the images that were compared, and no other: {'; '.join(problems)}")
-    if not found["truth"]:
+    if not differing["truth"]:
         return truth
-    say(f"  {found['truth']:,} images of the {NAME} could not be encoded (table failures): left out")
-    return _of_images(truth, images)
+    say(f"  {differing['truth']:,} images of the {NAME} could not be encoded (table failures): left out")
+    return truth.of(images)
 
 
-def _truth_of_labels(table: DataFrame, settings: EvaluateSettings) -> Truth:
+def _true_labels(table: DataFrame, settings: EvaluateSettings) -> TrueLabels:
     named = [(settings.path_column, "--path-column"), (settings.label_column, "--label-column")]
     if not any(has_column(table, name) for name, _ in named):
         raise SettingsError(
@@ -115,7 +96,7 @@ def _truth_of_labels(table: DataFrame, settings: EvaluateSettings) -> Truth:
     refuse_nulls(NAME, labels, "path")
     repeated = labels.groupBy("path").agg(F.count("*").alias("times")).where(F.col("times") > F.lit(1))
     refuse(repeated, "path", f"{NAME} labels images more than once")
-    return Truth(labels.select("path"), is_complete=True, has_labels=True, table=labels)
+    return TrueLabels(labels)
 
 
 def _read_table(spark: SparkSession, location: str) -> DataFrame:
@@ -131,11 +112,3 @@ def _difference(paths: DataFrame, where: str) -> str | None:
     shown = paths.orderBy("path").limit(EXAMPLES).collect()
     examples = ", ".join(repr(row["path"]) for row in shown)
     return f"{paths.count():,} {where}, such as {examples}" if shown else None
-
-
-def _of_images(truth: Truth, images: DataFrame) -> Truth:
-    table = truth.table
-    for name in ("path",) if truth.has_labels else ("path_a", "path_b"):
-        table = table.join(images.withColumnRenamed("path", name), on=name, how="left_semi")
-    known = truth.images.join(images, on="path", how="left_semi")
-    return replace(truth, images=known, table=table.select(truth.table.columns))

@@ -1,4 +1,4 @@
-"""The evaluation job: what was found, held against the truth where there is one, at every threshold.
+"""The evaluation job: predictions, held against the truth where there is one, at every threshold.
 
 Everything lies under ``evaluation/`` at the end, and replaces what an earlier evaluation left there. Pairs stay in
 Spark: the driver sees one row a threshold.
@@ -7,22 +7,26 @@ Spark: the driver sees one row a threshold.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import BinaryIO
 
 import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dedup_core.errors import InputError, LimitError, SettingsError
+from dedup_core.evaluation.metrics import Quality
 from dedup_core.evaluation.results import SAMPLES, MethodEvaluation, result_names, summary_lines, write_results
 from dedup_core.evaluation.sweep_groups import GroupCounts
 from dedup_core.filesystems import normal
 from dedup_core.ledger import EVALUATION
 from dedup_core.settings.layers import option
 from dedup_core.settings.settings import EvaluateSettings
-from dedup_core.spark.evaluate.ground_truth import Truth, fitted, read_truth
-from dedup_core.spark.evaluate.predictions import Found, read_map, read_tables
-from dedup_core.spark.evaluate.scoring import Judgement, judge, judged_pairs
+from dedup_core.spark.evaluate.ground_truth import fitted, read_truth
+from dedup_core.spark.evaluate.predictions import Predictions, read_map, read_tables
+from dedup_core.spark.evaluate.scoring import score
 from dedup_core.spark.evaluate.thresholds import count_group_sizes, count_groups, count_pairs, sample_pairs
+from dedup_core.spark.evaluate.truth import Truth
 from dedup_core.spark.runs import Run, source_of
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.store import Store
@@ -62,9 +66,9 @@ def run_evaluate(spark: SparkSession, settings: EvaluateSettings, say: Callable[
 
 def _open_run(spark: SparkSession, settings: EvaluateSettings, say: Callable[[str], None]) -> Run:
     store = Store(settings.output)
-    found = _found_in(settings, store)
+    evaluated = _evaluated_store(settings, store)
     # An evaluation adds to the tables: it is of the same source as they are.
-    source = normal(str(settings.duplicates)) if found is None else source_of(found)
+    source = normal(str(settings.duplicates)) if evaluated is None else source_of(evaluated)
     run = Run(spark, store, settings, say, source)
     run.check_output([], [], [f"{EVALUATION}/{name}" for name in (SAMPLES, *result_names(settings.method))])
     if run.replaces_all:
@@ -72,7 +76,7 @@ def _open_run(spark: SparkSession, settings: EvaluateSettings, say: Callable[[st
     return run
 
 
-def _found_in(settings: EvaluateSettings, output: Store) -> Store | None:
+def _evaluated_store(settings: EvaluateSettings, output: Store) -> Store | None:
     """Return the folder whose tables are evaluated; None for a JSON map."""
     if settings.duplicates is None:
         return output
@@ -86,7 +90,7 @@ def _found_in(settings: EvaluateSettings, output: Store) -> Store | None:
 
 def _evaluated(run: Run, settings: EvaluateSettings, staging: Staging) -> list[MethodEvaluation]:
     """Evaluate every method and leave the results ready to be published."""
-    store = _found_in(settings, run.store)
+    store = _evaluated_store(settings, run.store)
     truth = None
     if settings.ground_truth is not None:
         run.say(f"Reading the ground truth {settings.ground_truth}")
@@ -96,45 +100,46 @@ def _evaluated(run: Run, settings: EvaluateSettings, staging: Staging) -> list[M
     for method in settings.method:
         run.say(f"Evaluating {method}")
         with run.stage("read"):
-            found = read_map(settings, staging) if store is None else read_tables(run.spark, store, method)
-            known = None if truth is None else fitted(truth, found.images, found.failures, run.say)
-        results.append(_of_method(run, settings, found, known))
+            predictions = read_map(settings, staging) if store is None else read_tables(run.spark, store, method)
+            known = None if truth is None else fitted(truth, predictions.images, predictions.failures, run.say)
+        results.append(_of_method(run, settings, predictions, known))
         if settings.samples_per_threshold and store is not None:
             with run.stage("sample"):
-                drawn = _samples(found, known, settings.samples_per_threshold)
+                drawn = _samples(predictions, known, settings.samples_per_threshold)
                 samples.append(staging.write(f"samples_{method}", drawn))
     with run.stage("write"):
         if samples:
             _write_samples(samples, staging)
-        write_results(results, settings.target_precision, lambda name: staging.open_output("ready", EVALUATION, name))
+        _write(results, settings, staging)
     return results
 
 
-def _of_method(run: Run, settings: EvaluateSettings, found: Found, truth: Truth | None) -> MethodEvaluation:
-    judgement: Judgement | None = None
+def _of_method(run: Run, settings: EvaluateSettings, predictions: Predictions, truth: Truth | None) -> MethodEvaluation:
+    quality: Quality | None = None
     with run.stage("judge"):
         if truth is None:
-            pairs = count_pairs(found.pairs, found.thresholds)
+            n_pairs = count_pairs(predictions.pairs, predictions.thresholds)
         else:
-            judgement = judge(truth, found.pairs, found.n_images, found.thresholds)
-            pairs = judgement.sweep.pairs
-    if found.groups is None:
-        return MethodEvaluation(found.method, found.n_images, found.thresholds, found.ascending, pairs, judgement)
+            quality = score(truth, predictions.pairs, predictions.n_images, predictions.thresholds)
+            n_pairs = quality.sweep.pairs
+    scored = MethodEvaluation(
+        predictions.method, predictions.n_images, predictions.thresholds, predictions.metric, n_pairs, quality
+    )
+    if predictions.groups is None:
+        return scored
     with run.stage("group"):
-        sizes = count_group_sizes(found.groups).orderBy("group_size").collect()  # one row a size
+        sizes = count_group_sizes(predictions.groups).orderBy("group_size").collect()  # one row a size
         notes = []
-        if pairs[-1] > settings.max_sweep_pairs:
-            groups = _at_loosest(found.groups, len(found.thresholds))
+        if n_pairs[-1] > settings.max_sweep_pairs:
+            groups = _at_loosest(predictions.groups, len(predictions.thresholds))
             notes.append(
-                f"{pairs[-1]:,} pairs are more than max_sweep_pairs: groups and removals are given at the loosest "
+                f"{n_pairs[-1]:,} pairs are more than max_sweep_pairs: groups and removals are given at the loosest "
                 "threshold alone"
             )
         else:
-            groups = count_groups(found.pairs, found.thresholds)
-    return MethodEvaluation(
-        found.method, found.n_images, found.thresholds, found.ascending, pairs, judgement,
-        groups, np.array([(row["group_size"], row["groups"]) for row in sizes], np.int64).reshape(-1, 2), notes,
-    )  # fmt: skip
+            groups = count_groups(predictions.pairs, predictions.thresholds)
+    by_size = np.array([(row["group_size"], row["groups"]) for row in sizes], np.int64).reshape(-1, 2)
+    return replace(scored, groups=groups, sizes=by_size, notes=notes)
 
 
 def _at_loosest(groups: DataFrame, n_thresholds: int) -> GroupCounts:
@@ -148,10 +153,10 @@ def _at_loosest(groups: DataFrame, n_thresholds: int) -> GroupCounts:
     return GroupCounts(*(np.append(blank, row[name]) for name in ("groups", "images", "removals")))
 
 
-def _samples(found: Found, truth: Truth | None, per_threshold: int) -> DataFrame:
-    drawn = sample_pairs(found.pairs.select("path_a", "path_b", "score", "threshold"), per_threshold)
-    judged = drawn.withColumn("is_true", F.lit(None).cast("boolean")) if truth is None else judged_pairs(truth, drawn)
-    return judged.withColumn("method", F.lit(found.method)).select(*_SAMPLES)
+def _samples(predictions: Predictions, truth: Truth | None, per_threshold: int) -> DataFrame:
+    drawn = sample_pairs(predictions.pairs.select("path_a", "path_b", "score", "threshold"), per_threshold)
+    marked = drawn.withColumn("is_true", F.lit(None).cast("boolean")) if truth is None else truth.marked(drawn)
+    return marked.withColumn("method", F.lit(predictions.method)).select(*_SAMPLES)
 
 
 def _write_samples(samples: list[DataFrame], staging: Staging) -> None:
@@ -160,6 +165,16 @@ def _write_samples(samples: list[DataFrame], staging: Staging) -> None:
         every = every.unionByName(more)
     # Some thousand rows: one file in one order.
     staging.write(f"ready/{EVALUATION}/{SAMPLES}", every.coalesce(1).sortWithinPartitions(*_SAMPLES[:4]))
+
+
+def _write(results: list[MethodEvaluation], settings: EvaluateSettings, staging: Staging) -> None:
+    from dedup_core.plotting.evaluation import write_figures  # takes matplotlib, which loads when it is first used
+
+    def open_output(name: str) -> BinaryIO:
+        return staging.open_output("ready", EVALUATION, name)
+
+    write_results(results, settings.target_precision, open_output)
+    write_figures(results, open_output)
 
 
 def _check_gates(settings: EvaluateSettings, results: list[MethodEvaluation]) -> None:

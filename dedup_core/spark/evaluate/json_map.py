@@ -19,32 +19,32 @@ from dedup_core.filesystems import opened
 from dedup_core.images.names import storable
 from dedup_core.spark.staging import Staging
 
-MAP = "path STRING, found ARRAY<STRING>"
+MAP = "path STRING, duplicates ARRAY<STRING>"
 
 _CHUNK_BYTES = 1 << 20
 _BATCH_IMAGES = 20_000
 _NULL = object()  # JSON's null, told apart from nothing
-_ARROW_MAP = pa.schema([("path", pa.string()), ("found", pa.list_(pa.string()))])
+_ARROW_MAP = pa.schema([("path", pa.string()), ("duplicates", pa.list_(pa.string()))])
 
 
 def stage_map(location: str, staging: Staging, name: str) -> DataFrame:
-    """Write a JSON map as a table in the staging place, and return it: path, found (names in the order of the list).
+    """Write a JSON map as a table in the staging place, and return it: path, duplicates.
 
-    The driver reads the file from end to end and holds some thousand lists at a time. Scores are dropped: the
-    order of a list is its ranking.
+    Duplicates are names in the order of the list, which is its ranking; scores are dropped. The driver reads the file
+    from end to end and holds some thousand lists at a time.
 
     Raises:
         InputError: if the file can't be read, or is no object of lists of names or [name, score].
     """
     with closing(_pieces(location)) as pieces, staging.open_output(name, "part-0.parquet") as file:
         entries = (
-            (storable(path), [storable(_name(location, path, entry)) for entry in found])
-            for path, found in _lists(pieces, location)
+            (storable(path), [storable(_name(location, path, entry)) for entry in duplicates])
+            for path, duplicates in _lists(pieces, location)
         )
         with pq.ParquetWriter(file, _ARROW_MAP) as writer:
             while batch := list(itertools.islice(entries, _BATCH_IMAGES)):
-                paths, found = zip(*batch, strict=True)
-                columns = [pa.array(paths, pa.string()), pa.array(found, pa.list_(pa.string()))]
+                paths, duplicates = zip(*batch, strict=True)
+                columns = [pa.array(paths, pa.string()), pa.array(duplicates, pa.list_(pa.string()))]
                 writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=_ARROW_MAP))
     return staging.read(name, MAP)
 
@@ -67,10 +67,10 @@ def _lists(pieces: Iterable[bytes], location: str) -> Iterator[tuple[str, list[A
         while text.peek() != "}":
             path = text.value()
             text.expect(":")
-            found = text.value()
-            if not isinstance(path, str) or not isinstance(found, list):
+            duplicates = text.value()
+            if not isinstance(path, str) or not isinstance(duplicates, list):
                 raise InputError(f"{location}: {path!r} must be a name with a list")
-            yield path, found
+            yield path, duplicates
             if text.peek() != "}":
                 text.expect(",")
         text.expect("}")
@@ -98,19 +98,19 @@ class _Text:
     def peek(self) -> str:
         """Return the next character that is no space, and "" at the end."""
         while True:
-            found = re.compile(r"\S").search(self._text, self._at)
-            if found:
-                self._at = found.start()
-                return found.group()
+            match = re.compile(r"\S").search(self._text, self._at)
+            if match:
+                self._at = match.start()
+                return match.group()
             self._at = len(self._text)
             if not self._more(1):
                 return ""
 
     def expect(self, character: str) -> None:
         """Pass over the next character, which must be this one."""
-        if (found := self.peek()) != character:
+        if (other := self.peek()) != character:
             raise json.JSONDecodeError(
-                f"found {found!r} where {character or 'the end'!r} must be", self._text, self._at
+                f"found {other!r} where {character or 'the end'!r} must be", self._text, self._at
             )
         self._at += len(character)
 

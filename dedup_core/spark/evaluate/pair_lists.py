@@ -1,4 +1,4 @@
-"""Who is linked with whom: lists and tables as unordered pairs, refused where they contradict themselves."""
+"""Lists and tables as unordered pairs, refused where they contradict themselves."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dedup_core.spark.staging import Staging
 
 EXAMPLES = 3
 
-_LINKS = "path_a STRING, path_b STRING, rank_a DOUBLE, rank_b DOUBLE, forward BIGINT, backward BIGINT"
+_PAIRS = "path_a STRING, path_b STRING, rank_a DOUBLE, rank_b DOUBLE, forward BIGINT, backward BIGINT"
 _ITSELF = "path_a = path_b"
 _REPEATED = "forward > 1 OR backward > 1"
 _ONE_WAY = "forward = 0 OR backward = 0"
@@ -21,7 +21,7 @@ def pairs_of_map(label: str, duplicates: DataFrame, staging: Staging) -> DataFra
 
     Args:
         label: what to call the map in a message.
-        duplicates: path, found.
+        duplicates: path, duplicates.
         staging: where the pairs are written, under the label.
 
     Raises:
@@ -34,16 +34,16 @@ def pairs_of_map(label: str, duplicates: DataFrame, staging: Staging) -> DataFra
         raise InputError(f"{label} is empty: there is nothing to evaluate")
     if most > 1:
         refuse(keys.where(F.col("times") > F.lit(1)), "path", f"{label} has keys more than once")
-    listed = duplicates.select("path", F.posexplode("found").alias("position", "other"))
+    listed = duplicates.select("path", F.posexplode("duplicates").alias("position", "other"))
     pairs, n_one_way = _staged_pairs(label, listed, staging)
     if n_one_way:
         # Whoever is no key lists nobody: that is the cause, where it is one, and the asymmetry what follows.
         strangers = listed.select(F.col("other").alias("path")).join(keys, on="path", how="left_anti").distinct()
         refuse(strangers, "path", f"{label} lists images that are no keys")
         from_a = F.col("forward") > F.lit(0)
-        ends = F.when(from_a, arrow("path_a", "path_b")).otherwise(arrow("path_b", "path_a"))
-        broken = pairs.where(_ONE_WAY).withColumn("link", ends)
-        refuse(broken, "link", f"{label} isn't symmetric: images list others that don't list them")
+        ends = F.when(from_a, _arrow("path_a", "path_b")).otherwise(_arrow("path_b", "path_a"))
+        broken = pairs.where(_ONE_WAY).withColumn("pair", ends)
+        refuse(broken, "pair", f"{label} isn't symmetric: images list others that don't list them")
     return pairs
 
 
@@ -67,7 +67,7 @@ def refuse(wrong: DataFrame, column: str, complaint: str) -> None:
     """
     shown = wrong.orderBy(column).limit(EXAMPLES).select(column).collect()
     if shown:
-        examples = ", ".join(row[0] if column == "link" else repr(row[0]) for row in shown)
+        examples = ", ".join(row[0] if column == "pair" else repr(row[0]) for row in shown)
         raise InputError(f"{complaint} ({wrong.count():,} in all), such as {examples}")
 
 
@@ -79,8 +79,8 @@ def refuse_nulls(label: str, rows: DataFrame, *columns: str) -> None:
             raise InputError(f"{label} has {missing[column]:,} rows without a {column}")
 
 
-def arrow(source: str, target: str) -> Column:
-    """Return a link as people read it."""
+def _arrow(source: str, target: str) -> Column:
+    """Return who lists whom as people read it."""
     return F.concat(F.lit("'"), F.col(source), F.lit("' -> '"), F.col(target), F.lit("'"))
 
 
@@ -94,11 +94,11 @@ def _staged_pairs(label: str, listed: DataFrame, staging: Staging) -> tuple[Data
         F.count(F.when(~forward, rank)).alias("backward"),
     )
     staging.write(label.replace(" ", "_"), grouped)
-    pairs = staging.read(label.replace(" ", "_"), _LINKS).withColumn("link", arrow("path_a", "path_b"))
+    pairs = staging.read(label.replace(" ", "_"), _PAIRS).withColumn("pair", _arrow("path_a", "path_b"))
     counts = [F.count_if(F.expr(condition)) for condition in (_ITSELF, _REPEATED, _ONE_WAY)]
     itself, repeated, one_way = pairs.agg(*counts).collect()[0]
     if itself:
-        refuse(pairs.where(_ITSELF), "link", f"{label} lists images as their own duplicates")
+        refuse(pairs.where(_ITSELF), "pair", f"{label} lists images as their own duplicates")
     if repeated:
-        refuse(pairs.where(_REPEATED), "link", f"{label} repeats entries")
-    return pairs.drop("link"), one_way
+        refuse(pairs.where(_REPEATED), "pair", f"{label} repeats entries")
+    return pairs.drop("pair"), one_way

@@ -1,4 +1,4 @@
-"""What a method found, as evaluation reads it: from the tables of an output folder, or from a JSON map."""
+"""A method's predictions, as evaluation reads them: from the tables of an output folder, or from a JSON map."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from dedup_core.encoders.registry import is_hash
+from dedup_core.encoders.registry import metric_of
 from dedup_core.errors import InputError, SettingsError
+from dedup_core.metric import Metric
 from dedup_core.settings.settings import EvaluateSettings
 from dedup_core.spark.evaluate.json_map import stage_map
 from dedup_core.spark.evaluate.pair_lists import pairs_of_map
-from dedup_core.spark.evaluate.thresholds import threshold_grid, with_threshold
+from dedup_core.spark.evaluate.thresholds import with_threshold
 from dedup_core.spark.runs import newest_search, records
 from dedup_core.spark.staging import Staging, read_table
 from dedup_core.spark.store import Store
@@ -22,8 +23,8 @@ _NAME = "duplicate map"
 
 
 @dataclass(frozen=True)
-class Found:
-    """One method's result.
+class Predictions:
+    """The pairs that one method takes for duplicates, among the images that it compared.
 
     Attributes:
         method: its name.
@@ -32,7 +33,7 @@ class Found:
         pairs: path_a, path_b, score, rank_a, rank_b (ties go by path), and threshold: the strictest that finds the
             pair.
         thresholds: float64, strict before loose. The last is the one of the search.
-        ascending: True if scores are distances.
+        metric: what scores are, where there are any.
         groups: the ``groups`` table, None for a map.
         failures: path of every image that could not be encoded, None where that is not known.
     """
@@ -42,12 +43,12 @@ class Found:
     n_images: int
     pairs: DataFrame
     thresholds: np.ndarray
-    ascending: bool
+    metric: Metric
     groups: DataFrame | None = None
     failures: DataFrame | None = None
 
 
-def read_map(settings: EvaluateSettings, staging: Staging) -> Found:
+def read_map(settings: EvaluateSettings, staging: Staging) -> Predictions:
     """Read a JSON map. The order of a list is its ranking; there is one threshold, which nobody knows.
 
     Raises:
@@ -60,32 +61,33 @@ def read_map(settings: EvaluateSettings, staging: Staging) -> Found:
     ranked = pairs_of_map(_NAME, duplicates, staging).select("path_a", "path_b", "rank_a", "rank_b")
     pairs = ranked.withColumns({"score": F.lit(None).cast("double"), "threshold": F.lit(0.0)})
     images = duplicates.select("path")
-    return Found(settings.method[0], images, images.count(), pairs, np.zeros(1), ascending=True)
+    method = settings.method[0]
+    return Predictions(method, images, images.count(), pairs, np.zeros(1), metric_of(method))
 
 
-def read_tables(spark: SparkSession, store: Store, method: str) -> Found:
+def read_tables(spark: SparkSession, store: Store, method: str) -> Predictions:
     """Read one method's tables.
 
     Raises:
         SettingsError: if they lack the method.
         InputError: if there are none, or no images were compared.
     """
-    ascending = is_hash(method)
+    metric = metric_of(method)
     _refuse_unlisted(store, method)
     duplicates, pairs = (_of_method(spark, store, table, method) for table in ("duplicates", "pairs"))
     images = duplicates.select("path")
     if not (n_images := images.count()):
         raise InputError(f"the duplicates table in {store.url} has no {method} images: there is nothing to evaluate")
-    loosest = _loosest(store, pairs, method, ascending)
-    rank = F.col("score") if ascending else -F.col("score")
+    loosest = _loosest(store, pairs, method, metric)
+    rank = metric.rank(F.col("score"))
     ranked = pairs.select("path_a", "path_b", "score", rank.alias("rank_a"), rank.alias("rank_b"))
-    return Found(
+    return Predictions(
         method,
         images,
         n_images,
-        with_threshold(ranked, loosest, ascending),
-        threshold_grid(loosest, ascending),
-        ascending,
+        with_threshold(ranked, loosest, metric),
+        metric.grid(loosest),
+        metric,
         _of_method(spark, store, "groups", method),
         read_table(spark, store, "failures").select("path") if store.exists("failures") else None,
     )
@@ -109,12 +111,10 @@ def _refuse_unlisted(store: Store, method: str) -> None:
         )
 
 
-def _loosest(store: Store, pairs: DataFrame, method: str, ascending: bool) -> float:
+def _loosest(store: Store, pairs: DataFrame, method: str, metric: Metric) -> float:
     """Return the threshold of the search, as its record says; without a record the loosest score of a pair."""
-    scores = pairs.agg(F.min("score").alias("least"), F.max("score").alias("most")).collect()[0]
-    found = scores["most"] if ascending else scores["least"]
-    name = "max_distance_threshold" if ascending else "min_similarity_threshold"
+    extremes = pairs.agg(F.min("score").alias("least"), F.max("score").alias("most")).collect()[0]
+    loosest = [float(score) for score in extremes if score is not None]
     if search := newest_search(method, records(store)):
-        searched = float(search["settings"][name])
-        return searched if found is None else (max if ascending else min)(searched, found)
-    return (0.0 if ascending else 1.0) if found is None else float(found)
+        loosest.append(float(search["settings"][metric.option]))
+    return metric.loosest(loosest or [metric.closest])

@@ -11,30 +11,14 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from dedup_core.evaluation.sweep_groups import GroupCounts, group_counts
-
-STEPS = 100
-"""Similarities are looked at in steps of 1 / STEPS. Distances are whole numbers."""
+from dedup_core.metric import Metric
 
 _COUNTS = "level INT, groups BIGINT, in_groups BIGINT, removals BIGINT"
 
 
-def threshold_grid(loosest: float, ascending: bool) -> np.ndarray:
-    """Return float64 thresholds, strict before loose; the last one is the one that the pairs were searched with.
-
-    Args:
-        loosest: the largest distance or smallest similarity of the search.
-        ascending: True for distances, False for similarities.
-    """
-    if ascending:
-        return np.arange(int(loosest) + 1, dtype=np.float64)
-    # A quotient is the number that its decimals name, which a multiple of 0.01 is not always.
-    grid = np.arange(STEPS, -STEPS - 1, -1) / STEPS
-    return np.append(grid[grid > loosest], float(loosest))
-
-
-def with_threshold(pairs: DataFrame, loosest: float, ascending: bool) -> DataFrame:
-    """Add a column to pairs: the strictest threshold of the grid that finds the pair."""
-    return pairs.withColumn("threshold", _strictest(F.col("score"), loosest, ascending))
+def with_threshold(pairs: DataFrame, loosest: float, metric: Metric) -> DataFrame:
+    """Add a column to pairs: the strictest threshold that finds the pair, of ``metric.grid(loosest)``."""
+    return pairs.withColumn("threshold", _strictest(F.col("score"), loosest, metric))
 
 
 def count_pairs(pairs: DataFrame, thresholds: np.ndarray) -> np.ndarray:
@@ -66,24 +50,24 @@ def sample_pairs(pairs: DataFrame, per_threshold: int) -> DataFrame:
     return numbered.where(F.col("number") <= F.lit(per_threshold)).drop("number")
 
 
-def _strictest(score: Column, loosest: float, ascending: bool) -> Column:
-    if ascending:
-        return F.least(F.ceil(score).cast("double"), F.lit(float(loosest)))
+def _strictest(score: Column, loosest: float, metric: Metric) -> Column:
+    rank = metric.rank(score)
+    step = F.ceil(rank * F.lit(metric.steps))
+    closer, exact, farther = ((step + F.lit(more)) / F.lit(float(metric.steps)) for more in (-1, 0, 1))
     # Rounding may put the product on the wrong side of a whole number; the comparison with the quotient decides.
-    step = F.floor(score * F.lit(STEPS))
-    above, below = (step + F.lit(1)) / F.lit(float(STEPS)), step / F.lit(float(STEPS))
-    exact = F.when(score >= above, above).when(score < below, (step - F.lit(1)) / F.lit(float(STEPS))).otherwise(below)
-    return F.greatest(F.least(exact, F.lit(1.0)), F.lit(float(loosest)))
+    strictest = F.when(rank <= closer, closer).when(rank > exact, farther).otherwise(exact)
+    inside = F.greatest(F.lit(float(metric.rank(metric.closest))), strictest)
+    return metric.rank(F.least(inside, F.lit(float(metric.rank(loosest))))) + F.lit(0.0)  # a sum of 0 is never -0
 
 
 def _grouper(thresholds: np.ndarray) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def group(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         parts = list(batches)
-        left, right, n_nodes = _positions(parts)
-        found = np.concatenate([np.empty(0), *(part.column(2).to_numpy(zero_copy_only=False) for part in parts)])
+        left, right, n_images = _positions(parts)
+        threshold = np.concatenate([np.empty(0), *(part.column(2).to_numpy(zero_copy_only=False) for part in parts)])
         order = np.argsort(thresholds)
-        level = order[np.searchsorted(thresholds[order], found)]
-        counts = group_counts(left, right, level, n_nodes, len(thresholds))
+        level = order[np.searchsorted(thresholds[order], threshold)]
+        counts = group_counts(left, right, level, n_images, len(thresholds))
         levels = pa.array(np.arange(len(thresholds)), pa.int32())
         columns = [pa.array(column) for column in (counts.groups, counts.in_groups, counts.removals)]
         yield pa.RecordBatch.from_arrays([levels, *columns], ["level", "groups", "in_groups", "removals"])
