@@ -48,8 +48,8 @@ def write_features(count: int, folder: Path) -> None:
 def search(folder: Path, similarity: float, chunk: int) -> None:
     """Run the search inside a Spark process of its own and leave its figures in the folder."""
     from dedup_core.cosine.bounds import SAMPLE
-    from dedup_core.spark.search.cosine.join import Plan, node_pairs
-    from dedup_core.spark.search.cosine.vectors import sample, with_nodes
+    from dedup_core.spark.search.cosine.join import CosinePlan, code_pairs
+    from dedup_core.spark.search.cosine.vectors import VECTORS, sample, with_codes
     from dedup_core.spark.session import session
     from dedup_core.spark.staging import Staging
     from dedup_core.spark.store import Store
@@ -60,18 +60,19 @@ def search(folder: Path, similarity: float, chunk: int) -> None:
         steps = Staging(spark, Store(str(folder / "out")), "benchmark")
         features = conform(spark.read.parquet(str(folder / "features")), FEATURES)
         started = time.perf_counter()
-        _, vectors = with_nodes(features, steps)
-        figures["nodes"] = count = vectors.count()
-        figures["seconds to name the nodes"] = time.perf_counter() - started
-        plan = Plan.of(sample(vectors, count, SAMPLE)[1], count, similarity, chunk)
+        with_codes(features, steps)
+        vectors = steps.read("vectors", VECTORS)
+        figures["codes"] = count = vectors.count()
+        figures["seconds to name the codes"] = time.perf_counter() - started
+        plan = CosinePlan.of(sample(vectors, count, SAMPLE)[1], count, similarity, chunk)
         figures |= {"chunks": plan.chunks, "bytes that travel of a vector": 4 * plan.row_length}
         started = time.perf_counter()
-        found = node_pairs(vectors, count, similarity, steps, chunk)
+        pairs = code_pairs(vectors, count, similarity, steps, chunk)
         figures["seconds to propose"] = time.perf_counter() - started
-        figures["pairs"] = steps.write("node_pairs", found).count()
+        figures["pairs"] = steps.write("code_pairs", pairs).count()
         figures["seconds in all"] = time.perf_counter() - started
         if plan.sketched:
-            figures["survivors"] = spark.read.parquet(steps.path("survivors")).count()
+            figures["candidates"] = spark.read.parquet(steps.path("candidates")).count()
     (folder / "figures.json").write_text(json.dumps(figures))
 
 
@@ -102,7 +103,7 @@ def benchmark(count: int, similarity: float, chunk: int, cores: int) -> None:
         seconds, peak = run([sys.executable, __file__, *arguments])
         figures = json.loads((folder / "figures.json").read_text())
         stages = shuffled_bytes(folder / "events")
-    whole = figures["nodes"] * 4 * DIMENSION
+    whole = figures["codes"] * 4 * DIMENSION
     print(f"{count:,} vectors of {DIMENSION}, similarity {similarity}, {cores} cores")
     for key, value in figures.items():
         print(f"  {key}: {value:,.1f}" if isinstance(value, float) else f"  {key}: {value}")

@@ -62,11 +62,11 @@ GRAPHS: dict[str, Callable[[np.random.Generator, int], Edges]] = {
 
 
 def write_edges(edges: Edges, ids: np.ndarray, folder: Path) -> None:
-    """Write edges as the search leaves them: node_a, node_b, by ids that are any 64 bits."""
+    """Write edges as the search leaves them: code_a, code_b, by ids that are any 64 bits."""
     folder.mkdir()
     for start in range(0, len(edges[0]), ROWS_A_FILE):
         part = [ids[side[start : start + ROWS_A_FILE]] for side in edges]
-        pq.write_table(pa.table(part, names=["node_a", "node_b"]), folder / f"{start}.parquet")
+        pq.write_table(pa.table(part, names=["code_a", "code_b"]), folder / f"{start}.parquet")
 
 
 def by_scipy(edges: Edges, ids: np.ndarray) -> tuple[float, int]:
@@ -102,7 +102,7 @@ def main() -> None:
                 took = time.perf_counter() - started
                 if (table.count(), table.select("root").distinct().count()) != (nodes, count):
                     raise SystemExit(f"{name}: not the components of scipy")
-                rounds = sum(step.startswith("round-") for step in staging.store.entries("_staging", staging.name)) - 1
+                rounds = sum(step.startswith("round-") for step in staging.store.entries("_staging", staging.name))
                 print(
                     f"| {name} | {len(edges[0]):,} | {a_task:,} | {rounds} | {took:.1f} | {count:,} | {seconds:.1f} |",
                     flush=True,
