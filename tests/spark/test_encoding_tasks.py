@@ -5,8 +5,9 @@ import threading
 import pyarrow as pa
 import pytest
 
+from dedup_core.encoders.encoder import Decoding, encode_batch, encode_looked
 from dedup_core.encoders.network_file import Network
-from dedup_core.encoders.registry import ENCODERS, Decoding, encode_batch, encode_looks
+from dedup_core.encoders.registry import ENCODERS
 from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark.encode import tasks as encoding_tasks
 from dedup_core.spark.encode.tasks import EncodePlan
@@ -20,9 +21,9 @@ def test_decoding_ahead_changes_nothing(photographs, monkeypatch):
     columns = [pa.array([str(n) for n in range(5)]), pa.array(contents, pa.binary())]
     batches = pa.RecordBatch.from_arrays(columns, ["path", "content"])
     looks = encoding_tasks._looks(iter([batches.slice(0, 3), batches.slice(3)]), plan, encoders)
-    ahead = [(rows, encode_looks(looked, encoders)) for rows, looked in encoding_tasks._one_ahead(looks)]
+    ahead = [(rows, encode_looked(looked, encoders)) for rows, looked in encoding_tasks._one_ahead(looks)]
     assert [len(rows) for rows, _ in ahead] == [2, 2, 1]
-    expected = encode_batch(contents, [ENCODERS["phash"], ENCODERS["ahash"]])
+    expected = encode_batch(contents, [ENCODERS[name].encoder() for name in ("phash", "ahash")])
     assert [entry.features for _, encoded in ahead for entry in encoded] == [entry.features for entry in expected]
 
 
@@ -49,17 +50,17 @@ def test_a_task_decodes_ahead_on_a_core_that_the_network_leaves(monkeypatch, cor
     class AskedError(Exception):
         pass
 
-    def encoder(_network, asked):
+    def opened(_network, asked):
         raise AskedError(asked)
 
     monkeypatch.setattr(encoding_tasks.TaskContext, "get", Task)
-    monkeypatch.setattr(Network, "encoder", encoder)
-    plan = EncodePlan(("cnn",), Decoding(), 1000, Network(b"", ".h5", False, 32, "float32", "cnn-x"))
+    monkeypatch.setattr(Network, "opened", opened)
+    plan = EncodePlan((Network(b"", ".h5", False, 32, "float32", "cnn-x"),), Decoding(), 1000)
     assert plan.decodes_ahead() is ahead
     with pytest.raises(AskedError) as asked:
         plan.encoders()
     assert asked.value.args == (threads,)
-    assert not EncodePlan(("phash",), Decoding(), 1000).decodes_ahead()
+    assert not EncodePlan((ENCODERS["phash"].encoder(),), Decoding(), 1000).decodes_ahead()
 
 
 def test_a_task_that_ends_early_leaves_no_thread():

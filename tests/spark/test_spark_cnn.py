@@ -6,8 +6,8 @@ import pytest
 from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.photographs import installed_photographs, make_corpus
 from dedup_core.encoders import network as cnn
+from dedup_core.encoders.encoder import encode_batch
 from dedup_core.encoders.network_file import load_network
-from dedup_core.encoders.registry import encode_batch
 from dedup_core.errors import SettingsError
 from dedup_core.settings.settings import EncodeSettings, PipelineSettings
 from dedup_core.spark.pipeline import run_encode, run_pipeline
@@ -38,7 +38,7 @@ def finished(spark, images, seeded_weights, tmp_path_factory):
 def vectors(images, seeded_weights):
     """What one machine makes of the same files: {path: float64 vector}."""
     paths = sorted(path for path in images.rglob("*") if path.is_file())
-    encoder = load_network(str(seeded_weights)).encoder()
+    encoder = load_network(str(seeded_weights)).opened()
     encoded = encode_batch((path.read_bytes() for path in paths), [encoder])
     names = [path.relative_to(images).as_posix() for path in paths]
     return {name: entry.features["cnn"].astype(float) for name, entry in zip(names, encoded, strict=True)}

@@ -15,12 +15,13 @@ from dedup_core.errors import InputError, SettingsError
 from dedup_core.settings.settings import FindSettings
 from dedup_core.spark.pipeline import run_find
 from dedup_core.spark.runs import Run
-from dedup_core.spark.search import chunks, find
-from dedup_core.spark.search import hamming as joins
-from dedup_core.spark.search.cosine import cells as cosine_clusters
-from dedup_core.spark.search.cosine import join as cosine_joins
-from dedup_core.spark.search.cosine import vectors
-from dedup_core.spark.search.cosine.join import Plan
+from dedup_core.spark.search import chunks
+from dedup_core.spark.search.cosine import cells, join, vectors
+from dedup_core.spark.search.cosine.cells import ClusteredSearch
+from dedup_core.spark.search.cosine.join import CosinePlan
+from dedup_core.spark.search.cosine.search import CosineSearch
+from dedup_core.spark.search.distinct import path_pairs
+from dedup_core.spark.search.search import Recall
 from dedup_core.spark.store import Store
 from dedup_core.spark.summary import summary
 from dedup_core.spark.tables import FEATURES
@@ -70,7 +71,7 @@ def features_of(spark, embeddings):
 
 
 def vectors_of(spark, array):
-    """Return a vectors table with the row numbers as nodes."""
+    """Return a vectors table with the row numbers as codes."""
     content = [(number, row.tobytes()) for number, row in enumerate(array)]
     return spark.createDataFrame(content, vectors.VECTORS)
 
@@ -100,31 +101,31 @@ def matches(rows, array, min_similarity):
 )
 def test_the_join_finds_the_pairs_of_the_oracle(spark, staging, rows, chunk, partitions, min_similarity, dimension):
     array = clustered(rows, dimension)
-    shuffled = vectors_of(spark, array).orderBy(F.xxhash64("node")).repartition(partitions)
-    found = cosine_joins.node_pairs(shuffled, len(array), min_similarity, staging, chunk)
+    shuffled = vectors_of(spark, array).orderBy(F.xxhash64("code")).repartition(partitions)
+    found = join.code_pairs(shuffled, len(array), min_similarity, staging, chunk)
     matches(found.collect(), array, min_similarity)
 
 
 def test_crowded_places_are_split_and_change_nothing(spark, staging, monkeypatch):
-    """Meetings of four vectors, and a plan that has sketches travel where it would not pay."""
+    """Blocks of four vectors, and a plan that has sketches travel where it would not pay."""
     array = clustered(120, WIDE, seed=3)
     basis = Basis.fit(array, 0.6, 63)
-    plan = Plan(basis, 0.6, WIDE, 3, sketched=True)
-    monkeypatch.setattr(Plan, "of", classmethod(lambda cls, *_: plan))
-    monkeypatch.setattr(cosine_joins, "BUCKET_VECTORS", 4)
-    found = cosine_joins.node_pairs(vectors_of(spark, array), len(array), 0.6, staging, 40)
+    plan = CosinePlan(basis, 0.6, WIDE, 3, sketched=True)
+    monkeypatch.setattr(CosinePlan, "of", classmethod(lambda cls, *_: plan))
+    monkeypatch.setattr(join, "BLOCK_VECTORS", 4)
+    found = join.code_pairs(vectors_of(spark, array), len(array), 0.6, staging, 40)
     matches(found.collect(), array, 0.6)
-    placed = staging.read("placed", "place BIGINT, node_a BIGINT, node_b BIGINT")
-    assert placed.groupBy("place").agg(F.count_distinct("node_a").alias("nodes")).where("nodes > 8").count()
+    placed = staging.read("placed", "place BIGINT, code_a BIGINT, code_b BIGINT")
+    assert placed.groupBy("place").agg(F.count_distinct("code_a").alias("codes")).where("codes > 8").count()
 
 
 def test_a_task_yields_what_it_finds_tile_by_tile(monkeypatch):
-    monkeypatch.setattr(cosine_joins.cosine, "BLOCK_ROWS", 16)
-    monkeypatch.setattr(cosine_joins.cosine, "BLOCK_COLUMNS", 32)
+    monkeypatch.setattr(join.cosine, "BLOCK_ROWS", 16)
+    monkeypatch.setattr(join.cosine, "BLOCK_COLUMNS", 32)
     array = clustered(100, WIDE)
     basis = Basis.fit(array, 0.5, 127)
-    plan = Plan(basis, 0.5, WIDE, 1, sketched=True)
-    batches = list(cosine_joins._proposer(plan)(iter([_task_of(plan, array)])))
+    plan = CosinePlan(basis, 0.5, WIDE, 1, sketched=True)
+    batches = list(join._proposer(plan)(iter([_task_of(plan, array)])))
     assert len(batches) > 10
     assert max(batch.num_rows for batch in batches) <= 16 * 32
     pairs = {(a, b) for batch in batches for a, b in zip(*(c.to_pylist() for c in batch.columns[:2]), strict=True)}
@@ -139,7 +140,7 @@ def _task_of(plan, array):
     rows = plan.rows(array)
     parts = [np.arange(len(array)), rows]
     columns = [pa.array([chunks.BOTH])] + [pa.array([part.tobytes()]) for part in parts]
-    return pa.RecordBatch.from_arrays(columns, ["side", "nodes", "rows"])
+    return pa.RecordBatch.from_arrays(columns, ["side", "codes", "rows"])
 
 
 def test_pairs_a_hair_from_the_threshold(spark, staging):
@@ -148,40 +149,40 @@ def test_pairs_a_hair_from_the_threshold(spark, staging):
     cosines = 0.9 + np.repeat([-1e-7, 1e-7], 30)
     turned = cosines[:, None] * first + np.sqrt(1 - cosines[:, None] ** 2) * second
     array = np.vstack([first, turned, random.standard_normal((40, WIDE))]).astype(np.float32)
-    found = cosine_joins.node_pairs(vectors_of(spark, array), len(array), 0.9, staging, 20)
+    found = join.code_pairs(vectors_of(spark, array), len(array), 0.9, staging, 20)
     matches(found.collect(), array, 0.9)
 
 
 def test_what_travels(spark):
     """Sketches travel where they rule out most pairs, whole vectors where they don't, and no sketch is over 516 B."""
     array = clustered(1000, WIDE, spread=0.1)
-    assert Plan.of(array, 100_000, 0.9, 10_000).row_length * 4 <= 516
-    assert Plan.of(array, 100_000, -0.5, 10_000).row_length == WIDE
-    assert Plan.of(array[:, :8], 100_000, 0.9, 10_000).row_length == 8
-    assert Plan.of(array, 10_000_000, -0.5, 1_000_000).chunks >= 10_000_000 * 4 * WIDE / 2**26
+    assert CosinePlan.of(array, 100_000, 0.9, 10_000).row_length * 4 <= 516
+    assert CosinePlan.of(array, 100_000, -0.5, 10_000).row_length == WIDE
+    assert CosinePlan.of(array[:, :8], 100_000, 0.9, 10_000).row_length == 8
+    assert CosinePlan.of(array, 10_000_000, -0.5, 1_000_000).chunks >= 10_000_000 * 4 * WIDE / 2**26
 
 
-def test_identical_vectors_share_a_node(spark, staging):
+def test_identical_vectors_share_a_code(spark, staging):
     array = clustered(60, 33)
     array[7] = -0.0
     array[30] = np.where(np.arange(33) % 2, array[0], 0.0)
     array[31] = np.where(np.arange(33) % 2, array[0], -0.0)
     paths = names_of(60)
     features = features_of(spark, dict(zip(paths, array, strict=True)))
-    named, distinct = vectors.with_nodes(features.repartition(3), staging)
-    assert named.columns == features.columns
-    node = {row["path"]: row["hash"] for row in named.collect()}
-    assert node.keys() == set(paths)
+    named = vectors.with_codes(features.repartition(3), staging)
+    code = {row["path"]: row["code"] for row in named.collect()}
+    assert code.keys() == set(paths)
     for i, a in enumerate(paths):
         for j, b in enumerate(paths[:i]):
             same = bool((array[i] == array[j]).all() and array[i].any())
-            assert (node[a] == node[b]) == same, (i, j)
-    content = {row["node"]: bytes(row["vector"]) for row in distinct.collect()}
-    assert len(content) == distinct.count() == len(set(node.values()))
+            assert (code[a] == code[b]) == same, (i, j)
+    rows = staging.read("vectors", vectors.VECTORS).collect()
+    content = {row["code"]: bytes(row["vector"]) for row in rows}
+    assert len(content) == len(rows) == len(set(code.values()))
     for path, row in zip(paths, array, strict=True):
-        assert content[node[path]] == struct.pack("<33f", *(row + np.float32(0.0)))
-    again, _ = vectors.with_nodes(features, staging)
-    assert {row["path"]: row["hash"] for row in again.collect()} == node
+        assert content[code[path]] == struct.pack("<33f", *(row + np.float32(0.0)))
+    again = vectors.with_codes(features, staging)
+    assert {row["path"]: row["code"] for row in again.collect()} == code
 
 
 def test_a_shared_word_makes_the_next_one_the_name(spark):
@@ -193,10 +194,9 @@ def test_a_shared_word_makes_the_next_one_the_name(spark):
 def test_from_features_to_pairs_of_paths(spark, staging):
     array = clustered(50, WIDE, seed=2)
     paths = names_of(50)
-    named, distinct = vectors.with_nodes(features_of(spark, dict(zip(paths, array, strict=True))), staging)
-    found = cosine_joins.node_pairs(distinct, distinct.count(), 0.9, staging, 20)
-    members = named.select("method", "path", F.col("hash").alias("node"))
-    rows = joins.path_pairs(members, found, 1.0).collect()
+    search = CosineSearch(0.9, 20)
+    codes = search.distinct(features_of(spark, dict(zip(paths, array, strict=True))), staging)
+    rows = path_pairs(codes.images, search.propose(codes, staging).pairs, 1.0).collect()
     ends = [(paths.index(row["path_a"]), paths.index(row["path_b"]), row["score"]) for row in rows]
     matches(ends, array, 0.9)
 
@@ -212,25 +212,25 @@ def test_from_features_to_pairs_of_paths(spark, staging):
 )
 def test_bad_embeddings_are_named(spark, staging, embeddings, error, message):
     with pytest.raises(error, match=message):
-        vectors.with_nodes(features_of(spark, embeddings), staging)
+        vectors.with_codes(features_of(spark, embeddings), staging)
 
 
 def test_a_margin_that_costs_more_than_the_exact_search_is_refused(spark, staging, monkeypatch):
-    monkeypatch.setattr(cosine_clusters, "_MOST_CELLS_A_VECTOR", 2)
+    monkeypatch.setattr(cells, "_MOST_CELLS_A_VECTOR", 2)
     array = clustered(40, 30)
     with pytest.raises(SettingsError, match=r"--margin 2 puts an embedding into 5 of the 5 cells on average.*smaller"):
-        cosine_clusters.clustered_node_pairs(vectors_of(spark, array), len(array), 0.9, 5, 2.0, staging)
+        cells.clustered_pairs(vectors_of(spark, array), len(array), 0.9, 5, 2.0, staging)
 
 
-def test_what_is_judged_by_a_sample_was_not_fitted_to_it(spark):
-    frame = spark.range(4000).select(F.col("id").alias("node"), F.lit(bytes(8)).alias("vector"))
+def test_what_is_measured_by_a_sample_was_not_fitted_to_it(spark):
+    frame = spark.range(4000).select(F.col("id").alias("code"), F.lit(bytes(8)).alias("vector"))
     first, second = (set(vectors.sample(frame, 4000, 200, draw)[0].tolist()) for draw in (0, 1))
     assert len(first) == len(second) == 200
     assert len(first & second) < 40, "two draws of a twentieth share a tenth of each at most"
 
 
 def test_a_recall_says_1_only_where_nothing_was_missed(tmp_path):
-    shares = [cosine_clusters.Recall(500, pairs, found).share for pairs, found in [(99_999, 99_998), (7, 7), (0, 0)]]
+    shares = [Recall(500, pairs, found).share for pairs, found in [(99_999, 99_998), (7, 7), (0, 0)]]
     assert shares == [0.9999, 1.0, None]
     run = Run(None, Store(str(tmp_path)), None, print, "")
     run.counts["found"] = {"cnn": dict.fromkeys(("pairs", "groups", "in_groups", "removals", "recall_pairs"), 0)}
@@ -243,13 +243,13 @@ def test_a_recall_says_1_only_where_nothing_was_missed(tmp_path):
 )
 def test_there_are_about_as_many_cells_as_embeddings_in_one_and_never_more_than_embeddings(cells, count, fitted):
     settings = FindSettings(output="out", method="cnn", search="clustered", cells=cells)
-    assert find._cells(settings, count) == fitted
+    assert ClusteredSearch.of(settings)._cells(count) == fitted
 
 
 def test_a_clustered_run_finds_no_wrong_pair_and_tells_what_it_misses(spark, tmp_path, monkeypatch):
-    monkeypatch.setattr(cosine_clusters, "WHOLE_BYTES", 30 * 4 * 40)  # cells of over 30 vectors come in parts
-    monkeypatch.setattr(cosine_clusters, "_PACK_BYTES", 50 * 4 * 40)
-    array = clustered(123, 40, seed=9, spread=0.5)[3:]  # without copies, so that an image is a node
+    monkeypatch.setattr(cells, "WHOLE_BYTES", 30 * 4 * 40)  # cells of over 30 vectors come in parts
+    monkeypatch.setattr(cells, "_PACK_BYTES", 50 * 4 * 40)
+    array = clustered(123, 40, seed=9, spread=0.5)[3:]  # without copies, so that an image is a code
     features = features_of(spark, dict(zip(names_of(120), array, strict=True)))
     features.coalesce(1).write.parquet(str(tmp_path / "features"))
     settings = FindSettings(

@@ -7,12 +7,12 @@ from tables import features_of
 
 from dedup_core.errors import DedupError
 from dedup_core.spark.search import groups
-from dedup_core.spark.search import hamming as joins
+from dedup_core.spark.search.hamming import HammingSearch
 from dedup_core.spark.tables import GROUPS
 
 
 def edges_frame(spark, edges):
-    return spark.createDataFrame([(a, b, 1.0) for a, b in edges], "node_a BIGINT, node_b BIGINT, score DOUBLE")
+    return spark.createDataFrame([(a, b, 1.0) for a, b in edges], "code_a BIGINT, code_b BIGINT, score DOUBLE")
 
 
 def random_edges(seed, nodes, count):
@@ -44,8 +44,8 @@ def test_components_are_those_of_the_oracle_in_one_task_and_over_rounds(spark, s
     edges = GRAPHS[name]
     labels = groups.components(edges_frame(spark, edges), staging, edges_a_task)
     rows = labels.collect()
-    assert len(rows) == len({row["node"] for row in rows})
-    assert {row["node"]: row["root"] for row in rows} == naive.connected(edges)
+    assert len(rows) == len({row["code"] for row in rows})
+    assert {row["code"]: row["root"] for row in rows} == naive.connected(edges)
 
 
 def test_components_that_do_not_settle_say_so(spark, staging, monkeypatch):
@@ -60,12 +60,12 @@ def test_groups_and_removals_are_those_of_the_pass_over_the_whole_map(spark, sta
     names = [f"{name:03d}" for name in random.permutation(70)]
     codes = {name: int(code) for name, code in zip(names, random.integers(0, 1 << 7, 70), strict=True)}
     pairs = naive.path_pairs(codes, 1)
-    features = features_of(spark, codes)
-    nodes = staging.write("nodes", joins.nodes(features))
-    node_pairs = staging.write("node_pairs", joins.node_pairs(nodes, nodes.count(), 1, 1000))
-    grouped = staging.write("grouped", groups.node_groups(nodes, groups.components(node_pairs, staging)))
-    members = groups.node_members(features, grouped)
-    table = groups.group_table(members, groups.node_removals(node_pairs, grouped, tasks)).collect()
+    search = HammingSearch(1, 1000)
+    distinct = search.distinct(features_of(spark, codes), staging)
+    code_pairs = search.propose(distinct, staging).pairs
+    grouped = staging.write("grouped", groups.code_groups(distinct.table, groups.components(code_pairs, staging)))
+    members = groups.group_members(distinct.images, grouped)
+    table = groups.group_table(members, groups.code_removals(code_pairs, grouped, tasks)).collect()
 
     expected_groups, removed = naive.connected(pairs), naive.greedy_removals(codes, pairs)
     assert {row["path"]: row["group_id"] for row in table} == expected_groups

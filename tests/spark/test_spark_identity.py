@@ -10,8 +10,9 @@ import pytest
 from album import scene
 from tables import rows_of
 
+from dedup_core.encoders.encoder import encode_batch
 from dedup_core.encoders.hashes import to_hex
-from dedup_core.encoders.registry import ENCODERS, encode_batch
+from dedup_core.encoders.registry import ENCODERS
 from dedup_core.errors import InputError
 from dedup_core.settings.settings import EncodeSettings, PipelineSettings
 from dedup_core.spark.encode import features
@@ -56,7 +57,7 @@ def hashes(spark, tmp_path):
 
 
 def phash_of(name):
-    (encoded,) = encode_batch([png(name)], [ENCODERS["phash"]])
+    (encoded,) = encode_batch([png(name)], [ENCODERS["phash"].encoder()])
     return to_hex(encoded.features["phash"])
 
 

@@ -6,8 +6,9 @@ from tables import features_of, pairs_of
 
 from dedup_core.errors import SettingsError
 from dedup_core.spark.search import chunks
-from dedup_core.spark.search import hamming as joins
+from dedup_core.spark.search.distinct import path_pairs
 from dedup_core.spark.search.find import check_features
+from dedup_core.spark.search.hamming import HammingSearch
 
 
 def clustered_codes(random, images, bases=6):
@@ -18,41 +19,43 @@ def clustered_codes(random, images, bases=6):
     return {f"{number:03d}.jpg": int(code) for number, code in enumerate(codes)}
 
 
-def members(features):
-    return features.select("method", "path", F.col("hash").alias("node"))
+def proposed(features, staging, max_distance, chunk_codes):
+    search = HammingSearch(max_distance, chunk_codes)
+    codes = search.distinct(features, staging)
+    return path_pairs(codes.images, search.propose(codes, staging).pairs, 0.0)
 
 
-def found_pairs(features, max_distance, chunk_codes):
-    nodes = joins.nodes(features).cache()
-    node_pairs = joins.node_pairs(nodes, nodes.count(), max_distance, chunk_codes)
-    rows = joins.path_pairs(members(features), node_pairs, 0.0).collect()
+def found_pairs(features, staging, max_distance, chunk_codes):
+    rows = proposed(features, staging, max_distance, chunk_codes).collect()
     assert len({(row["path_a"], row["path_b"]) for row in rows}) == len(rows), "a pair came out twice"
     return {(row["path_a"], row["path_b"]): row["score"] for row in rows}
 
 
 @pytest.mark.parametrize(("chunk_codes", "max_distance"), [(1, 10), (40, 0), (40, 10), (1_000_000, 0), (1_000_000, 10)])
-def test_the_join_finds_the_pairs_of_the_oracle_for_any_chunk_size(spark, chunk_codes, max_distance):
+def test_the_join_finds_the_pairs_of_the_oracle_for_any_chunk_size(spark, staging, chunk_codes, max_distance):
     codes = clustered_codes(np.random.default_rng(5), 90 if chunk_codes > 1 else 12)  # a grid of 78 tasks, some empty
-    assert found_pairs(features_of(spark, codes), max_distance, chunk_codes) == naive.path_pairs(codes, max_distance)
+    assert found_pairs(features_of(spark, codes), staging, max_distance, chunk_codes) == naive.path_pairs(
+        codes, max_distance
+    )
 
 
 @pytest.mark.parametrize("partitions", [1, 5])
-def test_partitions_and_the_order_of_rows_change_nothing(spark, partitions):
+def test_partitions_and_the_order_of_rows_change_nothing(spark, staging, partitions):
     codes = clustered_codes(np.random.default_rng(6), 60)
     shuffled = features_of(spark, dict(reversed(codes.items()))).repartition(partitions)
-    assert found_pairs(shuffled, 6, 20) == naive.path_pairs(codes, 6)
+    assert found_pairs(shuffled, staging, 6, 20) == naive.path_pairs(codes, 6)
 
 
-def test_one_code_and_all_codes_equal(spark):
-    assert found_pairs(features_of(spark, {"a": 3}), 64, 10) == {}
-    assert found_pairs(features_of(spark, {"a": 3, "b": 3, "c": 3}), 0, 10) == {
+def test_one_code_and_all_codes_equal(spark, staging):
+    assert found_pairs(features_of(spark, {"a": 3}), staging, 64, 10) == {}
+    assert found_pairs(features_of(spark, {"a": 3, "b": 3, "c": 3}), staging, 0, 10) == {
         ("a", "b"): 0.0, ("a", "c"): 0.0, ("b", "c"): 0.0,
     }  # fmt: skip
 
 
-def test_codes_with_the_highest_bit_keep_it(spark):
+def test_codes_with_the_highest_bit_keep_it(spark, staging):
     codes = {"a": (1 << 64) - 1, "b": (1 << 63) - 1, "c": 0}
-    assert found_pairs(features_of(spark, codes), 1, 10) == {("a", "b"): 1.0}
+    assert found_pairs(features_of(spark, codes), staging, 1, 10) == {("a", "b"): 1.0}
 
 
 def test_features_made_in_different_ways_never_meet(spark):
@@ -69,9 +72,7 @@ def test_every_partition_gets_one_task(spark, tasks):
     assert [row["count"] for row in per_partition] == [1] * tasks
 
 
-def test_pairs_carry_their_method(spark):
-    features = features_of(spark, {"a": 1, "b": 1}, method="dhash")
-    nodes = joins.nodes(features)
-    rows = joins.path_pairs(members(features), joins.node_pairs(nodes, 1, 0, 10), 0.0)
+def test_pairs_carry_their_method(spark, staging):
+    rows = proposed(features_of(spark, {"a": 1, "b": 1}, method="dhash"), staging, 0, 10)
     assert [row["method"] for row in rows.collect()] == ["dhash"]
     assert pairs_of(rows) == {("a", "b"): 0.0}

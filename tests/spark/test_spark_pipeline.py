@@ -10,7 +10,8 @@ from tables import pairs_of, rows_of
 from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.photographs import add_broken_files, installed_photographs, make_corpus
 from dedup_core.encoders import hashes as hashing
-from dedup_core.encoders.registry import ENCODERS, encode_batch
+from dedup_core.encoders.encoder import encode_batch
+from dedup_core.encoders.registry import ENCODERS
 from dedup_core.errors import InputError, LimitError, SettingsError
 from dedup_core.ledger import MARKER
 from dedup_core.methods import PHash
@@ -42,7 +43,7 @@ def images(tmp_path_factory):
 def codes(images):
     """What the plain functions make of the same files: {method: {path: code}}."""
     paths = [path for path in images.rglob("*") if path.is_file() and "broken" not in path.parts]
-    encoded = encode_batch((path.read_bytes() for path in paths), [ENCODERS[name] for name in HASHES])
+    encoded = encode_batch((path.read_bytes() for path in paths), [ENCODERS[name].encoder() for name in HASHES])
     names = [path.relative_to(images).as_posix() for path in paths]
     return {m: {n: int(e.features[m]) for n, e in zip(names, encoded, strict=True)} for m in HASHES}
 
