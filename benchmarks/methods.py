@@ -46,7 +46,7 @@ class Corpus:
         table = pyarrow.csv.read_csv(folder / AS_LABELS).to_pydict()
         position = {path: index for index, path in enumerate(table["path"])}
         original = np.array([position[path] for path in table["label"]])
-        return cls([folder / IMAGES / path for path in table["path"]], original, np.array(table["attack"]))
+        return cls([folder / IMAGES / path for path in table["path"]], original, np.array(table["edit"]))
 
     def of_photographs(self, count: int) -> np.ndarray:
         """Return the positions of the images made from the first so many photographs."""

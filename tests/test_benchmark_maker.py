@@ -47,7 +47,7 @@ def test_the_three_forms_of_the_truth_agree(made):
     assert {(row["path_a"], row["path_b"]) for row in pairs} == {(a, b) for a in truth for b in truth[a] if a < b}
     assert len(pairs) == made.pairs
     assert all(label.startswith("album/") for label in labels.values())
-    assert {row["attack"] for row in rows} == {"original", "exact", *MADE}
+    assert {row["edit"] for row in rows} == {"original", "exact", *MADE}
     assert all((made.folder / "images" / path).exists() for path in truth)
 
 

@@ -46,8 +46,8 @@ def make_benchmark(
     """Write the images, and the ground truth as a duplicate map, as pairs and as labels.
 
     ``images/`` holds the photographs and their copies. Beside it lie ``ground_truth.json`` (imagededup's form),
-    ``ground_truth_pairs.parquet`` (path_a, path_b) and ``ground_truth_labels.csv`` (path, label, attack): the label is
-    the photograph that an image was made from, ``attack`` what was done to it. All of it appears at the end: a run that
+    ``ground_truth_pairs.parquet`` (path_a, path_b) and ``ground_truth_labels.csv`` (path, label, edit): the label is
+    the photograph that an image was made from, ``edit`` what was done to it. All of it appears at the end: a run that
     fails leaves the folder as it was.
 
     Args:
@@ -160,7 +160,7 @@ def _family(edits: Sequence[str], images: Path, seed: int, photograph: Path) -> 
 def _write_labels(path: Path, truth: Mapping[str, Sequence[str]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(("path", "label", "attack"))
+        writer.writerow(("path", "label", "edit"))
         # The original sorts before its copies: album/ comes before copies/.
         writer.writerows((name, min([name, *others]), edit_of(name)) for name, others in truth.items())
 

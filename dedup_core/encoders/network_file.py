@@ -8,18 +8,17 @@ import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from dedup_core.encoders.encoder import Encoder
 from dedup_core.encoders.network import IMAGENET, PROVIDE, Embedder, imagenet_file
+from dedup_core.encoders.registry import Precision
 from dedup_core.errors import SettingsError
 from dedup_core.filesystems import arrow_url
 from dedup_core.images.picture import Picture
 from dedup_core.metric import COSINE
 
-Precision = Literal["float32", "float16"]
 _ENDINGS = (".weights.h5", ".h5", ".hdf5", ".keras")
 
 

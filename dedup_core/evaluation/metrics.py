@@ -36,7 +36,7 @@ class Rankings:
     def __post_init__(self) -> None:
         if len(self.n_retrieved) != len(self.n_relevant) or self.n_retrieved.sum() != len(self.relevant):
             raise ValueError(
-                f"{len(self.relevant)} judged entries don't fit {len(self.n_retrieved)} images that retrieved "
+                f"{len(self.relevant)} scored entries don't fit {len(self.n_retrieved)} images that retrieved "
                 f"{self.n_retrieved.sum()} and {len(self.n_relevant)} images with true duplicates"
             )
 

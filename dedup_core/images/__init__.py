@@ -1,1 +1,8 @@
-"""TODO."""
+"""The files of a folder, and bytes to pictures: one decode feeds every encoder, and failures are values."""
+
+from dedup_core.images.files import ImageFile, list_images
+from dedup_core.images.picture import REASONS, Failure, Picture, decode, from_array, read, thumbnail
+
+__all__ = [
+    "REASONS", "Failure", "ImageFile", "Picture", "decode", "from_array", "list_images", "read", "thumbnail",
+]  # fmt: skip

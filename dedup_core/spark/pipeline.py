@@ -24,7 +24,7 @@ from dedup_core.spark.encode.sources import open_source
 from dedup_core.spark.encode.tasks import EncodePlan
 from dedup_core.spark.publishing import publish
 from dedup_core.spark.runs import Run, newest_record, source_of
-from dedup_core.spark.search.exports import export_maps, export_names, methods_to_export, stale_exports
+from dedup_core.spark.search.exports import export_maps, export_names, small_enough, stale_exports
 from dedup_core.spark.search.find import check_features, find_method
 from dedup_core.spark.search.given_features import read_features
 from dedup_core.spark.staging import Staging
@@ -161,8 +161,10 @@ def _publish_failures(run: Run, work: Staging) -> str:
 def _find(run: Run, settings: SearchSettings, features: DataFrame) -> Staging:
     staging = Staging(run.spark, run.store, "find")
     staging.clear()  # an earlier run's that crashed
+    run.counts["found"] = {}
     for method in settings.method:
-        find_method(run, settings, method, features.where(F.col("method") == method), staging)
+        of_method = features.where(F.col("method") == method)
+        run.counts["found"][method] = find_method(settings, method, of_method, staging, run)
     return staging
 
 
@@ -184,13 +186,13 @@ def _close_encoding(run: Run, work: Staging) -> Run:
 
 def _close_search(run: Run, settings: SearchSettings, work: list[Staging]) -> Run:
     """Publish all tables one after the other, then the exports, and the record last."""
-    exported = methods_to_export(run, settings)
+    exported = small_enough(settings, run.counts["found"], run.say)
     gone = _of_another_input(run) or stale_exports(run.store, settings.method)
     if not settings.list_pairs:
         gone += [f"{table}/method={method}" for table in ("pairs", "duplicates") for method in settings.method]
     with run.stage("publish"):
         run.publish(work, export_names(settings, exported), gone)
-        export_maps(run, settings, exported)
+        export_maps(run.spark, run.store, settings, exported)
     run.record()
     return run
 

@@ -116,7 +116,7 @@ def _evaluated(run: Run, settings: EvaluateSettings, staging: Staging) -> list[M
 
 def _of_method(run: Run, settings: EvaluateSettings, predictions: Predictions, truth: Truth | None) -> MethodEvaluation:
     quality: Quality | None = None
-    with run.stage("judge"):
+    with run.stage("score"):
         if truth is None:
             n_pairs = count_pairs(predictions.pairs, predictions.thresholds)
         else:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import Column, Row, SparkSession
 from pyspark.sql import functions as F
 
 from dedup_core.encoders.registry import metric_of
 from dedup_core.settings.settings import SearchSettings
-from dedup_core.spark.runs import Run
 from dedup_core.spark.staging import read_table
 from dedup_core.spark.store import Store
 
@@ -27,14 +26,22 @@ def export_names(settings: SearchSettings, methods: Iterable[str] | None = None)
     return [f"{form}{_suffix(settings, method)}.json" for form in forms for method in of]
 
 
-def methods_to_export(run: Run, settings: SearchSettings) -> list[str]:
-    """Return the methods whose results are few enough for JSON files, and say so of the others."""
+def small_enough(
+    settings: SearchSettings, counts: Mapping[str, Mapping[str, float]], say: Callable[[str], None]
+) -> list[str]:
+    """Return the methods whose results are few enough for JSON files, and say so of the others.
+
+    Args:
+        settings: of the search.
+        counts: what each method found.
+        say: takes a line for the person who watches.
+    """
     largest, small = "images" if settings.list_pairs else "removals", []
     for method in settings.method if settings.export_json else ():
-        if (images := run.counts["found"][method][largest]) <= settings.max_export_images:
+        if (images := counts[method][largest]) <= settings.max_export_images:
             small.append(method)
             continue
-        run.say(f"  {images:,} images are too many for the JSON files (max_export_images): the tables hold the same")
+        say(f"  {images:,} images are too many for the JSON files (max_export_images): the tables hold the same")
     return small
 
 
@@ -53,22 +60,18 @@ def stale_exports(store: Store, methods: Collection[str] | None = None) -> list[
     ]
 
 
-def export_maps(run: Run, settings: SearchSettings, methods: Iterable[str]) -> None:
-    """Write the JSON files of some methods. Rows stream through the driver."""
+def export_maps(spark: SparkSession, store: Store, settings: SearchSettings, methods: Iterable[str]) -> None:
+    """Write the JSON files of some methods, from the published tables. Rows stream through the driver."""
     for method in methods:
-        suffix = _suffix(settings, method)
+        suffix, is_of_method = _suffix(settings, method), F.col("method") == F.lit(method)
         if settings.list_pairs:
-            as_json = (
-                _with_scores("int" if metric_of(method).is_whole else "double") if settings.scores else _names_only()
-            )
-            found = _rows_of(run, "duplicates", method).orderBy("path").select("path", as_json.alias("found"))
-            run.store.write_lines(f"duplicates{suffix}.json", _json_object(found.toLocalIterator()))
-        removals = _rows_of(run, "removals", method).select("path").orderBy("path")
-        run.store.write_lines(f"to_remove{suffix}.json", _json_list(removals.toLocalIterator()))
-
-
-def _rows_of(run: Run, table: str, method: str) -> DataFrame:
-    return read_table(run.spark, run.store, table).where(F.col("method") == method)
+            kind = "int" if metric_of(method).is_whole else "double"
+            as_json = _with_scores(kind) if settings.scores else _names_only()
+            duplicates = read_table(spark, store, "duplicates").where(is_of_method).orderBy("path")
+            rows = duplicates.select("path", as_json.alias("as_json")).toLocalIterator()
+            store.write_lines(f"duplicates{suffix}.json", _json_object(rows))
+        removals = read_table(spark, store, "removals").where(is_of_method).select("path").orderBy("path")
+        store.write_lines(f"to_remove{suffix}.json", _json_list(removals.toLocalIterator()))
 
 
 def _suffix(settings: SearchSettings, method: str) -> str:
@@ -78,7 +81,7 @@ def _suffix(settings: SearchSettings, method: str) -> str:
 def _json_object(rows: Iterable[Row]) -> Iterator[str]:
     yield "{"
     for number, row in enumerate(rows):
-        yield f"{',' if number else ''}\n  {json.dumps(row['path'])}: {row['found']}"
+        yield f"{',' if number else ''}\n  {json.dumps(row['path'])}: {row['as_json']}"
     yield "\n}\n"
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import Protocol
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -12,7 +14,6 @@ from dedup_core.encoders.registry import metric_of
 from dedup_core.errors import SettingsError
 from dedup_core.metric import COSINE, HAMMING, Metric
 from dedup_core.settings.settings import SearchSettings
-from dedup_core.spark.runs import Run
 from dedup_core.spark.search import groups
 from dedup_core.spark.search.cosine.cells import ClusteredSearch
 from dedup_core.spark.search.cosine.search import CosineSearch
@@ -53,25 +54,49 @@ def check_features(features: DataFrame, methods: Sequence[str]) -> None:
             )
 
 
-def find_method(run: Run, settings: SearchSettings, method: str, features: DataFrame, staging: Staging) -> None:
-    """Make one method's tables ready in the staging place, and count what was found."""
+class Watch(Protocol):
+    """Who watches a run: takes a line to show, and times a stage."""
+
+    @property
+    def say(self) -> Callable[[str], None]:
+        """What takes a line."""
+
+    def stage(self, name: str) -> AbstractContextManager[None]:
+        """Time what is done inside."""
+
+
+def find_method(
+    settings: SearchSettings, method: str, features: DataFrame, staging: Staging, watch: Watch
+) -> dict[str, float | None]:
+    """Make one method's tables ready in the staging place, and return the counts of what was found.
+
+    Args:
+        settings: of the search.
+        method: its name.
+        features: the ``features`` table of that method.
+        staging: where the tables are made ready.
+        watch: who watches the run.
+
+    Raises:
+        LimitError: if there are more pairs than ``max_pairs``.
+    """
     metric = metric_of(method)
     search = SEARCHES[metric, settings.search](settings)
     steps = Staging(staging.spark, staging.store, f"{staging.name}/{method}")
-    with run.stage("search"):
+    with watch.stage("search"):
         codes = search.distinct(features, steps)
-        check_estimate(settings, method, search.estimate(codes, steps), run.say)
+        check_estimate(settings, method, search.estimate(codes, steps), watch.say)
         if note := search.note(codes):
-            run.say(f"  {note}")
+            watch.say(f"  {note}")
         proposal = search.propose(codes, steps)
         if proposal.recall is not None:
-            run.say(f"  {settings.search} search: {proposal.recall}")
+            watch.say(f"  {settings.search} search: {proposal.recall}")
         expected = check_pairs(settings, method, codes, proposal.pairs)
-    run.say(f"  {expected:,} pairs found; grouping them")
-    with run.stage("group"):
+    watch.say(f"  {expected:,} pairs found; grouping them")
+    with watch.stage("group"):
         members, table = _grouped(codes, proposal.pairs, steps)
-    run.say("  writing the tables")
-    with run.stage("write"), ThreadPoolExecutor(1) as beside:
+    watch.say("  writing the tables")
+    with watch.stage("write"), ThreadPoolExecutor(1) as beside:
         # Small tables leave cores idle: these two are written while the other two are.
         grouping = beside.submit(_write_groups, staging, method, features, table)
         if settings.list_pairs:
@@ -80,7 +105,7 @@ def find_method(run: Run, settings: SearchSettings, method: str, features: DataF
                 grouping.result()  # an error of theirs ends the run now, not after the longest table
             staging.finish("duplicates", method, groups.duplicate_table(codes.images, pairs, metric))
         grouping.result()
-    run.counts.setdefault("found", {})[method] = _counts(codes, expected, table, proposal)
+    return _counts(codes, expected, table, proposal)
 
 
 def _grouped(codes: DistinctCodes, code_pairs: DataFrame, steps: Staging) -> tuple[DataFrame, DataFrame]:

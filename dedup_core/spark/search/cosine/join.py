@@ -1,8 +1,8 @@
 """The exact cosine join: distinct vectors, cut into chunks, every chunk against every other.
 
 What travels to the chunk pairs are sketches, some hundred numbers a vector, whose bound rules most pairs out. The pairs
-that it leaves are decided in `cosine_decisions`, where the whole vectors of those alone arrive. Where the bound rules
-out too little, whole vectors travel to the chunk pairs and are decided there.
+that it leaves are candidates, which `verify` compares, where the whole vectors of those alone arrive. Where the bound
+rules out too little, whole vectors travel to the chunk pairs and are compared there.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ def _proposer(plan: CosinePlan) -> Callable[[Batches], Batches]:
 
 
 def joiner(plan: CosinePlan) -> Callable[[Batches], Batches]:
-    """Return what yields the pairs of a task's whole vectors, decided."""
+    """Return what yields the pairs of a task's whole vectors that are similar enough."""
 
     def join(batches: Batches) -> Batches:
         left, other = sides(batches, plan.row_length)

@@ -61,7 +61,7 @@ def sample(vectors: DataFrame, count: int, size: int, draw: int = 0) -> tuple[np
         vectors: code, vector.
         count: how many there are.
         size: the most to return.
-        draw: which of many samples: what was fitted to one is judged by another.
+        draw: which of many samples: what was fitted to one is measured on another.
 
     Returns:
         Codes, int64 (m,), and their vectors, float32 (m, d).
