@@ -155,7 +155,7 @@ def test_a_hundred_thousand_images_take_seconds():
 
 
 def test_rankings_whose_counts_do_not_add_up_are_refused():
-    with pytest.raises(ValueError, match="3 judged entries"):
+    with pytest.raises(ValueError, match="3 scored entries"):
         Rankings(np.ones(3, bool), np.array([1, 1]), np.array([1, 1]))
 
 

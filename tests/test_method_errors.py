@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from album import make_album
 
-from dedup_core.encoders.registry import Decoding
+from dedup_core.encoders.encoder import Decoding
 from dedup_core.methods import DHash, PHash, encode_images_with
 
 HASH = "0123456789abcdef"
