@@ -1,153 +1,202 @@
-"""The embedder: real vectors where the real weights are, its laws on seeded ones everywhere, and what it refuses."""
+"""CNN: what it adds to the laws of the hashes. Searching needs no TensorFlow; encoding does."""
 
-import subprocess
-import sys
-from pathlib import Path
+import json
+import re
 
+import naive
 import numpy as np
 import pytest
-from PIL import Image
+from album import BROKEN, GOOD, make_album
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from dedup_core.encoders import network as cnn
-from dedup_core.errors import SettingsError
+from dedup_core.cosine import join as cosine
+from dedup_core.errors import LimitError
+from dedup_core.methods import CNN, PHash, encode_images_with
+from dedup_core.methods import finding as finding_method
 
-SHARED = Path(__file__).parents[2] / "shared"
-WEIGHTS = SHARED / "weights" / "mobilenet_1_0_224_no_top.weights.h5"
-
-
-@pytest.fixture(scope="session")
-def embedder(seeded_weights):
-    return cnn.Embedder(seeded_weights, batch_size=4)
-
-
-@pytest.fixture(scope="session")
-def pixels():
-    return np.random.default_rng(0).integers(0, 256, (6, 224, 224, 3)).astype(np.uint8)
+VECTORS = {
+    "b.jpg": np.float32([[1, 0]]), "a.jpg": np.float32([[2, 0]]), "c.jpg": np.float32([[4, 3]]),
+    "d.jpg": np.float32([[0, 1]]),
+}  # fmt: skip
 
 
-def save_model(keras, path, inputs, output):
-    keras.Model(inputs, output).save(path)
-    return path
+def raises(kind, message):
+    return pytest.raises(kind, match=f"^{re.escape(message)}$")
 
 
-def test_import_leaves_tensorflow_alone():
-    code = "import sys, dedup_core.encoders.network; sys.exit('tensorflow' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
+@pytest.fixture
+def finder():
+    return CNN(verbose=False)
 
 
-def test_reads_size_and_length_from_the_network(embedder):
-    assert (embedder.size, embedder.length) == ((224, 224), 1024)
+@pytest.fixture(scope="module")
+def cnn(tmp_path_factory):
+    reason = "TensorFlow is not installed: pip install 'dedup-core[cnn]'"
+    keras = pytest.importorskip("tensorflow", reason=reason).keras
+    keras.utils.set_random_seed(0)
+    shape = (224, 224, 3)
+    network = keras.applications.MobileNet(include_top=False, pooling="avg", input_shape=shape, weights=None)
+    weights = tmp_path_factory.mktemp("weights") / "seeded.weights.h5"
+    network.save_weights(weights)
+    return CNN(verbose=False, weights=weights, batch_size=4)
 
 
-def test_equals_keras_itself(keras, seeded_weights, embedder, pixels):
-    network = keras.applications.MobileNet(include_top=False, pooling="avg", input_shape=(224, 224, 3), weights=None)
-    network.load_weights(seeded_weights)
-    expected = network.predict(keras.applications.mobilenet.preprocess_input(pixels.astype(np.float32)), verbose=0)
-    np.testing.assert_allclose(embedder.embed(pixels), expected, rtol=1e-3, atol=1e-5)
+@pytest.fixture(scope="module")
+def album(tmp_path_factory):
+    return make_album(tmp_path_factory.mktemp("album"))
 
 
-@pytest.mark.parametrize("count", [0, 1, 3, 4, 5])
-def test_a_vector_does_not_depend_on_its_batch(embedder, pixels, count):
-    vectors = embedder.embed(pixels[:count])
-    assert vectors.shape == (count, 1024)
-    assert vectors.dtype == np.float32
-    np.testing.assert_allclose(vectors, embedder.embed(pixels)[:count], atol=1e-5)
+class TestFinding:
+    def test_map_is_best_first_with_ties_by_name_and_float_scores(self, finder):
+        found = finder.find_duplicates(encoding_map=VECTORS, min_similarity_threshold=0.6, scores=True)
+        assert found == {
+            "a.jpg": [("b.jpg", 1.0), ("c.jpg", 0.8)],
+            "b.jpg": [("a.jpg", 1.0), ("c.jpg", 0.8)],
+            "c.jpg": [("a.jpg", 0.8), ("b.jpg", 0.8), ("d.jpg", 0.6)],
+            "d.jpg": [("c.jpg", 0.6)],
+        }
+        assert all(type(score) is float for others in found.values() for _, score in others)
+
+    def test_default_threshold_is_0_9(self, finder):
+        assert finder.find_duplicates(encoding_map=VECTORS) == {
+            "a.jpg": ["b.jpg"], "b.jpg": ["a.jpg"], "c.jpg": [], "d.jpg": [],
+        }  # fmt: skip
+
+    def test_removals(self, finder):
+        assert finder.find_duplicates_to_remove(encoding_map=VECTORS, min_similarity_threshold=0.6) == [
+            "b.jpg",
+            "c.jpg",
+        ]
+
+    def test_shapes_1_n_and_n_and_any_float_will_do(self, finder):
+        flat = {name: vector.ravel().astype(np.float64) for name, vector in VECTORS.items()}
+        assert finder.find_duplicates(encoding_map=flat) == finder.find_duplicates(encoding_map=VECTORS)
+
+    def test_outfile_loads_back_to_the_same_content(self, finder, tmp_path):
+        target = tmp_path / "out.json"
+        found = finder.find_duplicates(encoding_map=VECTORS, min_similarity_threshold=0.1, scores=True, outfile=target)
+        assert {name: list(map(tuple, others)) for name, others in json.loads(target.read_text()).items()} == found
+
+    def test_against_with_nothing_on_a_side(self, finder):
+        assert finder.find_duplicates(encoding_map={}) == {}
+        assert finder.find_duplicates(encoding_map={}, against=VECTORS) == {}
+        assert finder.find_duplicates(encoding_map=VECTORS, against={}) == {name: [] for name in sorted(VECTORS)}
+
+    @settings(max_examples=30, deadline=None)
+    @given(st.lists(st.tuples(*[st.integers(-3, 3)] * 3), max_size=8), st.floats(-1, 1))
+    def test_against_oneself_is_the_map_and_oneself(self, rows, threshold):
+        vectors = {f"{position}.jpg": np.float32([row]) for position, row in enumerate(rows) if any(row)}
+        finder = CNN(verbose=False)
+        found = finder.find_duplicates(encoding_map=vectors, min_similarity_threshold=threshold)
+        crossed = finder.find_duplicates(encoding_map=vectors, min_similarity_threshold=threshold, against=vectors)
+        assert {name: sorted([*others, name]) for name, others in found.items()} == {
+            name: sorted(others) for name, others in crossed.items()
+        }
 
 
-def test_digest_is_of_the_weights_not_of_the_file(keras, seeded_weights, embedder, tmp_path):
-    network = keras.applications.MobileNet(include_top=False, pooling="avg", input_shape=(224, 224, 3), weights=None)
-    network.load_weights(seeded_weights)
-    network.save(tmp_path / "same.keras")
-    assert cnn.Embedder(tmp_path / "same.keras").digest == embedder.digest
-    network.set_weights([values + 1 for values in network.get_weights()])
-    network.save_weights(tmp_path / "other.weights.h5")
-    assert cnn.Embedder(tmp_path / "other.weights.h5").digest != embedder.digest
+ROWS = st.lists(st.tuples(*[st.integers(-1, 1)] * 3).map(lambda row: tuple(map(float, row))), max_size=10)
+AT = st.sampled_from([-1.0, -0.5, 0.0, 1e-9, 0.5, 0.9, 1.0])
 
 
-def test_own_model_of_any_size_and_length(keras, tmp_path):
-    taken = keras.Input((20, 30, 3))
-    path = save_model(keras, tmp_path / "own.keras", taken, keras.layers.GlobalAveragePooling2D()(taken))
-    own = cnn.Embedder(model=path, batch_size=2)
-    pixels = np.random.default_rng(0).integers(0, 256, (3, 20, 30, 3)).astype(np.uint8)
-    assert (own.size, own.length) == ((30, 20), 3)
-    np.testing.assert_allclose(own.embed(pixels), pixels.mean(axis=(1, 2)), rtol=1e-5)
+class TestCopies:
+    @settings(max_examples=100, deadline=None)
+    @given(ROWS, AT, st.sampled_from([0, 2, 5_000_000]))
+    def test_removals_and_map_are_those_of_all_rows_joined_one_by_one(self, rows, threshold, held):
+        names = [f"{position}.jpg" for position in range(len(rows))]
+        vectors = np.array(rows, np.float32).reshape(-1, 3)
+        vectors[1::2] *= -1.0  # brings in zeros with a sign
+        pairs = cosine.self_join(vectors, threshold)
+        ends = [(names[a], names[b]) for a, b in zip(pairs.left.tolist(), pairs.right.tolist(), strict=True)]
+        finder, given_to_both = CNN(verbose=False), dict(zip(names, vectors[:, None], strict=True))
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(finding_method, "_FEWEST_HELD", held)
+            patched.setattr(finding_method, "_HELD_A_VALUE", 0)
+            removed = finder.find_duplicates_to_remove(encoding_map=given_to_both, min_similarity_threshold=threshold)
+        assert removed == sorted(naive.greedy_removals(names, ends))
+        found = finder.find_duplicates(
+            encoding_map=given_to_both, min_similarity_threshold=threshold, scores=True, max_pairs=len(pairs)
+        )
+        listed = {(one, other, score) for one, others in found.items() for other, score in others}
+        both_ways = [(ends, pairs.score.tolist()), ([(b, a) for a, b in ends], pairs.score.tolist())]
+        assert listed == {(*end, score) for way in both_ways for end, score in zip(*way, strict=True)}
+        if len(pairs):
+            with pytest.raises(LimitError, match="or more pairs of images lie within the threshold"):
+                finder.find_duplicates(
+                    encoding_map=given_to_both, min_similarity_threshold=threshold, max_pairs=len(pairs) - 1
+                )
+
+    def test_copies_of_a_vector_are_compared_once(self):
+        one = np.random.default_rng(0).random((1, 256), dtype=np.float32)
+        vectors = {f"{number:05}.jpg": one.copy() for number in range(20_000)}
+        finder = CNN(verbose=False)
+        assert finder.find_duplicates_to_remove(encoding_map=vectors) == sorted(vectors)[1:]
+        with pytest.raises(LimitError, match=r"^199,990,000 or more pairs of images"):
+            finder.find_duplicates(encoding_map=vectors)
+        with pytest.raises(LimitError, match=r"^400,000,000 or more pairs of images"):
+            finder.find_duplicates(encoding_map=vectors, against=vectors)
 
 
-def test_golden_vectors():
-    pytest.importorskip("tensorflow", reason="TensorFlow is not installed: pip install 'dedup-core[cnn]'")
-    golden = SHARED / "golden" / "mobilenet_embeddings.npz"
-    if not (golden.exists() and WEIGHTS.exists()):
-        pytest.skip(f"no {WEIGHTS} or no {golden}")
-    stored = np.load(golden)
-    pictures = [Image.open(SHARED / name).convert("RGB").resize((224, 224), Image.LANCZOS) for name in stored["files"]]
-    vectors = cnn.Embedder(WEIGHTS).embed(np.stack([np.asarray(picture) for picture in pictures]))
-    lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(stored["embeddings"], axis=1)
-    assert ((vectors * stored["embeddings"]).sum(axis=1) / lengths).min() >= 0.995
+class TestErrors:
+    @pytest.mark.parametrize("search", ["find_duplicates", "find_duplicates_to_remove"])
+    def test_threshold(self, finder, search):
+        find = getattr(finder, search)
+        for wrong in ("0.9", None, True):
+            with raises(TypeError, f"min_similarity_threshold must be a number, not {wrong!r}"):
+                find(encoding_map=VECTORS, min_similarity_threshold=wrong)
+        for wrong in (-1.1, 1.1, float("nan")):
+            with raises(ValueError, f"min_similarity_threshold must be -1.0 to 1.0, not {wrong}"):
+                find(encoding_map=VECTORS, min_similarity_threshold=wrong)
+
+    def test_malformed_vector_is_named(self, finder):
+        def find(wrong):
+            return finder.find_duplicates(encoding_map=VECTORS | {"x.jpg": wrong})
+
+        with raises(TypeError, "encoding_map['x.jpg'] must be an array of floats, not str"):
+            find("0123456789abcdef")
+        with raises(TypeError, "encoding_map['x.jpg'] must be an array of floats, not int64"):
+            find(np.array([[1, 2]]))
+        with raises(ValueError, "encoding_map['x.jpg'] must have the shape (1, n) or (n,), not (2, 2)"):
+            find(np.ones((2, 2)))
+        with raises(ValueError, "encoding_map['x.jpg'] must have finite numbers only"):
+            find(np.float32([[1, np.nan]]))
+        with raises(ValueError, "encoding_map['x.jpg'] must have 2 numbers like the first, not 3"):
+            find(np.ones((1, 3)))
+
+    def test_constructor(self):
+        with raises(ValueError, "batch_size must be at least 1, not 0"):
+            CNN(batch_size=0)
+        with raises(TypeError, "weights must be a path, not 3"):
+            CNN(weights=3)
+        with raises(TypeError, "model must be a path, not 3"):
+            CNN(model=3)
 
 
-def refused(words, **settings):
-    with pytest.raises(SettingsError, match=words) as caught:
-        cnn.Embedder(**settings)
-    assert isinstance(caught.value, ValueError)
-    assert "\n" not in str(caught.value)
+class TestEncoding:
+    def test_features_are_float32_1_by_1024(self, cnn, album):
+        encodings = cnn.encode_images(album)
+        assert list(encodings) == GOOD
+        assert list(cnn.failures) == list(BROKEN)
+        assert {(array.shape, array.dtype) for array in encodings.values()} == {((1, 1024), np.dtype(np.float32))}
+        np.testing.assert_allclose(cnn.encode_image(album / "beach.png"), encodings["beach.png"], atol=1e-5)
 
+    def test_equal_files_are_duplicates_and_nothing_is_its_own(self, cnn, album):
+        found = cnn.find_duplicates(album, min_similarity_threshold=0.9999, scores=True)
+        assert found["beach.png"][0] == ("beach-copy.png", pytest.approx(1.0))
+        assert all(name not in dict(others) for name, others in found.items())
 
-def test_refuses_missing_weights(keras, tmp_path):
-    refused("no weights file .*mobilenet_1_0_224_tf_no_top.h5", weights=tmp_path / "absent.weights.h5")
-    refused("mobilenet_1_0_224_tf_no_top.h5", weights=None)
+    def test_processes_decode_and_this_one_embeds(self, cnn, album):
+        methods = [PHash(verbose=False), cnn]
+        alone, together = (encode_images_with(methods, album, num_enc_workers=n) for n in (0, 1))
+        assert together["phash"] == alone["phash"]
+        for name in GOOD:
+            np.testing.assert_array_equal(together["cnn"][name], alone["cnn"][name])
 
-
-def test_refuses_corrupt_weights(keras, tmp_path):
-    for name in ("bad.weights.h5", "bad.h5", "bad.keras", "bad.txt"):
-        (tmp_path / name).write_bytes(b"not a model")
-        refused("holds no weights of MobileNet .*mobilenet_1_0_224_tf_no_top.h5", weights=tmp_path / name)
-
-
-def test_refuses_weights_of_another_architecture(keras, tmp_path):
-    taken = keras.Input((8, 8, 3))
-    keras.Model(taken, keras.layers.Conv2D(2, 3)(taken)).save_weights(tmp_path / "other.weights.h5")
-    refused("holds no weights of MobileNet", weights=tmp_path / "other.weights.h5")
-
-
-def test_refuses_when_the_download_fails(keras, monkeypatch):
-    def fail(*names, **settings):
-        raise Exception("URL fetch failure\nsecond line")  # what Keras raises
-
-    monkeypatch.setattr(keras.utils, "get_file", fail)
-    refused("can't download .*URL fetch failure.*mobilenet_1_0_224_tf_no_top.h5", weights="imagenet")
-
-
-def test_refuses_models_that_do_not_fit(keras, tmp_path):
-    a, b = keras.Input((8, 8, 3)), keras.Input((8, 8, 3))
-    pool = keras.layers.GlobalAveragePooling2D()
-    grey, free = keras.Input((8, 8, 1)), keras.Input((None, None, 3))
-    for words, inputs, output in (
-        ("2 inputs and 1 outputs", [a, b], pool(keras.layers.Add()([a, b]))),
-        ("must give one vector", a, keras.layers.Conv2D(2, 3)(a)),
-        ("must take RGB", grey, pool(grey)),
-        ("must take RGB", free, pool(free)),
-    ):
-        refused(words, model=save_model(keras, tmp_path / "model.keras", inputs, output))
-
-
-def test_refuses_files_that_are_no_model(keras, tmp_path):
-    (tmp_path / "bad.keras").write_bytes(b"not a model")
-    refused("no Keras model", model=tmp_path / "bad.keras")
-    refused("no model file", model=tmp_path / "absent.keras")
-
-
-@pytest.mark.parametrize("settings", [{"batch_size": 0}, {"threads": 0}])
-def test_refuses_no_batch_and_no_threads(settings):
-    refused("must be 1 or more", **settings)
-
-
-def test_refuses_other_pixels(embedder, pixels):
-    with pytest.raises(ValueError, match="uint8"):
-        embedder.embed(pixels.astype(np.float32))
-    with pytest.raises(ValueError, match="224"):
-        embedder.embed(pixels[:, :100])
-
-
-def test_says_how_to_install_tensorflow(monkeypatch):
-    monkeypatch.setitem(sys.modules, "tensorflow", None)
-    refused("pip install", weights="imagenet")
+    def test_parquet_round_trip(self, cnn, album, tmp_path):
+        encodings = cnn.encode_images(album)
+        cnn.save_encodings(encodings, tmp_path)
+        loaded = cnn.load_encodings(tmp_path)
+        assert list(loaded) == GOOD
+        for name in GOOD:
+            np.testing.assert_array_equal(loaded[name], encodings[name])
+        assert cnn.find_duplicates(album, against=loaded)["beach.png"][0] in ("beach.png", "beach-copy.png")
