@@ -1,6 +1,6 @@
 """How good predictions are, held against the truth: `evaluate` takes duplicate maps, the others counts and scores."""
 
-from dedup_core.evaluation.evaluate import evaluate
+from dedup_core.evaluation.maps import evaluate
 from dedup_core.evaluation.metrics import (
     Quality,
     Rankings,
