@@ -10,10 +10,9 @@ from album import BROKEN, GOOD, make_album
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup_core.cosine import join as cosine
+from dedup_core.cosine.join import self_join
 from dedup_core.errors import LimitError
-from dedup_core.methods import CNN, PHash, encode_images_with
-from dedup_core.methods import finding as finding_method
+from dedup_core.methods import CNN, PHash, encode_images_with, finding
 
 VECTORS = {
     "b.jpg": np.float32([[1, 0]]), "a.jpg": np.float32([[2, 0]]), "c.jpg": np.float32([[4, 3]]),
@@ -106,12 +105,12 @@ class TestCopies:
         names = [f"{position}.jpg" for position in range(len(rows))]
         vectors = np.array(rows, np.float32).reshape(-1, 3)
         vectors[1::2] *= -1.0  # brings in zeros with a sign
-        pairs = cosine.self_join(vectors, threshold)
+        pairs = self_join(vectors, threshold)
         ends = [(names[a], names[b]) for a, b in zip(pairs.left.tolist(), pairs.right.tolist(), strict=True)]
         finder, given_to_both = CNN(verbose=False), dict(zip(names, vectors[:, None], strict=True))
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(finding_method, "_FEWEST_HELD", held)
-            patched.setattr(finding_method, "_HELD_A_VALUE", 0)
+            patched.setattr(finding, "_FEWEST_HELD", held)
+            patched.setattr(finding, "_HELD_A_VALUE", 0)
             removed = finder.find_duplicates_to_remove(encoding_map=given_to_both, min_similarity_threshold=threshold)
         assert removed == sorted(naive.greedy_removals(names, ends))
         found = finder.find_duplicates(

@@ -6,7 +6,7 @@ import naive
 import numpy as np
 import pytest
 
-from dedup_core.cosine import cells as cosine_clusters
+from dedup_core.cosine import cells
 from dedup_core.cosine.cells import cells_of, fit_cells
 
 
@@ -48,4 +48,4 @@ def test_zero_vectors_and_nothing_at_all():
 
 
 def test_examples():
-    assert doctest.testmod(cosine_clusters, extraglobs={"np": np}).failed == 0
+    assert doctest.testmod(cells, extraglobs={"np": np}).failed == 0

@@ -6,7 +6,7 @@ import naive
 import numpy as np
 import pytest
 
-from dedup_core.cosine import estimate as cosine_estimate
+from dedup_core.cosine import estimate
 from dedup_core.cosine.bounds import Basis
 from dedup_core.cosine.estimate import partners
 from dedup_core.hamming.estimate import estimate_pairs, within
@@ -60,4 +60,4 @@ def test_estimate_of_everything_is_exact():
 
 
 def test_examples():
-    assert doctest.testmod(cosine_estimate, extraglobs={"np": np}).failed == 0
+    assert doctest.testmod(estimate, extraglobs={"np": np}).failed == 0

@@ -20,8 +20,7 @@ from dedup_core.errors import DedupError
 from dedup_core.images.files import list_images
 from dedup_core.images.picture import Failure
 from dedup_core.ledger import MARKER, Ledger
-from dedup_core.methods import DHash, PHash, encode_images_with
-from dedup_core.methods import encode_files as folders
+from dedup_core.methods import DHash, PHash, encode_files, encode_images_with
 from dedup_core.methods.encodings import ImageInfo
 from dedup_core.methods.feature_table import MethodFeatures
 
@@ -44,7 +43,7 @@ def phash():
 class TestProcesses:
     @pytest.mark.parametrize("workers", [None, 1, 2])
     def test_threads_and_any_number_of_processes_give_the_same(self, album, monkeypatch, workers):
-        monkeypatch.setattr(folders, "_CHUNK_FILES", 2)
+        monkeypatch.setattr(encode_files, "_CHUNK_FILES", 2)
         methods = [PHash(verbose=False), DHash(verbose=False)]
         alone = encode_images_with(methods, album, num_enc_workers=0)
         together = encode_images_with(methods, album, num_enc_workers=workers)
@@ -75,7 +74,7 @@ class TestProcesses:
         assert errors.rstrip().endswith("KeyboardInterrupt")
 
     def test_death_of_a_process_is_said(self, album, monkeypatch):
-        monkeypatch.setattr(folders, "_encode_here", _die)
+        monkeypatch.setattr(encode_files, "_encode_here", _die)
         with pytest.raises(
             DedupError, match=r"^an encoding process died, .*: num_enc_workers=0 encodes in this process$"
         ):
@@ -83,8 +82,8 @@ class TestProcesses:
 
     def test_processes_are_started_only_where_they_pay(self, album):
         files = list_images(str(album))
-        assert not folders._is_much(files)
-        assert folders._is_much(files * 1000)
+        assert not encode_files._is_much(files)
+        assert encode_files._is_much(files * 1000)
 
 
 class TestListing:
@@ -286,4 +285,4 @@ def _die(*_, **__):
 
 
 def _environment():
-    return os.environ | {"PYTHONPATH": str(Path(folders.__file__).parents[1])}
+    return os.environ | {"PYTHONPATH": str(Path(encode_files.__file__).parents[2])}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from dedup_core import groups
 from dedup_core.encoders.hashes import from_hex
 from dedup_core.groups import Distinct, components, duplicate_map, expand, removals, removed_positions
-from dedup_core.hamming import join as hamming
+from dedup_core.hamming.join import self_join
 from dedup_core.metric import COSINE, HAMMING
 from dedup_core.pairs import Pairs
 
@@ -60,7 +60,7 @@ def codes(shared):
 def test_maps_equal_imagededups_with_scores(shared, codes, folder, method, threshold):
     golden = json.loads((shared / "golden" / "duplicates.json").read_text())[f"{folder}/{method}/{threshold}"]
     names, values = codes(FOLDERS[folder], method)
-    found = duplicate_map(names, hamming.self_join(values, threshold), HAMMING, scores=True)
+    found = duplicate_map(names, self_join(values, threshold), HAMMING, scores=True)
     as_golden = {name: sorted([other, score] for other, score in others) for name, others in found.items()}
     if folder == "photos":  # only files that have duplicates were kept there
         as_golden = {name: others for name, others in as_golden.items() if others}

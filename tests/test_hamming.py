@@ -9,9 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dedup_core.hamming import join as hamming
-from dedup_core.hamming import plan as hamming_plan
-from dedup_core.hamming import search as hamming_search
+from dedup_core.hamming import join, plan, search
 from dedup_core.hamming.bands import SCAN, cut, with_sketches
 from dedup_core.hamming.blocks import scan
 from dedup_core.hamming.join import cross_join, cross_join_blocks, self_join, self_join_blocks
@@ -38,7 +36,7 @@ def triples(pairs):
 def joined(left, right, max_distance, plan=None, block_pairs=1000):
     """All pairs of one explicit plan, sorted."""
     return triples(
-        Pairs.concatenate(hamming._join_blocks(left, right, max_distance, block_pairs, plan), np.int16).sorted()
+        Pairs.concatenate(join._join_blocks(left, right, max_distance, block_pairs, plan), np.int16).sorted()
     )
 
 
@@ -103,10 +101,10 @@ def rng_codes(name, seed=7):
 @pytest.fixture
 def small_machine(monkeypatch):
     """Buffers and blocks so small that every loop is left and entered again, and planning for any size."""
-    monkeypatch.setattr(hamming_search, "BUFFERED_CANDIDATES", 3)
-    monkeypatch.setattr(hamming_search, "CACHED_CODES", 16)
-    monkeypatch.setattr(hamming_plan, "SMALL_JOIN", 0)
-    monkeypatch.setattr(hamming_plan, "FEWEST_SAMPLED", 32)
+    monkeypatch.setattr(search, "BUFFERED_CANDIDATES", 3)
+    monkeypatch.setattr(search, "CACHED_CODES", 16)
+    monkeypatch.setattr(plan, "SMALL_JOIN", 0)
+    monkeypatch.setattr(plan, "FEWEST_SAMPLED", 32)
 
 
 @pytest.mark.parametrize("max_distance", [0, 1, 2, 3, 5, 10, 11, 16, 33, 63, 64])
@@ -164,7 +162,7 @@ def test_any_row_order_and_block_size_give_the_same_pairs(block_pairs, seed, max
     codes = rng_codes("clusters")
     order = np.random.default_rng(seed).permutation(len(codes))
     max_distance = max_distance if plan in (None, SCAN) else 12
-    blocks = list(hamming._join_blocks(codes[order], None, max_distance, block_pairs, plan))
+    blocks = list(join._join_blocks(codes[order], None, max_distance, block_pairs, plan))
     assert all(0 < len(block) <= block_pairs for block in blocks)
     found = {
         (*sorted((int(order[left]), int(order[right]))), score)
@@ -178,7 +176,7 @@ def test_any_row_order_and_block_size_give_the_same_pairs(block_pairs, seed, max
 @pytest.mark.parametrize("plan", [None, plan_of(10, 4, 8)], ids=["few", "bands"])
 def test_blocks_come_in_the_same_order_each_time(plan):
     codes = rng_codes("uniform")
-    first, second = (Pairs.concatenate(hamming._join_blocks(codes, None, 10, 7, plan), np.int16) for _ in range(2))
+    first, second = (Pairs.concatenate(join._join_blocks(codes, None, 10, 7, plan), np.int16) for _ in range(2))
     assert triples(first) == triples(second)
 
 
@@ -190,7 +188,7 @@ def test_few_codes_come_in_order():
 
 @pytest.mark.parametrize("more", [0, 1])
 def test_sizes_on_either_side_of_planning_agree(more):
-    size = math.isqrt(hamming_plan.SMALL_JOIN) + more
+    size = math.isqrt(plan.SMALL_JOIN) + more
     rng = np.random.default_rng(size)
     codes = random_codes(rng, size)
     codes[-300:] = flipped(rng, codes[:300], 9)
@@ -224,7 +222,7 @@ def test_planner_scans_codes_that_no_band_divides():
     """Codes lie near 0 or near its complement: each bit is half ones, yet half of all codes are close in any band."""
     rng = np.random.default_rng(1)
     codes = np.unique(flipped(rng, rng.choice(np.array([0, 2**64 - 1], np.uint64), 21_000), 6))
-    assert len(codes) ** 2 > hamming_plan.SMALL_JOIN
+    assert len(codes) ** 2 > plan.SMALL_JOIN
     assert choose_plan(codes, None, 10) == SCAN
 
 
@@ -240,7 +238,7 @@ def test_blocks_larger_than_memory_are_not_allocated_at_once():
     assert sum(map(len, self_join_blocks(codes, 3, block_pairs=1 << 40))) == len(self_join(codes, 3))
 
 
-def test_planner_takes_fewer_bands_where_each_would_meet_many_wanted_pairs_again():
+def test_planner_takes_fewer_bands_where_each_would_propose_many_wanted_pairs_again():
     rng = np.random.default_rng(1)
     codes = np.unique(flipped(rng, random_codes(rng, 100)[rng.integers(0, 100, 40_000)], 10))
     assert len(choose_plan(codes, None, 10)) < len(choose_plan(random_codes(rng, 40_000), None, 10))
@@ -258,7 +256,7 @@ def test_million_copies_stream():
 @pytest.mark.parametrize("plan", [None, SCAN, plan_of(10, 4, 8)], ids=["few", "scan", "bands"])
 def test_clique_streams_every_pair_once(plan):
     codes = flipped(np.random.default_rng(2), np.zeros(3000, np.uint64), 5)
-    blocks = list(hamming._join_blocks(codes, None, 10, 100_000, plan))
+    blocks = list(join._join_blocks(codes, None, 10, 100_000, plan))
     assert max(map(len, blocks)) <= 100_000
     assert sum(map(len, blocks)) == 3000 * 2999 // 2
 
@@ -320,4 +318,4 @@ def test_more_codes_than_positions_are_refused():
 
 
 def test_examples():
-    assert doctest.testmod(hamming, extraglobs={"np": np}).failed == 0
+    assert doctest.testmod(join, extraglobs={"np": np}).failed == 0

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from dedup_core.hamming import estimate as hamming_estimate
+from dedup_core.hamming import estimate
 from dedup_core.hamming.estimate import CONFIDENCE, enough, estimate_pairs, partners
 
 OUTSIDE = (1 - CONFIDENCE) / 2  # how often the truth may lie beyond one end
@@ -182,4 +182,4 @@ def test_a_sample_of_one_is_enough():
 
 
 def test_examples():
-    assert doctest.testmod(hamming_estimate, extraglobs={"np": np}).failed == 0
+    assert doctest.testmod(estimate, extraglobs={"np": np}).failed == 0

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, ImageOps
 from test_hamming import triples
 
-from dedup_core.hamming import join as hamming
+from dedup_core.hamming import join
 from dedup_core.hamming.bands import cut, with_sketches
 from dedup_core.hamming.join import self_join, self_join_blocks
 from dedup_core.methods import AHash, DHash, PHash, WHash
@@ -60,7 +60,7 @@ def test_the_pairs_of_real_hashes_are_the_oracles(codes, max_distance, bands):
     plan = None
     if bands and max_distance:
         plan = with_sketches(cut(max_distance, bands, 10, EVEN), max_distance, EVEN)
-    found = Pairs.concatenate(hamming._join_blocks(codes, None, max_distance, 500, plan), np.int16).sorted()
+    found = Pairs.concatenate(join._join_blocks(codes, None, max_distance, 500, plan), np.int16).sorted()
     assert triples(found) == expected
 
 
@@ -81,7 +81,7 @@ def test_the_kernels_need_no_compiler():
     script = """
 import numpy as np
 import naive
-from dedup_core.hamming import join as hamming, plan as hamming_plan, search as hamming_search
+from dedup_core.hamming import join, plan, search
 from dedup_core.hamming.bands import SCAN, cut, with_sketches
 from dedup_core.pairs import Pairs
 from test_hamming import triples
@@ -89,14 +89,14 @@ random = np.random.default_rng(0)
 codes = random.integers(0, 2**64, 4, dtype=np.uint64)[random.integers(0, 4, 80)]
 codes ^= np.uint64(1) << random.integers(0, 64, 80, dtype=np.uint64)
 even = np.full(64, 0.5)
-plan = cut(3, 2, 6, even)
-for chosen in (None, SCAN, plan, with_sketches(plan, 3, even)):
-    pairs = Pairs.concatenate(hamming._join_blocks(codes[:30], None, 3, 50, chosen), np.int16).sorted()
+bands = cut(3, 2, 6, even)
+for chosen in (None, SCAN, bands, with_sketches(bands, 3, even)):
+    pairs = Pairs.concatenate(join._join_blocks(codes[:30], None, 3, 50, chosen), np.int16).sorted()
     assert triples(pairs) == naive.hamming_self_join(codes[:30], 3) and len(pairs)
-hamming_plan.SMALL_JOIN, hamming_plan.FEWEST_SAMPLED = 0, 4
-hamming_search.BUFFERED_CANDIDATES = 1  # numpy says if a pair is written past the buffer, the compiled kernel would not
+plan.SMALL_JOIN, plan.FEWEST_SAMPLED = 0, 4
+search.BUFFERED_CANDIDATES = 1  # numpy says if a pair is written past the buffer, the compiled kernel would not
 for left, right in ((codes[:40], codes[40:]), (codes[60:], codes[:60])):
-    pairs = hamming.cross_join(left, right, 64)
+    pairs = join.cross_join(left, right, 64)
     assert triples(pairs) == naive.hamming_cross_join(left, right, 64) and len(pairs) == len(left) * len(right)
 """
     here = Path(__file__).parent

@@ -22,8 +22,7 @@ from dedup_core.encoders.hashes import to_hex
 from dedup_core.encoders.registry import ENCODERS
 from dedup_core.errors import LimitError
 from dedup_core.images.picture import Failure
-from dedup_core.methods import AHash, DHash, PHash, WHash, encode_images_with
-from dedup_core.methods import finding as finding_method
+from dedup_core.methods import AHash, DHash, PHash, WHash, encode_images_with, finding
 
 HASHES = (PHash, AHash, DHash, WHash)
 CODES = st.lists(st.integers(0, 15).map(lambda low: low * 0x1111_1111_1111_1111), max_size=12)
@@ -193,8 +192,8 @@ class TestCopies:
         encodings, finder = maps(codes), PHash(verbose=False)
         whole_map = finder.find_duplicates(encoding_map=encodings, max_distance_threshold=threshold)
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(finding_method, "_FEWEST_HELD", held)
-            patched.setattr(finding_method, "_HELD_A_VALUE", 0)
+            patched.setattr(finding, "_FEWEST_HELD", held)
+            patched.setattr(finding, "_HELD_A_VALUE", 0)
             removed = finder.find_duplicates_to_remove(encoding_map=encodings, max_distance_threshold=threshold)
         assert removed == sorted(naive.removals_of_map(whole_map))
 
@@ -213,8 +212,8 @@ class TestCopies:
         assert int(done.stdout) < 2**19  # KiB
 
     def test_many_images_that_are_only_alike_are_compared_in_bounded_memory(self, monkeypatch):
-        monkeypatch.setattr(finding_method, "_FEWEST_HELD", 5000)
-        monkeypatch.setattr(finding_method, "_HELD_A_VALUE", 0)
+        monkeypatch.setattr(finding, "_FEWEST_HELD", 5000)
+        monkeypatch.setattr(finding, "_HELD_A_VALUE", 0)
         codes = np.random.default_rng(0).integers(0, 1 << 12, 3000)
         encodings = {f"{number:04}.jpg": to_hex(int(code)) for number, code in enumerate(codes)}
         removed = PHash(verbose=False).find_duplicates_to_remove(encoding_map=encodings, max_distance_threshold=3)

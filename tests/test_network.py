@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dedup_core.encoders import network as cnn
+from dedup_core.encoders.network import Embedder
 from dedup_core.errors import SettingsError
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -17,7 +17,7 @@ WEIGHTS = SHARED / "weights" / "mobilenet_1_0_224_no_top.weights.h5"
 
 @pytest.fixture(scope="session")
 def embedder(seeded_weights):
-    return cnn.Embedder(seeded_weights, batch_size=4)
+    return Embedder(seeded_weights, batch_size=4)
 
 
 @pytest.fixture(scope="session")
@@ -58,16 +58,16 @@ def test_digest_is_of_the_weights_not_of_the_file(keras, seeded_weights, embedde
     network = keras.applications.MobileNet(include_top=False, pooling="avg", input_shape=(224, 224, 3), weights=None)
     network.load_weights(seeded_weights)
     network.save(tmp_path / "same.keras")
-    assert cnn.Embedder(tmp_path / "same.keras").digest == embedder.digest
+    assert Embedder(tmp_path / "same.keras").digest == embedder.digest
     network.set_weights([values + 1 for values in network.get_weights()])
     network.save_weights(tmp_path / "other.weights.h5")
-    assert cnn.Embedder(tmp_path / "other.weights.h5").digest != embedder.digest
+    assert Embedder(tmp_path / "other.weights.h5").digest != embedder.digest
 
 
 def test_own_model_of_any_size_and_length(keras, tmp_path):
     taken = keras.Input((20, 30, 3))
     path = save_model(keras, tmp_path / "own.keras", taken, keras.layers.GlobalAveragePooling2D()(taken))
-    own = cnn.Embedder(model=path, batch_size=2)
+    own = Embedder(model=path, batch_size=2)
     pixels = np.random.default_rng(0).integers(0, 256, (3, 20, 30, 3)).astype(np.uint8)
     assert (own.size, own.length) == ((30, 20), 3)
     np.testing.assert_allclose(own.embed(pixels), pixels.mean(axis=(1, 2)), rtol=1e-5)
@@ -80,14 +80,14 @@ def test_golden_vectors():
         pytest.skip(f"no {WEIGHTS} or no {golden}")
     stored = np.load(golden)
     pictures = [Image.open(SHARED / name).convert("RGB").resize((224, 224), Image.LANCZOS) for name in stored["files"]]
-    vectors = cnn.Embedder(WEIGHTS).embed(np.stack([np.asarray(picture) for picture in pictures]))
+    vectors = Embedder(WEIGHTS).embed(np.stack([np.asarray(picture) for picture in pictures]))
     lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(stored["embeddings"], axis=1)
     assert ((vectors * stored["embeddings"]).sum(axis=1) / lengths).min() >= 0.995
 
 
 def refused(words, **settings):
     with pytest.raises(SettingsError, match=words) as caught:
-        cnn.Embedder(**settings)
+        Embedder(**settings)
     assert isinstance(caught.value, ValueError)
     assert "\n" not in str(caught.value)
 

@@ -11,8 +11,7 @@ from PIL import Image
 
 from dedup_core.evaluation import sweep
 from dedup_core.metric import COSINE, HAMMING
-from dedup_core.plotting import duplicates as plotting
-from dedup_core.plotting import precision_recall, recall_heat_map, score_histogram, sweep_figure
+from dedup_core.plotting import duplicates, precision_recall, recall_heat_map, score_histogram, sweep_figure
 from dedup_core.utils import plot_duplicates
 
 
@@ -171,7 +170,7 @@ def test_a_huge_image_is_held_small(folder):
 
 
 def test_more_duplicates_than_can_be_drawn_are_counted(folder, monkeypatch):
-    monkeypatch.setattr(plotting, "MAX_DRAWN", 3)
+    monkeypatch.setattr(duplicates, "MAX_DRAWN", 3)
     figure = plot_duplicates(folder, {"0.jpg": ["1.jpg"] * 5}, "0.jpg")
     assert len(figure.axes) == 4
     assert written(figure)[1] == "5 duplicates, the first 3 drawn"

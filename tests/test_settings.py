@@ -13,15 +13,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from dedup_core.errors import SettingsError
-from dedup_core.settings import settings as config
 from dedup_core.settings.layers import option, resolve
 from dedup_core.settings.settings import EncodeSettings, FindSettings, JobSettings, PipelineSettings
 
 CONF = Path(__file__).parents[1] / "conf" / "dedup.yaml"
 NEEDED = {"input": "photos", "output": "tables"}
 KINDS = [
-    kind for _, kind in inspect.getmembers(config, inspect.isclass)
-    if issubclass(kind, JobSettings) and kind.__module__ == config.__name__
+    kind for _, kind in inspect.getmembers(inspect.getmodule(JobSettings), inspect.isclass)
+    if issubclass(kind, JobSettings) and kind.__module__ == JobSettings.__module__
 ]  # fmt: skip
 FIELDS = {name: field for kind in KINDS for name, field in kind.model_fields.items()}
 

@@ -9,19 +9,19 @@ from dedup_core.encoders.encoder import Decoding, encode_batch, encode_looked
 from dedup_core.encoders.network_file import Network
 from dedup_core.encoders.registry import ENCODERS
 from dedup_core.settings.settings import EncodeSettings
-from dedup_core.spark.encode import tasks as encoding_tasks
+from dedup_core.spark.encode import tasks
 from dedup_core.spark.encode.tasks import EncodePlan
 
 
 def test_decoding_ahead_changes_nothing(photographs, monkeypatch):
-    monkeypatch.setattr(encoding_tasks, "BATCH_IMAGES", 2)
+    monkeypatch.setattr(tasks, "BATCH_IMAGES", 2)
     contents = [path.read_bytes() for path in photographs[:5]]
     plan = EncodePlan.of(EncodeSettings(input="in", output="out", method="phash,ahash"))
     encoders = plan.encoders()
     columns = [pa.array([str(n) for n in range(5)]), pa.array(contents, pa.binary())]
     batches = pa.RecordBatch.from_arrays(columns, ["path", "content"])
-    looks = encoding_tasks._looks(iter([batches.slice(0, 3), batches.slice(3)]), plan, encoders)
-    ahead = [(rows, encode_looked(looked, encoders)) for rows, looked in encoding_tasks._one_ahead(looks)]
+    looks = tasks._looks(iter([batches.slice(0, 3), batches.slice(3)]), plan, encoders)
+    ahead = [(rows, encode_looked(looked, encoders)) for rows, looked in tasks._one_ahead(looks)]
     assert [len(rows) for rows, _ in ahead] == [2, 2, 1]
     expected = encode_batch(contents, [ENCODERS[name].encoder() for name in ("phash", "ahash")])
     assert [entry.features for _, encoded in ahead for entry in encoded] == [entry.features for entry in expected]
@@ -31,7 +31,7 @@ def test_decoding_ahead_changes_nothing(photographs, monkeypatch):
 def test_batches_have_the_networks_size_whatever_the_sizes_they_come_in(size):
     rows = pa.RecordBatch.from_arrays([pa.array(range(23))], ["number"])
     coming = iter([rows.slice(0, 5), rows.slice(5, 0), rows.slice(5, 17), rows.slice(22)])
-    batches = list(encoding_tasks._in_batches_of(size, coming))
+    batches = list(tasks._in_batches_of(size, coming))
     assert [row["number"] for batch in batches for row in batch] == list(range(23))
     assert {len(batch) for batch in batches[:-1]} <= {size}
 
@@ -53,19 +53,19 @@ def test_a_task_decodes_ahead_on_a_core_that_the_network_leaves(monkeypatch, cor
     def opened(_network, asked):
         raise AskedError(asked)
 
-    monkeypatch.setattr(encoding_tasks.TaskContext, "get", Task)
+    monkeypatch.setattr(tasks.TaskContext, "get", Task)
     monkeypatch.setattr(Network, "opened", opened)
-    plan = EncodePlan((Network(b"", ".h5", False, 32, "float32", "cnn-x"),), Decoding(), 1000)
+    plan = EncodePlan((Network(b"", ".h5", False, 32, "float32", "cnn-x"),), {"cnn": "embedding"}, Decoding(), 1000)
     assert plan.decodes_ahead() is ahead
     with pytest.raises(AskedError) as asked:
         plan.encoders()
     assert asked.value.args == (threads,)
-    assert not EncodePlan((ENCODERS["phash"].encoder(),), Decoding(), 1000).decodes_ahead()
+    assert not EncodePlan((ENCODERS["phash"].encoder(),), {"phash": "hash"}, Decoding(), 1000).decodes_ahead()
 
 
 def test_a_task_that_ends_early_leaves_no_thread():
     before = threading.active_count()
-    ahead = encoding_tasks._one_ahead(iter(range(1, 9)))
+    ahead = tasks._one_ahead(iter(range(1, 9)))
     assert next(ahead) == 1
     ahead.close()
     assert threading.active_count() == before
@@ -80,7 +80,7 @@ def test_one_item_is_made_ahead_and_no_more():
             threads.add(threading.current_thread())
             yield number
 
-    ahead = encoding_tasks._one_ahead(items())
+    ahead = tasks._one_ahead(items())
     for expected in range(5):
         assert next(ahead) == expected
         assert len(made) <= expected + 2
@@ -93,6 +93,6 @@ def test_an_error_while_decoding_ahead_reaches_the_task():
         yield 1
         raise OSError("the disk is gone")
 
-    ahead = encoding_tasks._one_ahead(items())
+    ahead = tasks._one_ahead(items())
     with pytest.raises(OSError, match="the disk is gone"):
         list(ahead)

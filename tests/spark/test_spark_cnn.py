@@ -5,8 +5,8 @@ import pytest
 
 from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.photographs import installed_photographs, make_corpus
-from dedup_core.encoders import network as cnn
 from dedup_core.encoders.encoder import encode_batch
+from dedup_core.encoders.network import Embedder
 from dedup_core.encoders.network_file import load_network
 from dedup_core.errors import SettingsError
 from dedup_core.settings.settings import EncodeSettings, PipelineSettings
@@ -88,7 +88,7 @@ def test_a_second_run_keeps_the_embeddings(spark, finished, images, seeded_weigh
 
 def test_weights_that_are_not_there_are_named_before_an_image_is_read(spark, tmp_path):
     settings = EncodeSettings(input="/nowhere", output=str(tmp_path), method="cnn", cnn_weights="/none/w.h5")
-    with pytest.raises(SettingsError, match=r"can't read the network's file /none/w\.h5; give a file of MobileNet"):
+    with pytest.raises(SettingsError, match=r"no weights file /none/w\.h5; give a file of MobileNet"):
         run_encode(spark, settings, silent)
 
 
@@ -106,4 +106,4 @@ def test_the_real_weights_give_the_reference_vectors(spark, shared, tmp_path):
     for name, theirs in zip(golden["files"][:12], golden["embeddings"], strict=False):
         mine = ours[str(shared / name)]
         assert mine @ theirs / np.linalg.norm(mine) / np.linalg.norm(theirs) >= 0.995
-    assert rows[0]["fingerprint"] == f"cnn-{cnn.Embedder(weights).digest[:12]}-v2"
+    assert rows[0]["fingerprint"] == f"cnn-{Embedder(weights).digest[:12]}-v2"

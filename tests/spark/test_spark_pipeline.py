@@ -9,8 +9,8 @@ from tables import pairs_of, rows_of
 
 from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.photographs import add_broken_files, installed_photographs, make_corpus
-from dedup_core.encoders import hashes as hashing
 from dedup_core.encoders.encoder import encode_batch
+from dedup_core.encoders.hashes import to_hex
 from dedup_core.encoders.registry import ENCODERS
 from dedup_core.errors import InputError, LimitError, SettingsError
 from dedup_core.ledger import MARKER
@@ -72,8 +72,8 @@ def test_every_table_agrees_with_the_oracle(spark, finished, codes, method):
         return spark.read.parquet(f"{output}/{name}").where(f"method = '{method}'")
 
     features = table("features").collect()
-    assert {row["path"]: hashing.to_hex(row["hash"]) for row in features} == {
-        path: hashing.to_hex(code) for path, code in of_method.items()
+    assert {row["path"]: to_hex(row["hash"]) for row in features} == {
+        path: to_hex(code) for path, code in of_method.items()
     }
     assert pairs_of(table("pairs")) == pairs
     assert {row["path"]: row["kept_path"] for row in table("removals").collect()} == removed
@@ -350,7 +350,7 @@ def test_the_hashes_and_maps_are_imagededups(spark, shared, tmp_path):
     pipeline(spark, mixed, tmp_path, method=methods, max_distance_threshold=20, scores=True)
     rows = spark.read.parquet(f"{tmp_path}/features").collect()
     place = "data/imagededup_fixtures/mixed_images"
-    assert {(f"{place}/{row['path']}", row["method"]): hashing.to_hex(row["hash"]) for row in rows} == {
+    assert {(f"{place}/{row['path']}", row["method"]): to_hex(row["hash"]) for row in rows} == {
         (path, method): golden[path][method] for path in golden if path.startswith(place) for method in methods
     }
     for method in methods:
