@@ -19,7 +19,7 @@ from PIL import Image, ImageCms, ImageFile, features
 
 from dedup_core.encoders.encoder import Encoder, encode_batch
 from dedup_core.encoders.registry import ENCODERS
-from dedup_core.images import picture as picture_module
+from dedup_core.images import picture
 from dedup_core.images.opening import load_plugins
 from dedup_core.images.picture import MAX_SIDE, REASONS, Failure, Picture, decode, from_array, read, thumbnail
 from dedup_core.metric import HAMMING
@@ -580,7 +580,7 @@ def test_what_an_encoders_view_raises_is_that_images_failure(accident):
             raise accident
         return picture.gray((8, 8))
 
-    odd = Encoder("odd", view, lambda stack: stack.sum((1, 2)).astype(np.uint64), HAMMING, "odd-1")
+    odd = Encoder("odd", view, lambda stack: stack.sum((1, 2)).astype(np.uint64), "odd-1")
     contents = [saved(SCENE.resize(size), "PNG") for size in ((9, 9), (7, 9), (8, 9))]
     first, failure, last = encode_batch(contents, [ENCODERS["phash"].encoder(), odd])
     assert reason(failure) == ("too_large" if isinstance(accident, MemoryError) else "not_encoded")
@@ -638,7 +638,8 @@ def test_a_heic_picture_is_turned_once(heic):
 
 def test_a_fresh_process_reads_what_plugins_read(heic, tmp_path):
     (tmp_path / "a.heic").write_bytes(heic)
-    script = "import sys; from dedup_core.picture import decode; print(decode(open(sys.argv[1], 'rb').read()).format)"
+    script = "import sys; from dedup_core.images.picture import decode; "
+    script += "print(decode(open(sys.argv[1], 'rb').read()).format)"
     command = [sys.executable, "-c", script, str(tmp_path / "a.heic")]
     assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "HEIF\n"
 
@@ -647,7 +648,8 @@ def test_a_fresh_process_reads_what_plugins_read(heic, tmp_path):
 def test_a_plugin_that_fails_to_load_is_as_if_not_installed(error, tmp_path):
     for name in ("pillow_heif", "pillow_jxl", "pillow_avif"):
         (tmp_path / f"{name}.py").write_text(f"raise {error.__name__}('broken')")
-    script = "from dedup_core.picture import decode; print(decode(b'\\0\\0\\0\\x18ftypheic\\0\\0\\0\\0mif1heic'))"
+    script = "from dedup_core.images.picture import decode; "
+    script += "print(decode(b'\\0\\0\\0\\x18ftypheic\\0\\0\\0\\0mif1heic'))"
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}."}
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
@@ -777,8 +779,8 @@ def test_a_thumbnail_of_a_large_jpeg_is_decoded_small_and_looks_the_same(form, o
     large = SCENE.resize((1000, 750), Image.Resampling.BICUBIC)
     file = saved(large.transpose(STORED_AS[orientation]) if orientation > 1 else large, form, exif=exif, quality=90)
     sizes = []
-    to_rgb = picture_module._to_rgb
-    monkeypatch.setattr(picture_module, "_to_rgb", lambda image: sizes.append(image.size) or to_rgb(image))
+    to_rgb = picture._to_rgb
+    monkeypatch.setattr(picture, "_to_rgb", lambda image: sizes.append(image.size) or to_rgb(image))
     small = thumbnail(file, 120)
     whole = decode(file, orientation="exif").image
     assert sizes == [(125, 94), (1000, 750)], "the thumbnail alone may see fewer pixels than the file has"

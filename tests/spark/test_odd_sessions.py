@@ -41,7 +41,7 @@ PARTITIONS = {"images": "61", "list.csv": "1"}
 PROGRAM = """
 import json, sys
 from pyspark.sql import SparkSession
-from dedup_core.config import EncodeSettings, PipelineSettings
+from dedup_core.settings.settings import EncodeSettings, PipelineSettings
 from dedup_core.spark.pipeline import run_encode, run_pipeline
 
 process = SparkSession.builder.getOrCreate()
