@@ -2,7 +2,7 @@
 
     python benchmarks/evaluation.py [--images 10000000] [--form labels|pairs]
 
-Every five images are one group, with ten true pairs; four in five of these are found, and as many wrong ones as are
+Every five images are one group, with ten true pairs; four in five of these are predicted, and as many wrong ones as are
 missing. The time is that of `run_evaluate` with all it writes; groups at each threshold are left out, as they are
 above ``max_sweep_pairs``.
 """
@@ -26,7 +26,7 @@ from dedup_core.spark.evaluate.job import run_evaluate
 from dedup_core.spark.session import session
 
 GROUP = 5
-FOUND = 0.8
+RECALL = 0.8
 THRESHOLD = 10
 
 
@@ -44,7 +44,7 @@ def make_tables(folder: Path, n_images: int, random: np.random.Generator) -> Non
     """Write the tables that evaluation reads, and both forms of the truth."""
     first = np.arange(0, n_images, GROUP)[:, None]
     left, right = ((first + [pair[side] for pair in combinations(range(GROUP), 2)]).ravel() for side in (0, 1))
-    hits = random.random(len(left)) < FOUND
+    hits = random.random(len(left)) < RECALL
     wrong = np.sort(random.integers(0, n_images, ((~hits).sum(), 2)), axis=1)
     wrong = np.unique(wrong[wrong[:, 0] // GROUP != wrong[:, 1] // GROUP], axis=0)
     a, b = np.append(left[hits], wrong[:, 0]), np.append(right[hits], wrong[:, 1])

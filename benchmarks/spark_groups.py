@@ -3,7 +3,7 @@
     ./spark-submit.sh benchmarks/spark_groups.py [--edges 10000000] [--edges-a-task 1000000]
 
 Every graph is settled twice: with the default size of a task, where a graph that fits one needs no round, and with
-small tasks, so that the rounds that a cluster makes are seen. The numbers of nodes and components must be scipy's.
+small tasks, so that the rounds that a cluster makes are seen. The numbers of codes and components must be scipy's.
 """
 
 from __future__ import annotations
@@ -30,27 +30,27 @@ ROWS_A_FILE = 2_000_000
 
 
 def clusters(random: np.random.Generator, edges: int) -> Edges:
-    """Two thirds as many nodes as edges: one giant component, and many small ones."""
+    """Two thirds as many codes as edges: one giant component, and many small ones."""
     left, right = random.integers(0, edges * 2 // 3, (2, edges))
     return left[left != right], right[left != right]
 
 
 def path(random: np.random.Generator, _edges: int) -> Edges:
-    """100,000 nodes in a row."""
-    nodes = random.permutation(100_000)
-    return nodes[:-1], nodes[1:]
+    """100,000 codes in a row."""
+    codes = random.permutation(100_000)
+    return codes[:-1], codes[1:]
 
 
 def star(random: np.random.Generator, _edges: int) -> Edges:
-    """One node with 1,000,000 leaves."""
-    nodes = random.permutation(1_000_001)
-    return np.full(1_000_000, nodes[0]), nodes[1:]
+    """One code with 1,000,000 neighbours."""
+    codes = random.permutation(1_000_001)
+    return np.full(1_000_000, codes[0]), codes[1:]
 
 
 def couples(random: np.random.Generator, _edges: int) -> Edges:
     """1,000,000 pairs."""
-    nodes = random.permutation(2_000_000)
-    return nodes[::2], nodes[1::2]
+    codes = random.permutation(2_000_000)
+    return codes[::2], codes[1::2]
 
 
 GRAPHS: dict[str, Callable[[np.random.Generator, int], Edges]] = {
@@ -92,7 +92,7 @@ def main() -> None:
             ids = random.permutation(np.unique(random.integers(-(2**63), 2**63, int(edges[0].size * 2.1), np.int64)))
             write_edges(edges, ids, Path(folder) / name)
             seconds, count = by_scipy(edges, ids)
-            nodes = len(np.unique(np.concatenate(edges)))
+            codes = len(np.unique(np.concatenate(edges)))
             for a_task in (5_000_000, min(given.edges_a_task, max(1, len(edges[0]) // 5))):
                 staging = Staging(spark, Store(folder), f"{name}-{a_task}")
                 started = time.perf_counter()
@@ -100,7 +100,7 @@ def main() -> None:
                     "labels", groups.components(spark.read.parquet(f"{folder}/{name}"), staging, a_task)
                 )
                 took = time.perf_counter() - started
-                if (table.count(), table.select("root").distinct().count()) != (nodes, count):
+                if (table.count(), table.select("root").distinct().count()) != (codes, count):
                     raise SystemExit(f"{name}: not the components of scipy")
                 rounds = sum(step.startswith("round-") for step in staging.store.entries("_staging", staging.name))
                 print(

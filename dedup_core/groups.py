@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from dedup_core.metric import Metric
 from dedup_core.pairs import Pairs
 
-Node = TypeVar("Node", str, int)
+Image = TypeVar("Image", str, int)  # by its path or its number
 _LISTED_AT_A_TIME = 1 << 20  # entries of a map: as Python numbers they take ten times the memory
 
 
@@ -42,15 +42,15 @@ def duplicate_map(names: Sequence[str], pairs: Pairs, metric: Metric, scores: bo
 
 
 def components(left: np.ndarray, right: np.ndarray, size: int) -> np.ndarray:
-    """Return the connected component of each node.
+    """Return the connected component of each position.
 
     Args:
         left: int64 (m,), one end of each edge, as a position below ``size``.
         right: int64 (m,), the other end.
-        size: how many nodes there are.
+        size: how many positions there are.
 
     Returns:
-        int64 (size,): for each node the smallest node of its component.
+        int64 (size,): for each position the smallest one of its component.
     """
     edges = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(size, size))
     count, labels = connected_components(edges, directed=False)
@@ -59,17 +59,17 @@ def components(left: np.ndarray, right: np.ndarray, size: int) -> np.ndarray:
     return smallest[labels]
 
 
-def removals(edges: Iterable[tuple[Node, Node]]) -> Iterator[tuple[Node, Node]]:
-    """Yield (removed, keeper) by the greedy pass: keep the first node, remove its neighbours, go on.
+def removals(edges: Iterable[tuple[Image, Image]]) -> Iterator[tuple[Image, Image]]:
+    """Yield (removed, keeper) by the greedy pass: keep the first image, remove its duplicates, go on.
 
     Of a chain a-b-c the ends stay: once b is removed, it removes nobody itself.
 
     Args:
-        edges: (smaller, larger) in ascending order. Every edge that could remove a node then comes before
-            the edges in which that node could remove others, so one pass decides, and only the removed nodes
+        edges: (smaller, larger) in ascending order. Every edge that could remove an image then comes before
+            those in which that image could remove others, so one pass is enough, and only the removed images
             are remembered.
     """
-    removed: set[Node] = set()
+    removed: set[Image] = set()
     for smaller, larger in edges:
         if smaller not in removed and larger not in removed:
             removed.add(larger)

@@ -74,8 +74,8 @@ def path_pairs(codes, max_distance):
 
 
 def connected(edges):
-    """Return {node: smallest node that it is connected with}, by spreading the smallest until nothing changes."""
-    smallest = {node: node for edge in edges for node in edge}
+    """Return {one: the smallest that it is connected with}, by spreading the smallest until nothing changes."""
+    smallest = {one: one for edge in edges for one in edge}
     before = None
     while before != smallest:
         before = dict(smallest)

@@ -153,7 +153,7 @@ def test_jpeg_xl_without_its_plugin_says_what_to_install(without_plugins, begin)
     assert_failure(begin + bytes(200), "unsupported", "JPEG XL", "pip install pillow-jxl-plugin")
 
 
-def test_a_container_that_holds_avif_is_judged_as_avif(without_plugins):
+def test_a_container_that_holds_avif_is_told_as_avif(without_plugins):
     if not features.check("avif"):
         pytest.skip("this Pillow can't read AVIF")
     content = saved(SCENE, "AVIF")
@@ -364,5 +364,5 @@ def test_an_icon_around_nothing_is_no_picture():
         assert isinstance(decode(ico_around(content)), Failure)
 
 
-def test_a_long_text_is_judged_by_its_beginning():
+def test_a_long_text_is_told_by_its_beginning():
     assert_failure(io.BytesIO(b"<html>" + b"x" * 5_000_000).getvalue(), "not_an_image", "HTML")

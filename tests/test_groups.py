@@ -34,10 +34,15 @@ def scored_graphs(draw):
 
 
 @st.composite
-def edges_between_nodes(draw):
+def edges_between_positions(draw):
     size = draw(st.integers(1, 12))
-    node = st.integers(0, size - 1)
-    return size, draw(st.lists(st.tuples(node, node), max_size=20))
+    position = st.integers(0, size - 1)
+    return size, draw(st.lists(st.tuples(position, position), max_size=20))
+
+
+def in_order(edges):
+    """The edges between different positions, each once, the smaller end first."""
+    return sorted({(min(edge), max(edge)) for edge in edges if edge[0] != edge[1]})
 
 
 # Maps
@@ -100,13 +105,13 @@ def test_scores_in_a_map_are_plain_numbers():
 # Groups
 
 
-@given(edges_between_nodes())
+@given(edges_between_positions())
 @settings(deadline=None)
-def test_a_component_is_named_by_the_smallest_node_it_reaches(graph):
+def test_a_component_is_named_by_the_smallest_position_it_reaches(graph):
     size, edges = graph
     left, right = (np.array([edge[end] for edge in edges], np.int64) for end in (0, 1))
     reached = naive.connected(edges)
-    assert components(left, right, size).tolist() == [reached.get(node, node) for node in range(size)]
+    assert components(left, right, size).tolist() == [reached.get(position, position) for position in range(size)]
 
 
 def test_components_of_nothing_are_none():
@@ -120,38 +125,38 @@ def test_a_repeated_edge_does_not_part_its_ends():
 
 
 def test_a_long_chain_is_one_component():
-    nodes = np.arange(50_000)
-    assert set(components(nodes[:-1], nodes[1:], 50_000).tolist()) == {0}
+    chain = np.arange(50_000)
+    assert set(components(chain[:-1], chain[1:], 50_000).tolist()) == {0}
 
 
 # Removals
 
 
-@given(edges_between_nodes())
+@given(edges_between_positions())
 @settings(deadline=None)
 def test_removals_follow_imagededups_walk_over_the_whole_map(graph):
     size, edges = graph
-    links = sorted({(min(edge), max(edge)) for edge in edges if edge[0] != edge[1]})
-    whole_map = {node: [a + b - node for a, b in links if node in (a, b)] for node in range(size)}
-    assert dict(removals(links)) == naive.removals_of_map(whole_map)
+    edges = in_order(edges)
+    whole_map = {one: [a + b - one for a, b in edges if one in (a, b)] for one in range(size)}
+    assert dict(removals(edges)) == naive.removals_of_map(whole_map)
 
 
-@given(edges_between_nodes())
+@given(edges_between_positions())
 @settings(deadline=None)
 def test_what_is_removed_has_a_keeper_and_what_is_kept_has_no_duplicate_kept(graph):
     _, edges = graph
-    links = sorted({(min(edge), max(edge)) for edge in edges if edge[0] != edge[1]})
-    removed = dict(removals(links))
+    edges = in_order(edges)
+    removed = dict(removals(edges))
     assert removed.keys().isdisjoint(removed.values())
-    assert all((keeper, gone) in links for gone, keeper in removed.items())
-    assert all(a in removed or b in removed for a, b in links)
+    assert all((keeper, gone) in edges for gone, keeper in removed.items())
+    assert all(a in removed or b in removed for a, b in edges)
 
 
 def test_of_a_chain_the_ends_stay():
     assert list(removals([("a", "b"), ("b", "c")])) == [("b", "a")]
 
 
-def test_a_node_is_removed_once():
+def test_an_image_is_removed_once():
     assert list(removals([("a", "c"), ("b", "c")])) == [("c", "a")]
 
 
@@ -161,13 +166,13 @@ def test_of_many_copies_one_stays():
     assert list(removals(edges)) == [(copy, 0) for copy in range(1, 200)]
 
 
-@given(edges_between_nodes())
+@given(edges_between_positions())
 @settings(deadline=None)
 def test_removed_positions_are_those_of_the_pass(graph):
     size, edges = graph
-    links = sorted({(min(edge), max(edge)) for edge in edges if edge[0] != edge[1]})
-    found = removed_positions(pairs_of([(*link, 1) for link in links]), size)
-    assert np.flatnonzero(found).tolist() == sorted(naive.greedy_removals(range(size), links))
+    edges = in_order(edges)
+    found = removed_positions(pairs_of([(*edge, 1) for edge in edges]), size)
+    assert np.flatnonzero(found).tolist() == sorted(naive.greedy_removals(range(size), edges))
 
 
 # Copies

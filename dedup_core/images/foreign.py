@@ -81,7 +81,7 @@ def unopened(data: bytes, refusals: Mapping[str, BaseException], known: Sequence
         form = own or next(iter(told))
         error = told[form]
         damaged = f"begins like {form}, but breaks off before the pixels or is damaged"
-        return _judged(data, form, error, was_opened=False) or ("truncated", damaged)
+        return _cut_or_unread(data, form, error, was_opened=False) or ("truncated", damaged)
     known = [form for form in known if form != "XBM" or b"_width" in data[:1024]]  # it begins like any source in C
     if known and text != "SVG":
         return "unsupported", f"the format {known[0]} is not read"
@@ -109,10 +109,10 @@ def undecoded(data: bytes, form: str, error: BaseException) -> Verdict:
     message = f"{type(error).__name__}: {error}"
     if "truncated" in str(error).lower():
         return "truncated", message
-    return _judged(data, form, error, was_opened=True) or ("corrupt", message)
+    return _cut_or_unread(data, form, error, was_opened=True) or ("corrupt", message)
 
 
-def _judged(data: bytes, form: str, error: BaseException, was_opened: bool) -> Verdict | None:
+def _cut_or_unread(data: bytes, form: str, error: BaseException, was_opened: bool) -> Verdict | None:
     if is_cut(data, form):
         return "truncated", f"begins like {form}, but breaks off before its end ({error})"
     kind = unread_kind(data, form, error, was_opened)

@@ -58,7 +58,7 @@ def test_codes_with_the_highest_bit_keep_it(spark, staging):
     assert found_pairs(features_of(spark, codes), staging, 1, 10) == {("a", "b"): 1.0}
 
 
-def test_features_made_in_different_ways_never_meet(spark):
+def test_features_made_in_different_ways_are_never_compared(spark):
     mixed = features_of(spark, {"a": 1}).unionByName(features_of(spark, {"b": 1}).replace("phash-64-v2", "other"))
     with pytest.raises(SettingsError, match=r"phash features were made in different ways \(other, phash-64-v2\)"):
         check_features(mixed, ["phash"])

@@ -15,9 +15,9 @@ def edges_frame(spark, edges):
     return spark.createDataFrame([(a, b, 1.0) for a, b in edges], "code_a BIGINT, code_b BIGINT, score DOUBLE")
 
 
-def random_edges(seed, nodes, count):
+def random_edges(seed, codes, count):
     random = np.random.default_rng(seed)
-    pairs = random.integers(0, nodes, (count, 2)).tolist()
+    pairs = random.integers(0, codes, (count, 2)).tolist()
     return [(a, b) for a, b in pairs if a != b]
 
 

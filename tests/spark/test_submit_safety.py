@@ -91,15 +91,15 @@ def test_odd_entries_are_rows_and_a_plain_path_of_any_letters_is_on_this_disk(tm
     assert page.count("data:image") == 2
     assert snapshot(album / "originals") == before
 
-    # Judged by a truth that a plain path names, beside somebody's own files.
+    # Evaluated by a truth that a plain path names, beside somebody's own files.
     (out / "evaluation").mkdir()
     (out / "evaluation" / "notes.ipynb").write_text("mine")
     truth = tmp_path / "truth.csv"
     truth.write_text("path;label.of\nancient.png;1\ncaf\\xe9.png;1\noriginals/IMG_1.png;2\n")
     truth_of = ["--ground-truth", truth, "--label-column", "label.of"]
-    judged = submit("evaluate", "--output", out, *truth_of, options=elsewhere)
-    assert (judged.returncode, judged.stderr) == (0, ""), judged.stdout
-    assert "precision 1.0000  recall 1.0000" in judged.stdout
+    evaluated = submit("evaluate", "--output", out, *truth_of, options=elsewhere)
+    assert (evaluated.returncode, evaluated.stderr) == (0, ""), evaluated.stdout
+    assert "precision 1.0000  recall 1.0000" in evaluated.stdout
     assert (out / "evaluation" / "notes.ipynb").read_text() == "mine"
 
 

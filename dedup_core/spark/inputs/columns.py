@@ -31,25 +31,25 @@ def column(frame: DataFrame, name: str, option: str, where: str = "the table", k
         InputError: if there is no such column, with those that there are; if Spark can't tell it from another one; or
             if it has another type.
     """
-    found = _found(frame.schema, name)
-    if found is None:
+    path = _path_to(frame.schema, name)
+    if path is None:
         raise InputError(f"{where} has no column {name!r} ({option}): {_what_there_is(frame, name)}")
-    if isinstance(found.kind, StructType):
-        fields = _listed([f"{name}.{leaf}" for leaf in _leaves(found.kind)])
+    if isinstance(path.kind, StructType):
+        fields = _listed([f"{name}.{leaf}" for leaf in _leaves(path.kind)])
         raise InputError(f"{where}'s column {name!r} ({option}) has fields: name one of {fields}")
-    _refuse_twins(frame, found, f"{option}: {where} has")
-    kind = found.kind.simpleString()
+    _refuse_twins(frame, path, f"{option}: {where} has")
+    kind = path.kind.simpleString()
     if kinds and not re.match(r"\w+", kind)[0].startswith(kinds):  # type: ignore[index]  # a type has a name
         raise InputError(
             f"{where} has the column {name!r} ({option}) as {kind.upper()}: save it as {kinds[0].upper()}, or name "
             "another one"
         )
-    return found.column()
+    return path.column()
 
 
 def has_column(frame: DataFrame, name: str) -> bool:
     """Return whether there is a column or a field of that name."""
-    return _found(frame.schema, name) is not None
+    return _path_to(frame.schema, name) is not None
 
 
 def column_names(frame: DataFrame) -> list[str]:
@@ -58,8 +58,8 @@ def column_names(frame: DataFrame) -> list[str]:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A column or a field: the names that lead to it, the structs in which they stand, and its type."""
+class _ColumnPath:
+    """The way to a column or a field: the names that lead to it, the structs in which they stand, and its type."""
 
     steps: tuple[str, ...]
     structs: tuple[StructType, ...]
@@ -73,22 +73,22 @@ class _Found:
         return column
 
 
-def _found(struct: StructType, name: str) -> _Found | None:
+def _path_to(struct: StructType, name: str) -> _ColumnPath | None:
     for field in struct:
         if field.name == name:
-            return _Found((name,), (struct,), field.dataType)
+            return _ColumnPath((name,), (struct,), field.dataType)
     for field in struct:
         if isinstance(field.dataType, StructType) and name.startswith(f"{field.name}."):
-            inside = _found(field.dataType, name.removeprefix(f"{field.name}."))
+            inside = _path_to(field.dataType, name.removeprefix(f"{field.name}."))
             if inside is not None:
-                return _Found((field.name, *inside.steps), (struct, *inside.structs), inside.kind)
+                return _ColumnPath((field.name, *inside.steps), (struct, *inside.structs), inside.kind)
     return None
 
 
-def _refuse_twins(frame: DataFrame, found: _Found, has: str) -> None:
+def _refuse_twins(frame: DataFrame, path: _ColumnPath, has: str) -> None:
     """Refuse a name for which Spark would find two columns."""
     is_case_sensitive = str(frame.sparkSession.conf.get("spark.sql.caseSensitive")).lower() == "true"
-    for step, struct in zip(found.steps, found.structs, strict=True):
+    for step, struct in zip(path.steps, path.structs, strict=True):
         alike = [name for name in struct.names if name.lower() == step.lower()]
         if struct.names.count(step) > 1 or (len(alike) > 1 and not is_case_sensitive):
             raise InputError(
