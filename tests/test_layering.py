@@ -28,7 +28,7 @@ FLOORS = (
     "spark/staging spark/search/given_features",
     "spark/encode spark/publishing spark/search/distinct spark/search/groups",
     "spark/runs spark/search/estimates",
-    "spark/evaluate spark/report spark/summary spark/search/search spark/search/exports",
+    "spark/evaluate spark/report spark/summary spark/search/proposal spark/search/exports",
     "spark/search/cosine spark/search/hamming",
     "spark/search/find",
     "spark/pipeline",
@@ -69,29 +69,23 @@ def modules_of(node, file):
     return [base, *(f"{base}.{alias.name}" for alias in node.names)] if base else []
 
 
-def is_for_types_only(node):
-    return isinstance(node, ast.If) and ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}
-
-
-def import_nodes(tree):
-    """Every import that runs, wherever it stands."""
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            yield node
-        elif not is_for_types_only(node):
-            yield from import_nodes(node)
+def import_statements(tree):
+    """Every import, wherever it stands: inside functions and for types too."""
+    return [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
 
 
 @functools.cache
 def imports(file):
-    return {module for node in import_nodes(TREES[file]) for module in modules_of(node, file)}
+    return {module for node in import_statements(TREES[file]) for module in modules_of(node, file)}
 
 
 @functools.cache
 def imports_on_load(file):
     """What a file imports before any of its functions is called."""
     inside = {id(node) for function in functions(TREES[file]) for node in ast.walk(function)}
-    return {module for node in import_nodes(TREES[file]) if id(node) not in inside for module in modules_of(node, file)}
+    return {
+        module for node in import_statements(TREES[file]) if id(node) not in inside for module in modules_of(node, file)
+    }
 
 
 LIBRARY = [name for name in TREES if name.startswith("dedup_core/")]
@@ -121,22 +115,26 @@ def our_files(node, file):
 
 @functools.cache
 def arrows():
-    """{(room, room that it imports): where}, imports for types and inside functions included."""
-    found = {}
+    """{(room, room that it imports): where}."""
+    places = {}
     for file in LIBRARY:
-        for node in ast.walk(TREES[file]):
-            if isinstance(node, (ast.Import, ast.ImportFrom)):
-                for other in our_files(node, file):
-                    if room_of(other) != room_of(file):
-                        found.setdefault((room_of(file), room_of(other)), set()).add(f"{file}:{node.lineno}")
-    return found
+        for node in import_statements(TREES[file]):
+            for other in our_files(node, file):
+                if room_of(other) != room_of(file):
+                    places.setdefault((room_of(file), room_of(other)), set()).add(f"{file}:{node.lineno}")
+    return places
 
 
-def within_reach(rooms, start):
-    """All rooms that a room imports, directly or through others."""
+def in_circles(imported):
+    """Of {name: the names that it imports}, those that import themselves, directly or through others."""
+    return {name for name in imported if name in within_reach(imported, name)}
+
+
+def within_reach(imported, start):
+    """All that a name imports, directly or through others."""
     reached, new = set(), {start}
     while new:
-        new = {other for room in new for other in rooms.get(room, ())} - reached
+        new = {other for name in new for other in imported.get(name, ())} - reached
         reached |= new
     return reached
 
@@ -225,7 +223,14 @@ def test_no_rooms_import_each_other_in_a_circle():
     rooms = {}
     for room, other in arrows():
         rooms.setdefault(room, set()).add(other)
-    assert {room for room in rooms if room in within_reach(rooms, room)} == set()
+    assert in_circles(rooms) == set()
+
+
+def test_no_files_import_each_other_in_a_circle():
+    files = {
+        file: {other for node in import_statements(TREES[file]) for other in our_files(node, file)} for file in TREES
+    }
+    assert in_circles(files) == set()
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -240,8 +245,7 @@ def test_modules_import_modules_and_not_what_a_package_hands_on():
     assert {
         f"{file}:{node.lineno}"
         for file in LIBRARY
-        for node in ast.walk(TREES[file])
-        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for node in import_statements(TREES[file])
         if any(other.endswith("/__init__.py") for other in our_files(node, file))
     } == set()
 
