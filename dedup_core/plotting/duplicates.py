@@ -1,4 +1,4 @@
-"""An image and its duplicates side by side, for the eye to judge.
+"""An image and its duplicates side by side, for the eye to compare.
 
 Figures belong to whoever asked for them: none is registered with pyplot, so they need no display, leave no trace
 and vanish with their last reference. The exception is a session that draws into windows.
