@@ -79,7 +79,7 @@ def fitted(truth: Truth, images: DataFrame, failures: DataFrame | None, say: Cal
     if not differing["truth"]:
         return truth
     say(f"  {differing['truth']:,} images of the {NAME} could not be encoded (table failures): left out")
-    return truth.of(images)
+    return truth.among(images)
 
 
 def _true_labels(table: DataFrame, settings: EvaluateSettings) -> TrueLabels:

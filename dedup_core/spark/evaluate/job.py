@@ -7,6 +7,7 @@ Spark: the driver sees one row a threshold.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -30,6 +31,8 @@ from dedup_core.spark.evaluate.truth import Truth
 from dedup_core.spark.runs import Run, source_of
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.store import Store
+
+Stage = Callable[[str], AbstractContextManager[None]]
 
 _GATES = {"precision": "min_precision", "recall": "min_recall", "f1-score": "min_f1"}
 _SAMPLES = ("method", "threshold", "path_a", "path_b", "score", "is_true")
@@ -102,7 +105,7 @@ def _evaluated(run: Run, settings: EvaluateSettings, staging: Staging) -> list[M
         with run.stage("read"):
             predictions = read_map(settings, staging) if store is None else read_tables(run.spark, store, method)
             known = None if truth is None else fitted(truth, predictions.images, predictions.failures, run.say)
-        results.append(_of_method(run, settings, predictions, known))
+        results.append(_evaluate_method(predictions, known, settings.max_sweep_pairs, run.stage))
         if settings.samples_per_threshold and store is not None:
             with run.stage("sample"):
                 drawn = _samples(predictions, known, settings.samples_per_threshold)
@@ -114,9 +117,19 @@ def _evaluated(run: Run, settings: EvaluateSettings, staging: Staging) -> list[M
     return results
 
 
-def _of_method(run: Run, settings: EvaluateSettings, predictions: Predictions, truth: Truth | None) -> MethodEvaluation:
+def _evaluate_method(
+    predictions: Predictions, truth: Truth | None, max_sweep_pairs: int, stage: Stage
+) -> MethodEvaluation:
+    """Evaluate one method.
+
+    Args:
+        predictions: its pairs.
+        truth: over exactly the images that it compared, if there is one.
+        max_sweep_pairs: of more pairs, groups are counted at the loosest threshold alone.
+        stage: times what runs under a name.
+    """
     quality: Quality | None = None
-    with run.stage("score"):
+    with stage("score"):
         if truth is None:
             n_pairs = count_pairs(predictions.pairs, predictions.thresholds)
         else:
@@ -127,19 +140,21 @@ def _of_method(run: Run, settings: EvaluateSettings, predictions: Predictions, t
     )
     if predictions.groups is None:
         return scored
-    with run.stage("group"):
-        sizes = count_group_sizes(predictions.groups).orderBy("group_size").collect()  # one row a size
-        notes = []
-        if n_pairs[-1] > settings.max_sweep_pairs:
-            groups = _at_loosest(predictions.groups, len(predictions.thresholds))
-            notes.append(
-                f"{n_pairs[-1]:,} pairs are more than max_sweep_pairs: groups and removals are given at the loosest "
-                "threshold alone"
-            )
-        else:
-            groups = count_groups(predictions.pairs, predictions.thresholds)
+    with stage("group"):
+        return _grouped(scored, predictions.pairs, predictions.groups, max_sweep_pairs)
+
+
+def _grouped(scored: MethodEvaluation, pairs: DataFrame, groups: DataFrame, max_sweep_pairs: int) -> MethodEvaluation:
+    """Add what each threshold groups and removes."""
+    sizes = count_group_sizes(groups).orderBy("group_size").collect()  # one row a size
     by_size = np.array([(row["group_size"], row["groups"]) for row in sizes], np.int64).reshape(-1, 2)
-    return replace(scored, groups=groups, sizes=by_size, notes=notes)
+    n_pairs = scored.pairs[-1]
+    if n_pairs <= max_sweep_pairs:
+        return replace(scored, groups=count_groups(pairs, scored.thresholds), sizes=by_size)
+    note = (
+        f"{n_pairs:,} pairs are more than max_sweep_pairs: groups and removals are given at the loosest threshold alone"
+    )
+    return replace(scored, groups=_at_loosest(groups, len(scored.thresholds)), sizes=by_size, notes=[note])
 
 
 def _at_loosest(groups: DataFrame, n_thresholds: int) -> GroupCounts:

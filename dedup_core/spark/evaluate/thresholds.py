@@ -54,7 +54,7 @@ def _strictest(score: Column, loosest: float, metric: Metric) -> Column:
     rank = metric.rank(score)
     step = F.ceil(rank * F.lit(metric.steps))
     closer, exact, farther = ((step + F.lit(more)) / F.lit(float(metric.steps)) for more in (-1, 0, 1))
-    # Rounding may put the product on the wrong side of a whole number; the comparison with the quotient decides.
+    # Rounding may put the product on the wrong side of a whole number; the comparison with the quotient sets it right.
     strictest = F.when(rank <= closer, closer).when(rank > exact, farther).otherwise(exact)
     inside = F.greatest(F.lit(float(metric.rank(metric.closest))), strictest)
     return metric.rank(F.least(inside, F.lit(float(metric.rank(loosest))))) + F.lit(0.0)  # a sum of 0 is never -0

@@ -1,17 +1,43 @@
-"""Which images are duplicates of each other, said by pairs or by labels. Both forms offer the same four.
-
-``images``: path of every image that the truth knows, each once, and ``is_complete``: whether these are all there are,
-those without duplicates too. ``of``: the truth about some images alone. ``marked``: whether each pair is true.
-``rankings`` and ``counts``: what scoring needs. Scoring is right over exactly the images that were compared.
-"""
+"""Which images are duplicates of each other, said by pairs or by labels: two forms of one `Truth`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+
+
+class Truth(Protocol):
+    """What evaluation asks of the truth, in either form.
+
+    Attributes:
+        images: path of every image that the truth knows, each once.
+        is_complete: whether these are all images there are, those without duplicates too.
+    """
+
+    @property
+    def images(self) -> DataFrame: ...  # noqa: D102 - told above
+    @property
+    def is_complete(self) -> bool: ...  # noqa: D102
+
+    def among(self, images: DataFrame) -> Truth:
+        """Return the truth about some images (path) alone. Rankings and counts are right over those compared alone."""
+
+    def marked(self, pairs: DataFrame) -> DataFrame:
+        """Return pairs (path_a, path_b) with one more column, is_true."""
+
+    def rankings(self, pairs: DataFrame) -> DataFrame:
+        """Return rows for images, as `_rankings` describes them, of all that are in a pair that was predicted."""
+
+    def counts(self, n_images: int, with_duplicates: int) -> tuple[int, int]:
+        """Return how many true pairs there are, and how many images have no duplicate.
+
+        Args:
+            n_images: how many images there are.
+            with_duplicates: how many rankings are of an image with duplicates.
+        """
 
 
 @dataclass(frozen=True)
@@ -28,7 +54,7 @@ class TruePairs:
     images: DataFrame
     is_complete: bool
 
-    def of(self, images: DataFrame) -> TruePairs:
+    def among(self, images: DataFrame) -> TruePairs:
         """Return the truth about some images (path) alone."""
         pairs = self.pairs
         for side in ("path_a", "path_b"):
@@ -50,12 +76,7 @@ class TruePairs:
         return _rankings(ends, F.sum("n_relevant"))
 
     def counts(self, n_images: int, with_duplicates: int) -> tuple[int, int]:
-        """Return how many true pairs there are, and how many images have no duplicate.
-
-        Args:
-            n_images: how many images there are.
-            with_duplicates: how many rankings are of an image with duplicates.
-        """
+        """Return how many true pairs there are, and how many images have no duplicate."""
         return self.pairs.count(), n_images - with_duplicates
 
 
@@ -77,7 +98,7 @@ class TrueLabels:
         """Return path."""
         return self.labels.select("path")
 
-    def of(self, images: DataFrame) -> TrueLabels:
+    def among(self, images: DataFrame) -> TrueLabels:
         """Return the truth about some images (path) alone."""
         return TrueLabels(self.labels.join(images, on="path", how="left_semi"))
 
@@ -95,8 +116,8 @@ class TrueLabels:
         ends = _ends(labelled.withColumn("is_true", _same_label()), "n_relevant_a", "n_relevant_b")
         return _rankings(ends, F.max("n_relevant"))
 
-    def counts(self, _n_images: int, _with_duplicates: int) -> tuple[int, int]:
-        """Return how many true pairs there are, and how many images have no duplicate. The labels say both."""
+    def counts(self, n_images: int, with_duplicates: int) -> tuple[int, int]:  # noqa: ARG002 - labels say both
+        """Return how many true pairs there are, and how many images have no duplicate."""
         listed = F.coalesce(F.sum("n_relevant"), F.lit(0)).alias("listed")
         alone = F.count_if(F.col("n_relevant") == F.lit(0)).alias("alone")
         row = self._sizes().agg(listed, alone).collect()[0]
@@ -108,9 +129,6 @@ class TrueLabels:
         others = labelled.groupBy("label").agg((F.count("*") - F.lit(1)).alias("others"))
         sized = self.labels.join(others, on="label", how="left")
         return sized.select("path", "label", F.coalesce("others", F.lit(0)).alias("n_relevant"))
-
-
-Truth = TruePairs | TrueLabels
 
 
 def _renamed(table: DataFrame, side: str) -> DataFrame:
