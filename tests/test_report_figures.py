@@ -7,10 +7,13 @@ import pytest
 from hostile import evaluation, group, image_file, report
 from page import Page, text_of
 
-from dedup_core.metric import COSINE, HAMMING
-from dedup_core.report.charts import column_charts, precision_recall_chart, sweep_chart
+from dedup_core.metric import COSINE, HAMMING, Metric
+from dedup_core.report.charts import bin_text, column_charts, precision_recall_chart, sweep_chart
 from dedup_core.report.model import Evaluation, MethodResult, SweepRow
 from dedup_core.report.page import render
+
+INLIERS = Metric("inliers", "inliers", "corners", "corners", "min_inliers", closest=12.0, farthest=0.0, steps=1)
+DIFFERENCE = Metric("difference", "difference", "mean", "means", "max_difference", closest=0.0, farthest=1.0, steps=100)
 
 
 def columns(chart):
@@ -32,6 +35,38 @@ def test_similarities_are_binned_to_two_decimals():
     near = result(metric=COSINE, threshold=0.9, scores={0.93: 1, 0.95: 4}, earlier={0.95: 30, 0.93: 10})
     assert columns(column_charts(near)[0]) == [("0.93", "1"), ("0.94", "0"), ("0.95", "4")]
     assert columns(column_charts(near)[2]) == [("0.95", "15%"), ("0.94", "15%"), ("0.93", "20%")]
+
+
+def test_whole_scores_of_which_the_larger_is_the_closer_begin_at_the_closest():
+    odd = result(metric=INLIERS, threshold=7, scores={8.0: 3, 11.0: 5}, earlier={11.0: 20, 8.0: 10})
+    scores, _, removed = column_charts(odd)
+    assert columns(scores) == [("7", "0"), ("8", "3"), ("9", "0"), ("10", "0"), ("11", "5"), ("12", "0")]
+    assert columns(removed) == [
+        ("12", "0.0%"), ("11", "10%"), ("10", "10%"), ("9", "10%"), ("8", "15%"), ("7", "15%")
+    ]  # fmt: skip
+    every_second = result(metric=INLIERS, threshold=7, scores={8.0: 3, 10.0: 5})
+    assert columns(column_charts(every_second)[0]) == [("8", "3"), ("10", "5"), ("12", "0")]
+    unknown = result(metric=INLIERS, threshold=None, scores={11.0: 5})
+    assert columns(column_charts(unknown)[0]) == [("11", "5"), ("12", "0")]
+
+
+def test_scores_with_decimals_of_which_the_smaller_is_the_closer_are_binned_too():
+    near = result(metric=DIFFERENCE, threshold=0.1, scores={0.05: 4, 0.07: 1}, earlier={0.05: 30, 0.07: 10})
+    assert columns(column_charts(near)[0]) == [("0.05", "4"), ("0.06", "0"), ("0.07", "1")]
+    assert columns(column_charts(near)[2]) == [("0.05", "15%"), ("0.06", "15%"), ("0.07", "20%")]
+
+
+@pytest.mark.parametrize(
+    ("metric", "level", "text"),
+    [
+        (HAMMING, 10.0, "distance 10"),
+        (INLIERS, 10.0, "inliers 10"),
+        (COSINE, 0.9, "similarity 0.90 and up"),
+        (DIFFERENCE, 0.1, "difference 0.10 and down"),
+    ],
+)
+def test_a_bin_says_which_scores_are_in_it(metric, level, text):
+    assert bin_text(level, metric) == text
 
 
 def test_group_sizes_and_shares():
@@ -118,6 +153,16 @@ def test_odd_distances_are_left_out_where_they_find_nothing_more():
     assert [row[0] for row in even.rows] == ["0", "2", "4", "6"]
     rows[3] = SweepRow(3.0, 12, (0.5, 0.5, 0.5))
     assert len(sweep_chart(dataclasses.replace(evaluation(), rows=tuple(rows))).rows) == 8
+
+
+def test_every_second_threshold_is_left_out_from_whichever_the_closest_is():
+    rows = [SweepRow(12.0 - t, 10 + t // 2, (0.5, 0.5, 0.5)) for t in range(8)]
+    inliers = dataclasses.replace(evaluation(), metric=INLIERS, rows=tuple(rows))
+    chart = sweep_chart(inliers)
+    assert [row[0] for row in chart.rows] == ["12", "10", "8", "6"]
+    assert chart.ticks[0] == ("12", 0.0)
+    rows[3] = SweepRow(9.0, 12, (0.5, 0.5, 0.5))
+    assert len(sweep_chart(dataclasses.replace(inliers, rows=tuple(rows))).rows) == 8
 
 
 def test_precision_and_recall_of_all_methods_are_one_figure_without_what_finds_nothing():

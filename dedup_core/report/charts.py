@@ -96,7 +96,15 @@ class CurveChart:
 
 def level_text(level: float, metric: Metric) -> str:
     """Return a score level as the page writes it: a whole distance, or a similarity with two decimals."""
-    return f"{level:.0f}" if metric.steps == 1 else f"{level:.2f}"
+    return f"{level:.0f}" if metric.is_whole else f"{level:.2f}"
+
+
+def bin_text(level: float, metric: Metric) -> str:
+    """Return what the pairs of a score level have: "distance 10", or "similarity 0.91 and up"."""
+    text = f"{metric.label} {level_text(level, metric)}"
+    if metric.is_whole:
+        return text
+    return f"{text} and up" if metric.within(level + 1, level) else f"{text} and down"
 
 
 def short(count: float) -> str:
@@ -121,8 +129,8 @@ def column_charts(result: MethodResult, evaluation: Evaluation | None = None) ->
         return []
     counted = {row.threshold: row.removed_share for row in evaluation.rows} if evaluation else {}
     exact = {threshold: share for threshold, share in counted.items() if share is not None}
-    is_whole = bool(exact) and len(exact) == len(counted)
-    return [_scores(result), _sizes(result), _removed(result, exact) if is_whole else _removable(result)]
+    all_counted = bool(exact) and len(exact) == len(counted)
+    return [_scores(result), _sizes(result), _removed(result, exact) if all_counted else _removable(result)]
 
 
 def _scores(result: MethodResult) -> ColumnChart:
@@ -176,16 +184,23 @@ def _strict_first(result: MethodResult) -> list[float]:
 
 
 def _levels(result: MethodResult) -> list[float]:
-    """Return every level from the first to the last, so that a gap is seen as one.
+    """Return every level, the smallest first, so that a gap is seen as one.
 
+    Whole ones go from the closest that can be to the threshold, others from the closest listed to the loosest listed.
     The distances of phash are always even: where all are, odd ones would be no gap but noise.
     """
-    listed, steps = sorted(result.scores), result.metric.steps
-    if steps > 1:
-        return [step / steps for step in range(round(listed[0] * steps), round(listed[-1] * steps) + 1)]
-    last = max(int(listed[-1]), int(result.threshold or 0))
-    every = 2 if all(level % 2 == 0 for level in listed) else 1
-    return [float(level) for level in range(0, last + 1, every)]
+    metric, listed = result.metric, list(result.scores)
+    if metric.is_whole:
+        levels = metric.grid(metric.loosest(listed if result.threshold is None else [*listed, result.threshold]))
+        every = 2 if all(_from_closest(level, metric) % 2 == 0 for level in listed) else 1
+        return sorted(levels[::every].tolist())
+    closest = min(map(metric.rank, listed))
+    return sorted(level for level in metric.grid(metric.loosest(listed)).tolist() if metric.rank(level) >= closest)
+
+
+def _from_closest(score: float, metric: Metric) -> float:
+    """Return how far a score is from that of two equal features."""
+    return float(metric.rank(score) - metric.rank(metric.closest))
 
 
 def _count_columns(labels: Sequence[str], counts: Sequence[int]) -> tuple[Column, ...]:
@@ -259,12 +274,13 @@ def _best_threshold(evaluation: Evaluation) -> float | None:
 
 def _telling(evaluation: Evaluation) -> Sequence[SweepRow]:
     """Return the thresholds to draw: without the odd ones, where these find no more, as with phash."""
-    rows = evaluation.rows
-    pairs = {row.threshold: row.pairs for row in rows}
-    odd = [row.threshold for row in rows if row.threshold % 2 == 1]
-    if evaluation.metric.steps == 1 and all(pairs[threshold] == pairs.get(threshold - 1) for threshold in odd):
-        return [row for row in rows if row.threshold % 2 != 1]
-    return rows
+    if not evaluation.metric.is_whole:
+        return evaluation.rows
+    places = [_from_closest(row.threshold, evaluation.metric) for row in evaluation.rows]
+    pairs = {place: row.pairs for place, row in zip(places, evaluation.rows, strict=True)}
+    if any(pairs[place] != pairs.get(place - 1) for place in places if place % 2 == 1):
+        return evaluation.rows
+    return [row for place, row in zip(places, evaluation.rows, strict=True) if place % 2 != 1]
 
 
 def _places(thresholds: Sequence[float]) -> list[float]:

@@ -13,11 +13,13 @@ import json
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from dedup_core.errors import DedupError, to_install
-from dedup_core.report.charts import column_charts, level_text, short
+from dedup_core.metric import Metric
+from dedup_core.report.charts import bin_text, column_charts, level_text, short
 from dedup_core.report.model import Group, Member, MethodResult, PageImage, PairExample, ReportData, RunFacts
 from dedup_core.report.quality import quality_section
 
@@ -106,6 +108,11 @@ class _Island:
                 break
             self.groups.append(group)
 
+    @cached_property
+    def _metrics(self) -> dict[str, Metric]:
+        """Method to how it compares."""
+        return {result.name: result.metric for result in self.report.methods}
+
     def text(self) -> str:
         """Return the data as JSON that holds no letter with a meaning in HTML."""
         parts = ",".join(f"{_json(name)}:[{','.join(rows)}]" for name, rows in self._parts.items())
@@ -134,6 +141,7 @@ class _Island:
         yield "removals", group.removals
         yield "closest", group.closest
         yield "loosest", group.loosest
+        yield "rank", None if group.loosest is None else self._metrics[group.method].rank(group.loosest)
         yield "images", [self._member(member) for member in group.members]
 
     def _member(self, member: Member) -> list[Any]:
@@ -141,18 +149,14 @@ class _Island:
 
     def _pair(self, pair: PairExample) -> Iterator[tuple[str, Any]]:
         yield "method", pair.method
-        yield "level", pair.level
+        yield "level", bin_text(pair.level, self._metrics[pair.method])
         yield "score", pair.score
         yield "images", [self._places[pair.path_a], self._places[pair.path_b]]
 
 
 def _method_row(result: MethodResult) -> dict[str, Any]:
-    """Return what the script has to know of a method: what its scores are called, and which way they point."""
-    metric = result.metric
-    return {
-        "name": result.name, "label": metric.label, "isWhole": metric.steps == 1, "smallerFirst": metric.smaller_first,
-        "threshold": result.threshold,
-    }  # fmt: skip
+    """Return what the script has to know of a method: how its scores are written."""
+    return {"name": result.name, "label": result.metric.label, "isWhole": result.metric.is_whole}
 
 
 def _file_row(path: str, file: PageImage) -> list[Any]:

@@ -92,12 +92,11 @@
 
   // Filters and order
 
-  const goodness = (group, value) => (methods.get(group.method).smallerFirst ? -value : value);
   const orders = {
     largest: (a, b) => b.size - a.size,
     smallest: (a, b) => a.size - b.size,
-    loosest: (a, b) => goodness(a, a.loosest) - goodness(b, b.loosest),
-    closest: (a, b) => goodness(b, b.loosest) - goodness(a, a.loosest),
+    loosest: (a, b) => b.rank - a.rank,
+    closest: (a, b) => a.rank - b.rank,
     path: () => 0,
   };
 
@@ -164,8 +163,7 @@
     return make("li", "", images, mark);
   }
 
-  function level(method, value, pairs, open) {
-    const text = `${method.label} ${method.isWhole ? value : `${value.toFixed(2)} and up`}`;
+  function level(method, text, pairs, open) {
     const title = methods.size > 1 ? `${method.name}: ${text}` : text;
     const element = make("details", "", make("summary", "", title[0].toUpperCase() + title.slice(1)));
     const fill = () => {
@@ -182,8 +180,8 @@
     methods.forEach((method) => {
       const mine = data.pairs.filter((pair) => pair.method === method.name);
       const levels = [...new Set(mine.map((pair) => pair.level))];
-      levels.forEach((value, index) => {
-        list.append(level(method, value, mine.filter((pair) => pair.level === value), index === 0));
+      levels.forEach((text, index) => {
+        list.append(level(method, text, mine.filter((pair) => pair.level === text), index === 0));
       });
     });
     if (!data.pairs.length) list.append(make("p", "empty", list.dataset.empty));
