@@ -106,4 +106,5 @@ def hostile_report():
     failures = tuple(FailureKind(name, 3, ((name, name),)) for name in NAMES)
     runs = (RunFacts(NAMES[0], NAMES[1], {NAMES[2]: NAMES[3]}, {NAMES[4]: NAMES[5]}, {NAMES[3]: 1.0}),)
     methods = [evaluation(name, is_current=False) for name in NAMES]
-    return report(groups, pairs=pairs, failures=failures, runs=runs, source=NAMES[1], evaluations=tuple(methods))
+    others = {"source": NAMES[1], "evaluations": tuple(methods), "left_out": tuple(NAMES)}
+    return report(groups, pairs=pairs, failures=failures, runs=runs, **others)

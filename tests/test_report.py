@@ -3,6 +3,7 @@
 import base64
 import builtins
 import configparser
+import dataclasses
 import inspect
 import re
 from pathlib import Path
@@ -136,6 +137,25 @@ def test_groups_pairs_and_files_refer_to_each_other():
         ["a.jpg", True, None], ["b.jpg", False, 2.0], ["c.jpg", False, 8.0],
     ]  # fmt: skip
     assert [names[place] for place in page.data["pairs"][0]["images"]] == ["b.jpg", "c.jpg"]
+
+
+def test_groups_are_ranked_so_that_the_script_knows_no_direction():
+    groups = [group(["a.jpg", "b.jpg"], scores=[4.0]), group(["c.jpg", "d.jpg"], "cnn", [0.97])]
+    unlisted = dataclasses.replace(groups[0], closest=None, loosest=None)
+    pairs = (PairExample("phash", 4.0, "a.jpg", "b.jpg", 4.0), PairExample("cnn", 0.97, "c.jpg", "d.jpg", 0.975))
+    data = Page(render(report([*groups, unlisted], pairs=pairs))).data
+    assert [entry["rank"] for entry in data["groups"]] == [4.0, -0.97, None]
+    assert [pair["level"] for pair in data["pairs"]] == ["distance 4", "similarity 0.97 and up"]
+    assert data["methods"] == [
+        {"name": "phash", "label": "distance", "isWhole": True},
+        {"name": "cnn", "label": "similarity", "isWhole": False},
+    ]
+
+
+def test_methods_that_are_left_out_are_named():
+    text = text_of(report([group(["a.jpg", "b.jpg"])], left_out=("brightness", "<b>")))
+    assert "Not shown: brightness, <b>. The tables hold them; no such method is registered." in text
+    assert "Not shown" not in text_of(report([group(["a.jpg", "b.jpg"])]))
 
 
 def test_pictures_are_inside_and_their_kind_is_named():

@@ -186,6 +186,7 @@ class ReportData:
         failures: what could not be encoded, by reason.
         runs: the runs that made the tables, newest first.
         evaluations: what an evaluation of them says; none where there was no evaluation.
+        left_out: methods that the tables hold and the registry lacks, so that nobody knows how to read their scores.
     """
 
     source: str
@@ -196,6 +197,7 @@ class ReportData:
     failures: tuple[FailureKind, ...] = ()
     runs: tuple[RunFacts, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @property
     def encoded(self) -> int:

@@ -1,4 +1,4 @@
-"""From tables to the page's data: counts of whole tables, samples that say what they are, pictures that are found."""
+"""From tables to the page's data: counts of whole tables, samples that say what they are, pictures of any origin."""
 
 import base64
 import json
@@ -25,19 +25,19 @@ from dedup_core.spark.store import Store
 from dedup_core.spark.tables import TABLES
 
 NAMES = ["a/0.png", "a/1.png", "a/2 %#.png", "a/3.png", "b/0.png", "b/1.png", "c.png"]
-FOUND = {
+SCORES = {
     "phash": {(0, 1): 0.0, (0, 2): 4.0, (2, 3): 10.0, (4, 5): 2.0},  # a chain: 0 stays for 1 and 2, and 3 stays too
     "dhash": {(0, 1): 3.0, (4, 5): 5.0, (4, 6): 9.0},
 }
 PAIRS = {
-    method: {(NAMES[a], NAMES[b]): distance for (a, b), distance in found.items()} for method, found in FOUND.items()
+    method: {(NAMES[a], NAMES[b]): distance for (a, b), distance in scores.items()} for method, scores in SCORES.items()
 }
 
 
 def record_of(source, output):
     """What a run of the pipeline over such an input leaves to be read."""
     settings = PipelineSettings(input=str(source), output=str(output), method="phash,dhash").model_dump(mode="json")
-    counts = {"found": {method: {} for method in FOUND}}
+    counts = {"found": {method: {} for method in SCORES}}
     return {"run_id": "1", "source": str(source), "settings": settings, "counts": counts}
 
 
@@ -146,6 +146,28 @@ def test_images_that_moved_are_found_where_they_are_said_to_be(spark, finished, 
 def test_a_method_that_is_not_there_is_refused(spark, finished):
     with pytest.raises(SettingsError, match="no duplicates by whash; the tables hold dhash, phash"):
         gather(spark, finished, settings_of(finished, report_method="whash"))
+
+
+def test_a_method_that_is_not_registered_is_left_out_and_told_of(spark, tmp_path):
+    for method in ("phash", "brightness"):
+        evaluated.write_tables(tmp_path, NAMES, PAIRS["phash"], method=method)
+    lines = []
+    page = Path(write_report(spark, ReportSettings(output=str(tmp_path)), lines.append)).read_text(encoding="utf-8")
+    assert lines[0] == (
+        "Left out brightness: no such method is registered: enter it in dedup_core.encoders.registry.ENCODERS first"
+    )
+    data = json.loads(re.search(r'id="data">(.*?)</script>', page).group(1))
+    assert [method["name"] for method in data["methods"]] == ["phash"]
+    assert {group["method"] for group in data["groups"]} == {"phash"}
+    assert "Not shown: brightness." in page
+
+
+def test_nothing_but_methods_that_are_not_registered_is_refused(spark, tmp_path):
+    evaluated.write_tables(tmp_path, NAMES, PAIRS["phash"], method="brightness")
+    for wanted in (None, "brightness"):
+        settings = ReportSettings(output=str(tmp_path), report_method=wanted)
+        with pytest.raises(SettingsError, match=r"only duplicates by brightness .* enter it in .*ENCODERS first"):
+            gather(spark, Store(str(tmp_path)), settings)
 
 
 def test_without_tables_the_error_names_the_job_to_run(spark, tmp_path):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from dedup_core.encoders.registry import check_method, metric_of
+from dedup_core.encoders.registry import ENCODERS, metric_of
 from dedup_core.errors import SettingsError
 from dedup_core.filesystems import for_spark
 from dedup_core.ledger import REPORT
@@ -38,13 +38,15 @@ from dedup_core.spark.staging import read_table
 from dedup_core.spark.store import Store
 from dedup_core.spark.tables import FEATURES, TABLES, conform
 
+_HOW_TO_REGISTER = "enter it in dedup_core.encoders.registry.ENCODERS first"
+
 
 def write_report(spark: SparkSession, settings: ReportSettings, say: Callable[[str], None]) -> str:
     """Write the page from the tables under the output folder, and return where it lies.
 
     Raises:
         InputError: if there are no tables.
-        SettingsError: if they have none of the methods to show.
+        SettingsError: if they lack a method that is asked for, or the registry lacks all that they have.
     """
     store = Store(settings.output)
     name = f"{REPORT}/{settings.report_name}"
@@ -54,6 +56,8 @@ def write_report(spark: SparkSession, settings: ReportSettings, say: Callable[[s
     store.write_ledger(store.read_ledger().with_files([name]))
     store.write_lines(name, [page])
     missing = sum(image.thumbnail is None for image in report.files.values())
+    if report.left_out:
+        say(f"Left out {', '.join(report.left_out)}: no such method is registered: {_HOW_TO_REGISTER}")
     say(f"Report   {store.url}/{name} ({len(page.encode()) / 1e6:.1f} MB)")
     say(f"         {len(report.groups):,} of {sum(m.groups for m in report.methods):,} groups" + _note(missing))
     return f"{store.url}/{name}"
@@ -68,12 +72,13 @@ def gather(spark: SparkSession, store: Store, settings: ReportSettings) -> Repor
 
     Raises:
         InputError: if there are no tables.
-        SettingsError: if they have none of the methods to show.
+        SettingsError: if they lack a method that is asked for, or the registry lacks all that they have.
     """
     records = list(newest_first(store))
     compared = _images_compared(spark, store, unlisted_images(records))
-    images = {method: compared[method] for method in _methods_shown(compared, settings.report_method)}
-    tables = _open_tables(spark, store, list(images))
+    shown, left_out = _methods_shown(compared, settings.report_method)
+    images = {method: compared[method] for method in shown}
+    tables = _open_tables(spark, store, shown)
     searches = {method: search_facts(method, metric, records) for method, metric in tables.metrics.items()}
     groups = group_sample(tables, settings.max_groups, settings.max_images_per_group)
     pairs, results = pair_sample(tables), method_results(tables, images, searches)
@@ -87,6 +92,7 @@ def gather(spark: SparkSession, store: Store, settings: ReportSettings) -> Repor
         failures=failure_kinds(read_table(spark, store, "failures")) if store.exists("failures") else (),
         runs=runs_shown(records),
         evaluations=evaluations(spark, store, results, records),
+        left_out=left_out,
     )
 
 
@@ -97,18 +103,23 @@ def _images_compared(spark: SparkSession, store: Store, unlisted: Mapping[str, i
     return {**unlisted, **rows_by_method(read_table(spark, store, "duplicates"))}
 
 
-def _methods_shown(present: Collection[str], wanted: Sequence[str] | None) -> list[str]:
-    """Return the methods to show: those that are wanted, or all that are present."""
+def _methods_shown(present: Collection[str], wanted: Sequence[str] | None) -> tuple[list[str], tuple[str, ...]]:
+    """Return the methods to show, those that are wanted or all that are present, and those that must be left out."""
     for method in wanted or ():
         if method not in present:
             raise SettingsError(
                 f"--report-method: there are no duplicates by {method}; the tables hold "
                 f"{', '.join(sorted(present)) or 'none'}"
             )
-    shown = list(dict.fromkeys(wanted or sorted(present)))
-    for method in shown:
-        check_method(method)
-    return shown
+    methods = list(dict.fromkeys(wanted or sorted(present)))
+    shown = [method for method in methods if method in ENCODERS]
+    left_out = tuple(method for method in methods if method not in ENCODERS)
+    if left_out and not shown:
+        raise SettingsError(
+            f"there are only duplicates by {', '.join(left_out)} to show, and no such method is registered: "
+            f"{_HOW_TO_REGISTER}"
+        )
+    return shown, left_out
 
 
 def _open_tables(spark: SparkSession, store: Store, methods: Sequence[str]) -> Tables:
