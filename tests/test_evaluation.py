@@ -2,7 +2,6 @@
 
 import doctest
 import json
-import sys
 import time
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dedup_core import evaluation
 from dedup_core.evaluation import Rankings, Sweep, average_precision, classification_report, evaluate, sweep
 from dedup_core.metric import COSINE, HAMMING
 
@@ -32,7 +32,7 @@ def duplicate_map(files, pairs):
 
 
 @st.composite
-def truth_and_found(draw):
+def truth_and_retrieved(draw):
     files = [f"{index}.jpg" for index in range(draw(st.integers(1, 9)))]
     all_pairs = [(a, b) for a in files for b in files if a < b]
     pairs = st.lists(st.sampled_from(all_pairs), unique=True) if all_pairs else st.just([])
@@ -51,7 +51,7 @@ def test_equals_imagededup(case):
         np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-9)
 
 
-@given(truth_and_found())
+@given(truth_and_retrieved())
 def test_equals_the_count_of_every_pair(maps):
     figures = evaluate(*maps)
     assert figures.keys() == ALL_KEYS
@@ -59,12 +59,12 @@ def test_equals_the_count_of_every_pair(maps):
         np.testing.assert_allclose(figures[name], expected, rtol=0, atol=1e-12, err_msg=name)
 
 
-@given(truth_and_found())
+@given(truth_and_retrieved())
 def test_scores_and_the_order_of_keys_change_nothing(maps):
-    truth, found = maps
-    scored = {file: [(name, 3) for name in found[file]] for file in reversed(list(found))}
+    truth, retrieved = maps
+    scored = {file: [(name, 3) for name in retrieved[file]] for file in reversed(list(retrieved))}
     from_json = json.loads(json.dumps(scored))
-    expected = evaluate(truth, found)
+    expected = evaluate(truth, retrieved)
     for variant in (scored, from_json):
         for name, figure in evaluate(truth, variant).items():
             np.testing.assert_allclose(figure, expected[name], rtol=1e-12)
@@ -100,7 +100,7 @@ PAIR = {"a": ["b"], "b": ["a"]}
 
 
 @pytest.mark.parametrize(
-    ("truth", "found", "message"),
+    ("truth", "retrieved", "message"),
     [
         ({}, {}, "both maps are empty"),
         (PAIR, {"a": [], "c": [], "d": []}, "1 only in ground_truth_map, such as 'b'; 2 only in .*, such as 'c', 'd'"),
@@ -112,9 +112,9 @@ PAIR = {"a": ["b"], "b": ["a"]}
         (PAIR, {"a": [], "b": ["a"]}, r"retrieved_map isn't symmetric: .* \(1 in all\), such as 'b' -> 'a'"),
     ],
 )
-def test_maps_that_cannot_be_compared_are_refused_with_examples(truth, found, message):
+def test_maps_that_cannot_be_compared_are_refused_with_examples(truth, retrieved, message):
     with pytest.raises(ValueError, match=message):
-        evaluate(truth, found)
+        evaluate(truth, retrieved)
 
 
 @pytest.mark.parametrize(
@@ -132,10 +132,10 @@ def test_an_entry_that_is_no_name_is_refused(entry):
 
 
 def test_rankings_need_no_symmetry_of_what_was_retrieved():
-    found = {"a": ["b"], "b": []}
-    assert evaluate(PAIR, found, metric="map") == {"map": 0.5}
+    retrieved = {"a": ["b"], "b": []}
+    assert evaluate(PAIR, retrieved, metric="map") == {"map": 0.5}
     with pytest.raises(ValueError, match="isn't symmetric"):
-        evaluate(PAIR, found, metric="classification")
+        evaluate(PAIR, retrieved, metric="classification")
 
 
 def test_an_unknown_metric_is_met_with_the_nearest_name():
@@ -146,9 +146,9 @@ def test_an_unknown_metric_is_met_with_the_nearest_name():
 def test_a_hundred_thousand_images_take_seconds():
     files = [f"{index}.jpg" for index in range(100_000)]
     truth = duplicate_map(files, zip(files, files[1:] + files[:1], strict=True))
-    found = duplicate_map(files, zip(files * 2, files[1:] + files[:1] + files[7:] + files[:7], strict=True))
+    retrieved = duplicate_map(files, zip(files * 2, files[1:] + files[:1] + files[7:] + files[:7], strict=True))
     start = time.process_time()
-    figures = evaluate(truth, found)
+    figures = evaluate(truth, retrieved)
     assert time.process_time() - start < 5
     assert figures["precision"][1] == 0.5
     assert figures["recall"][1] == 1.0
@@ -217,9 +217,8 @@ def test_a_sweep_of_what_does_not_fit_is_refused(scores, is_true, n_true, messag
         sweep(scores, is_true, n_true, np.array([1.0]), metric=HAMMING)
 
 
-@pytest.mark.parametrize("module", ["evaluate", "metrics"])
+@pytest.mark.parametrize("module", [evaluation.maps, evaluation.metrics])
 def test_the_examples_in_the_documentation_run(module):
-    # The package hands on a function of the name of its module, so the module itself is asked of Python.
-    results = doctest.testmod(sys.modules[f"dedup_core.evaluation.{module}"])
+    results = doctest.testmod(module)
     assert results.attempted > 0
     assert results.failed == 0

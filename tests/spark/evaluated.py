@@ -19,10 +19,10 @@ def write_tables(folder, names, pairs, method="phash", threshold=None, failures=
     """Write what a search leaves: {(a, b): score} over the names, as tables and, with a threshold, a record."""
     metric = COSINE if method == "cnn" else HAMMING
     scored = [(names.index(a), names.index(b), score) for (a, b), score in pairs.items()]
-    found = naive.map_of_pairs(names, scored, metric.rank)
+    ranked = naive.map_of_pairs(names, scored, metric.rank)
     roots, removed = naive.connected(pairs), naive.greedy_removals(names, pairs)
     sizes = {root: list(roots.values()).count(root) for root in set(roots.values())}
-    lists = [[{"path": other, "score": score} for other, score in found[name]] for name in names]
+    lists = [[{"path": other, "score": score} for other, score in ranked[name]] for name in names]
     tables = {
         "pairs": {"path_a": [a for a, _ in pairs], "path_b": [b for _, b in pairs], "score": list(pairs.values())},
         "duplicates": {"path": list(names), "duplicates": pa.array(lists, STRINGS)},
@@ -49,7 +49,7 @@ def write_tables(folder, names, pairs, method="phash", threshold=None, failures=
         (folder / "runs").mkdir(exist_ok=True)
         (folder / "runs" / f"{method}.json").write_text(json.dumps(record))
     mark(folder)
-    return {name: [other for other, _ in found[name]] for name in names}
+    return {name: [other for other, _ in ranked[name]] for name in names}
 
 
 def mark(folder):

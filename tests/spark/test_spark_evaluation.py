@@ -53,9 +53,9 @@ def assert_equal_figures(actual, expected):
         np.testing.assert_allclose(actual[name], figure, rtol=0, atol=1e-9, err_msg=name)
 
 
-def within(found, pairs, threshold):
+def within(duplicates, pairs, threshold):
     """A duplicate map's entries within a distance."""
-    return {a: [b for b in found[a] if pairs[min(a, b), max(a, b)] <= threshold] for a in found}
+    return {a: [b for b in duplicates[a] if pairs[min(a, b), max(a, b)] <= threshold] for a in duplicates}
 
 
 @pytest.fixture(scope="module")
@@ -73,17 +73,17 @@ def case(tmp_path_factory):
 def test_every_form_of_the_truth_gives_the_figures_of_one_machine_at_every_threshold(
     spark, staging, tmp_path, case, form
 ):
-    folder, labels, pairs, found = case
+    folder, labels, pairs, retrieved = case
     settings = settings_of(folder, ground_truth=str(evaluated.write_truth(tmp_path, form, labels)))
     tables = read_tables(spark, Store(str(folder)), "phash")
     assert tables.thresholds.tolist() == list(range(14))
     quality = scored(spark, staging, tables, settings)
 
     truth = evaluated.map_of_labels(labels)
-    assert_equal_figures(quality.figures, evaluate(truth, found))
-    assert_equal_figures(quality.figures, naive.evaluate(truth, found))
+    assert_equal_figures(quality.figures, evaluate(truth, retrieved))
+    assert_equal_figures(quality.figures, naive.evaluate(truth, retrieved))
     for position, threshold in enumerate(tables.thresholds):
-        expected = naive.evaluate(truth, within(found, pairs, threshold))
+        expected = naive.evaluate(truth, within(retrieved, pairs, threshold))
         assert quality.map[position] == pytest.approx(expected["map"], abs=1e-9)
         assert quality.sweep.precision[position] == pytest.approx(expected["precision"][1])
         assert quality.sweep.recall[position] == pytest.approx(expected["recall"][1])
@@ -105,11 +105,11 @@ def test_the_same_truth_is_read_from_tables_of_either_kind(spark, staging, tmp_p
     assert not truth.is_complete
 
 
-def maps_scored(spark, staging, tmp_path, truth, found):
+def maps_scored(spark, staging, tmp_path, truth, retrieved):
     (tmp_path / "truth.json").write_text(json.dumps(truth))
-    (tmp_path / "found.json").write_text(json.dumps(found))
+    (tmp_path / "retrieved.json").write_text(json.dumps(retrieved))
     settings = settings_of(
-        tmp_path / "out", ground_truth=str(tmp_path / "truth.json"), duplicates=str(tmp_path / "found.json")
+        tmp_path / "out", ground_truth=str(tmp_path / "truth.json"), duplicates=str(tmp_path / "retrieved.json")
     )
     return scored(spark, staging, read_map(settings, staging), settings).figures
 
@@ -127,8 +127,8 @@ def test_maps_give_imagededups_own_figures(spark, staging, tmp_path):
 
 def test_the_order_of_a_map_is_its_ranking_and_scores_change_nothing(spark, staging, tmp_path):
     truth = {"a": ["b"], "b": ["a"], "c": []}
-    found = {"a": [["c", 9], ["b", 2]], "b": [["a", 2]], "c": [["a", 9]]}
-    assert_equal_figures(maps_scored(spark, staging, tmp_path, truth, found), evaluate(truth, found))
+    retrieved = {"a": [["c", 9], ["b", 2]], "b": [["a", 2]], "c": [["a", 9]]}
+    assert_equal_figures(maps_scored(spark, staging, tmp_path, truth, retrieved), evaluate(truth, retrieved))
 
 
 def test_a_similarity_belongs_to_the_strictest_step_that_it_reaches(spark, tmp_path):
@@ -209,7 +209,7 @@ def test_an_error_while_writing_is_not_laid_to_the_map(staging, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("truth", "found", "message"),
+    ("truth", "retrieved", "message"),
     [
         ({}, PAIR, "ground truth is empty: there is nothing to evaluate"),
         (PAIR, {"a": [], "c": [], "d": []},
@@ -220,9 +220,9 @@ def test_an_error_while_writing_is_not_laid_to_the_map(staging, tmp_path):
         ({"a": [], "b": ["a"]}, PAIR, r"ground truth isn't symmetric: .* \(1 in all\), such as 'b' -> 'a'"),
     ],
 )  # fmt: skip
-def test_maps_that_can_not_be_compared_are_refused_with_examples(spark, staging, tmp_path, truth, found, message):
+def test_maps_that_can_not_be_compared_are_refused_with_examples(spark, staging, tmp_path, truth, retrieved, message):
     with pytest.raises(InputError, match=message):
-        maps_scored(spark, staging, tmp_path, truth, found)
+        maps_scored(spark, staging, tmp_path, truth, retrieved)
 
 
 @pytest.mark.parametrize(
@@ -335,7 +335,7 @@ def job(spark, tmp_path_factory):
     folder, lines = tmp_path_factory.mktemp("job"), []
     out = folder / "out"
     evaluated.write_tables(out, names, similarities, method="cnn", threshold=0.7)
-    found = evaluated.write_tables(out, names, distances, threshold=12, failures=["broken.jpg"])
+    retrieved = evaluated.write_tables(out, names, distances, threshold=12, failures=["broken.jpg"])
     truth = evaluated.write_truth(folder, "labels-csv", labels | {"broken.jpg": "g5"})
     settings = settings_of(
         out, ground_truth=str(truth), method="phash,cnn", samples_per_threshold=2, max_sweep_pairs=10, min_recall=0.999
@@ -345,7 +345,7 @@ def job(spark, tmp_path_factory):
         match=r"quality gate is not met: phash recall 0\.\d+ is below the 0\.999 of --min-recall.*/evaluation/\)",
     ):
         run_evaluate(spark, settings, lines.append)
-    expected = evaluate(evaluated.map_of_labels(labels), found)
+    expected = evaluate(evaluated.map_of_labels(labels), retrieved)
     sweep = pq.read_table(out / "evaluation" / "sweep.parquet").to_pylist()
     chosen = json.loads((out / "evaluation" / "thresholds.json").read_text())["phash"]
     return SimpleNamespace(
@@ -390,8 +390,8 @@ def test_the_job_leaves_samples_and_figures_and_nothing_else(job):
 
 
 def test_the_report_reads_what_the_job_left(spark, job):
-    found = len(job.distances)
-    results = [MethodResult("phash", HAMMING, 12, len(job.names), found), MethodResult("cnn", COSINE, 0.7, 24, 1)]
+    n_pairs = len(job.distances)
+    results = [MethodResult("phash", HAMMING, 12, len(job.names), n_pairs), MethodResult("cnn", COSINE, 0.7, 24, 1)]
     shown = {entry.method: entry for entry in evaluations(spark, Store(str(job.out)), results, [])}
     assert shown["phash"].metrics["f1-score"] == job.expected["f1-score"][1]
     assert shown["phash"].chosen == job.chosen
@@ -428,4 +428,4 @@ def test_what_is_not_there_to_evaluate_is_named(spark, tmp_path, case):
     with pytest.raises(InputError, match="--duplicates: there is nothing at"):
         run_evaluate(spark, settings_of(tmp_path, duplicates=str(tmp_path / "nowhere")), silent)
     with pytest.raises(SettingsError, match="holds what one method found: name that one by --method"):
-        run_evaluate(spark, settings_of(tmp_path, duplicates="found.json", method="phash,dhash"), silent)
+        run_evaluate(spark, settings_of(tmp_path, duplicates="retrieved.json", method="phash,dhash"), silent)
