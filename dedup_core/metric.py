@@ -28,6 +28,7 @@ class Metric:
         closest: the score of two equal features.
         farthest: the score of two features that have nothing in common.
         steps: how many thresholds there are from one whole number to the next.
+        searches: the ways to search by it; "exact" is always one.
         bits: how many a feature has, if random features are any of as many numbers; None if they are none.
     """
 
@@ -39,6 +40,7 @@ class Metric:
     closest: float
     farthest: float
     steps: int
+    searches: tuple[str, ...] = ("exact",)
     bits: int | None = None
 
     @property
@@ -115,6 +117,13 @@ HAMMING = Metric(
     "hamming", "distance", "hash", "hashes", "max_distance_threshold", closest=0.0, farthest=64.0, steps=1, bits=64
 )
 COSINE = Metric(
-    "cosine", "similarity", "embedding", "embeddings", "min_similarity_threshold", closest=1.0, farthest=-1.0, steps=100
+    "cosine",
+    "similarity",
+    "embedding",
+    "embeddings",
+    "min_similarity_threshold",
+    closest=1.0,
+    farthest=-1.0,
+    steps=100,
+    searches=("exact", "clustered"),
 )
-METRICS = {metric.name: metric for metric in (HAMMING, COSINE)}

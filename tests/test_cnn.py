@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup_core.cosine.join import self_join
-from dedup_core.errors import LimitError
+from dedup_core.errors import LimitError, SettingsError
 from dedup_core.methods import CNN, PHash, encode_images_with, finding
 
 VECTORS = {
@@ -170,6 +170,20 @@ class TestErrors:
         with raises(TypeError, "model must be a path, not 3"):
             CNN(model=3)
 
+    @pytest.mark.parametrize(
+        ("given", "message"),
+        [
+            ({"weights": "absent.h5"}, r"^no weights file .*absent\.h5; give a file of MobileNet's weights"),
+            ({"model": "absent.keras"}, r"^no model file .*absent\.keras; give a file that Keras's model\.save wrote"),
+            ({"weights": ""}, r"^can't read the weights file .* \(.+\); give a file of MobileNet's weights"),
+            ({"model": ""}, r"^can't read the model file .* \(.+\); give a file that Keras's model\.save wrote"),
+        ],
+        ids=["no weights", "no model", "weights that are a folder", "a model that is a folder"],
+    )
+    def test_a_file_that_can_not_be_had_is_named_with_what_to_give(self, tmp_path, given, message):
+        with pytest.raises(SettingsError, match=message):
+            _ = CNN(verbose=False, **{name: tmp_path / file for name, file in given.items()}).encoder
+
 
 class TestEncoding:
     def test_features_are_float32_1_by_1024(self, cnn, album):
@@ -183,6 +197,13 @@ class TestEncoding:
         found = cnn.find_duplicates(album, min_similarity_threshold=0.9999, scores=True)
         assert found["beach.png"][0] == ("beach-copy.png", pytest.approx(1.0))
         assert all(name not in dict(others) for name, others in found.items())
+
+    def test_another_batch_size_is_another_network_with_the_same_embeddings(self, cnn, album):
+        other = CNN(verbose=False, weights=cnn._weights, batch_size=2)
+        assert other.encoder.batch_size == 2 != cnn.encoder.batch_size
+        assert other.fingerprint == cnn.fingerprint
+        ours, others = (method.encode_images(album) for method in (cnn, other))
+        assert all(np.allclose(ours[name], others[name], atol=1e-4) for name in ours)
 
     def test_processes_decode_and_this_one_embeds(self, cnn, album):
         methods = [PHash(verbose=False), cnn]

@@ -9,7 +9,6 @@ from PIL import Image
 from dedup_core.encoders.encoder import Encoder, encode_batch
 from dedup_core.encoders.registry import ENCODERS
 from dedup_core.images.picture import Failure
-from dedup_core.metric import COSINE
 
 
 def png(shade):
@@ -24,7 +23,7 @@ def test_a_picture_whose_embedding_no_search_could_take_is_a_failure_and_spoils_
         shades = pixels[:, 0, 0].astype(np.float32)
         return np.stack([shades, np.where(shades == 7, np.float32(spoilt), 1.0)], axis=1)
 
-    model = Encoder("model", lambda picture: picture.gray((1, 1)), embed, COSINE, "model-v1")
+    model = Encoder("model", lambda picture: picture.gray((1, 1)), embed, "model-v1")
     before, failure, after = encode_batch([png(1), png(7), png(9)], [ENCODERS["ahash"].encoder(), model])
     assert failure == Failure("not_encoded", "the picture was read, but its model embedding holds NaN or infinity")
     assert (before.features["model"].tolist(), after.features["model"].tolist()) == ([1.0, 1.0], [9.0, 1.0])

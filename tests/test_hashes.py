@@ -157,7 +157,7 @@ def test_values_have_the_declared_type_and_size(name):
     pixels = np.stack([declared.pixels(decode(picture_file(seed))) for seed in range(3)])
     values = declared.encode(pixels)
     assert (values.dtype, values.ndim) == {"hash": (np.uint64, 1), "embedding": (np.float32, 2)}[
-        declared.metric.feature
+        ENCODERS[name].metric.feature
     ]
     assert len(values) == 3
 

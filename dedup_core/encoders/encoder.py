@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
 from dedup_core.images.picture import MAX_PIXELS, Failure, Orientation, Picture, decode, not_encoded
-from dedup_core.metric import Metric
+
+Precision = Literal["float32", "float16"]
+"""Of the embeddings that are kept."""
 
 
 class Prepared(Protocol):
@@ -17,8 +19,8 @@ class Prepared(Protocol):
 
     Attributes:
         name: the method ("phash").
-        fingerprint: identifies everything that the values depend on. Features of different fingerprints never meet in
-            one search.
+        fingerprint: identifies everything that the values depend on. Features of different fingerprints are never
+            compared.
         batch_size: how many pictures it takes at a time, on all cores there are; None for one that takes any number,
             on the core that decodes them.
     """
@@ -42,7 +44,6 @@ class Encoder:
         name: the method ("phash").
         pixels: what is kept of a picture until the batch is full: a uint8 array of one fixed shape.
         encode: a stack of such arrays to features: uint64 (n,) for a hash, float32 (n, d) for an embedding.
-        metric: how its features are compared.
         fingerprint: identifies everything that the values depend on.
         batch_size: as of `Prepared`.
     """
@@ -50,7 +51,6 @@ class Encoder:
     name: str
     pixels: Callable[[Picture], np.ndarray]
     encode: Callable[[np.ndarray], np.ndarray]
-    metric: Metric
     fingerprint: str
     batch_size: int | None = None
 

@@ -23,6 +23,8 @@ IMAGENET = "imagenet"
 RELEASE = "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet/mobilenet_1_0_224_tf_no_top.h5"
 PROVIDE = f"give a file of MobileNet's weights without its top, as Keras publishes it: {RELEASE}"
 
+PROVIDE_MODEL = "give a file that Keras's model.save wrote (.keras or .h5)"
+
 
 class Embedder:
     """A network that stays in memory and turns pixels into vectors.
@@ -162,7 +164,7 @@ def _load_weights(network: Any, path: Path) -> None:
 
 def _own_model(tensorflow: Any, model: Path) -> tuple[Any, str]:
     """The user's model, and the digest of its file."""
-    path = _file(model, "model", "give a file that Keras's model.save wrote (.keras or .h5)")
+    path = _file(model, "model", PROVIDE_MODEL)
     try:
         network = tensorflow.keras.models.load_model(path, compile=False)
     except Exception as error:  # h5py, zipfile and Keras each have their own

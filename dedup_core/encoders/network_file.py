@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
-from dedup_core.encoders.encoder import Encoder
-from dedup_core.encoders.network import IMAGENET, PROVIDE, Embedder, imagenet_file
-from dedup_core.encoders.registry import Precision
+from dedup_core.encoders.encoder import Encoder, Precision
+from dedup_core.encoders.network import IMAGENET, PROVIDE, PROVIDE_MODEL, Embedder, imagenet_file
 from dedup_core.errors import SettingsError
-from dedup_core.filesystems import arrow_url
+from dedup_core.filesystems import opened
 from dedup_core.images.picture import Picture
-from dedup_core.metric import COSINE
 
 _ENDINGS = (".weights.h5", ".h5", ".hdf5", ".keras")
 
@@ -50,14 +48,14 @@ class Network:
         Args:
             threads: cores to use; None for all. The first call in a process decides.
         """
-        embedder = _embedder(self, threads)
+        embedder, is_rounded = _embedder(self, threads), self.precision == "float16"
 
         def embed(pixels: np.ndarray) -> np.ndarray:
             vectors = embedder.embed(pixels)
-            return vectors.astype(np.float16).astype(np.float32) if self.precision == "float16" else vectors
+            return vectors.astype(np.float16).astype(np.float32) if is_rounded else vectors
 
         pixels = functools.partial(Picture.rgb, size=embedder.size)
-        return Encoder(self.name, pixels, embed, COSINE, self.fingerprint, self.batch_size)
+        return Encoder(self.name, pixels, embed, self.fingerprint, self.batch_size)
 
 
 def load_network(
@@ -76,7 +74,7 @@ def load_network(
     """
     location = model or (str(imagenet_file()) if weights == IMAGENET else weights)
     ending = next((ending for ending in _ENDINGS if location.endswith(ending)), ".h5")
-    network = Network(_read(location), ending, model is not None, batch_size, precision, "")
+    network = Network(_read(location, is_model=model is not None), ending, model is not None, batch_size, precision, "")
     suffix = "" if precision == "float32" else f"-{precision}"
     digest = _embedder(network, None, location).digest
     return Network(network.content, ending, network.is_model, batch_size, precision, f"cnn-{digest[:12]}-v2{suffix}")
@@ -84,17 +82,17 @@ def load_network(
 
 def _embedder(network: Network, threads: int | None, name: str | None = None) -> Embedder:
     """Return the process's embedder; errors name the file that the user gave, and not our copy of it."""
-    digest = hashlib.sha256(network.content).hexdigest()
-    if digest not in _EMBEDDERS:
+    key = hashlib.sha256(network.content).hexdigest(), network.is_model, network.batch_size
+    if key not in _EMBEDDERS:
         _EMBEDDERS.clear()  # one network at a time: each holds some hundred megabytes
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, f"network{network.ending}")
             path.write_bytes(network.content)
             try:
-                _EMBEDDERS[digest] = _load(path, network, threads)
+                _EMBEDDERS[key] = _load(path, network, threads)
             except SettingsError as error:
                 raise SettingsError(str(error).replace(str(path), name or path.name)) from error
-    return _EMBEDDERS[digest]
+    return _EMBEDDERS[key]
 
 
 def _load(path: Path, network: Network, threads: int | None) -> Embedder:
@@ -103,17 +101,17 @@ def _load(path: Path, network: Network, threads: int | None) -> Embedder:
     return Embedder(path, None, network.batch_size, threads)
 
 
-_EMBEDDERS: dict[str, Embedder] = {}
+_EMBEDDERS: dict[tuple[str, bool, int], Embedder] = {}
 
 
-def _read(location: str) -> bytes:
-    if os.path.exists(location):
-        return Path(location).read_bytes()
-    from pyarrow import ArrowException, fs
-
+def _read(location: str, is_model: bool) -> bytes:
+    what, provide = ("model", PROVIDE_MODEL) if is_model else ("weights", PROVIDE)
     try:
-        filesystem, path = fs.FileSystem.from_uri(arrow_url(location))
+        filesystem, path = opened(location)
         with filesystem.open_input_file(path) as file:
             return bytes(file.readall())
-    except (OSError, ArrowException) as error:
-        raise SettingsError(f"can't read the network's file {location}; {PROVIDE}") from error
+    except FileNotFoundError as error:
+        raise SettingsError(f"no {what} file {location}; {provide}") from error
+    except (OSError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())
+        raise SettingsError(f"can't read the {what} file {location} ({reason}); {provide}") from error

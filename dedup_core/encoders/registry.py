@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import Literal, Protocol
+from functools import cached_property, partial
+from typing import Protocol
 
 import numpy as np
 
 from dedup_core.encoders import hashes
-from dedup_core.encoders.encoder import Encoder, Prepared
+from dedup_core.encoders.encoder import Encoder, Precision, Prepared
 from dedup_core.errors import SettingsError, nearest
 from dedup_core.images.picture import Picture
 from dedup_core.metric import COSINE, HAMMING, Metric
-
-Precision = Literal["float32", "float16"]
 
 
 class MethodOptions(Protocol):
@@ -61,7 +59,7 @@ class Method:
     metric: Metric
     prepare: Callable[[MethodOptions], Prepared]
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """What identifies its features, by the standard options."""
         return self.prepare(STANDARD).fingerprint
@@ -72,7 +70,7 @@ class Method:
 
 
 def _hash(name: str, size: tuple[int, int], function: Callable[[np.ndarray], np.ndarray]) -> Method:
-    encoder = Encoder(name, partial(Picture.gray, size=size), function, HAMMING, f"{name}-64-v2")
+    encoder = Encoder(name, partial(Picture.gray, size=size), function, f"{name}-64-v2")
     return Method(name, HAMMING, lambda _options: encoder)
 
 

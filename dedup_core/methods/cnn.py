@@ -14,7 +14,6 @@ from dedup_core.encoders.registry import ENCODERS, Standard
 from dedup_core.methods import validation
 from dedup_core.methods.encoding import AS_STORED, StrPath
 from dedup_core.methods.finding import MAX_PAIRS, FindingMethod, Images
-from dedup_core.metric import COSINE
 from dedup_core.pairs import Pairs
 from dedup_core.workers import n_cores
 
@@ -36,7 +35,6 @@ class CNN(FindingMethod[np.ndarray]):
     """
 
     name = "cnn"
-    metric = COSINE
     _same_score = np.float64(1.0)
 
     def __init__(
@@ -96,7 +94,7 @@ class CNN(FindingMethod[np.ndarray]):
             TypeError, ValueError: as ``PHash.find_duplicates``, naming the argument.
             LimitError: if there are more pairs than max_pairs. They are counted before the map is made.
         """
-        threshold = validation.real_number(min_similarity_threshold, "min_similarity_threshold", -1.0, 1.0)
+        threshold = validation.real_number(min_similarity_threshold, "min_similarity_threshold", *self._range)
         images = Images(image_dir, encoding_map, recursive, num_enc_workers)
         return self._find(images, threshold, scores, outfile, against, max_pairs)
 
@@ -111,9 +109,13 @@ class CNN(FindingMethod[np.ndarray]):
         num_enc_workers: int | None = None,
     ) -> list[str]:
         """Return the images that could go, sorted, by the rule of ``PHash.find_duplicates_to_remove``."""
-        threshold = validation.real_number(min_similarity_threshold, "min_similarity_threshold", -1.0, 1.0)
+        threshold = validation.real_number(min_similarity_threshold, "min_similarity_threshold", *self._range)
         images = Images(image_dir, encoding_map, recursive, num_enc_workers)
         return self._find_to_remove(images, threshold, outfile)
+
+    @property
+    def _range(self) -> tuple[float, float]:
+        return self.metric.farthest, self.metric.closest
 
     def _to_feature(self, value: np.ndarray) -> np.ndarray:
         return np.array(value, np.float32).reshape(1, -1)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dedup_core import groups
+from dedup_core.encoders.registry import metric_of
 from dedup_core.errors import LimitError
 from dedup_core.groups import Distinct
 from dedup_core.images.names import storable
@@ -35,14 +36,14 @@ class Images(NamedTuple):
 
 
 class FindingMethod(EncodingMethod[Feature]):
-    """A way to find duplicates: how features are compared, on top of how they are made.
+    """A way to find duplicates: how features are compared, on top of how they are made."""
 
-    Attributes:
-        metric: what a score says.
-    """
-
-    metric: Metric
     _same_score: np.generic
+
+    @property
+    def metric(self) -> Metric:
+        """What a score says."""
+        return metric_of(self.name)
 
     @property
     def _score_type(self) -> type[np.generic]:

@@ -15,7 +15,6 @@ from dedup_core.methods import validation
 from dedup_core.methods.encoding import StrPath
 from dedup_core.methods.few_hashes import MOST_COMPARED, few_pairs
 from dedup_core.methods.finding import MAX_PAIRS, FindingMethod, Images
-from dedup_core.metric import HAMMING
 from dedup_core.pairs import Pairs
 
 _HASH = re.compile("[0-9a-fA-F]{16}")
@@ -24,7 +23,6 @@ _HASH = re.compile("[0-9a-fA-F]{16}")
 class _Hash(FindingMethod[str]):
     """A perceptual hash of 64 bits, as 16 hexadecimal characters; the fewer bits differ, the closer two images."""
 
-    metric = HAMMING
     _same_score = np.int16(0)
 
     @property
@@ -70,7 +68,8 @@ class _Hash(FindingMethod[str]):
                 range, a folder does not exist, or a hash is malformed.
             LimitError: if there are more pairs than max_pairs. They are counted before the map is made.
         """
-        threshold = validation.whole_number(max_distance_threshold, "max_distance_threshold", 0, 64)
+        most = int(self.metric.farthest)
+        threshold = validation.whole_number(max_distance_threshold, "max_distance_threshold", 0, most)
         images = Images(image_dir, encoding_map, recursive, num_enc_workers)
         return self._find(images, threshold, scores, outfile, against, max_pairs)
 
@@ -92,7 +91,8 @@ class _Hash(FindingMethod[str]):
         Equal hashes are compared once, and no pairs are listed: 200,000 copies of a picture take memory for as many
         images. The arguments and the errors are those of ``find_duplicates``, but for ``max_pairs``.
         """
-        threshold = validation.whole_number(max_distance_threshold, "max_distance_threshold", 0, 64)
+        most = int(self.metric.farthest)
+        threshold = validation.whole_number(max_distance_threshold, "max_distance_threshold", 0, most)
         images = Images(image_dir, encoding_map, recursive, num_enc_workers)
         return self._find_to_remove(images, threshold, outfile)
 

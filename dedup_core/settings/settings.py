@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_va
 from dedup_core.encoders.encoder import Decoding
 from dedup_core.encoders.registry import ENCODERS, check_method, metric_of
 from dedup_core.images.picture import MAX_PIXELS, Orientation
-from dedup_core.metric import COSINE
+from dedup_core.metric import COSINE, HAMMING
 
 
 def _split(value: object) -> object:
@@ -107,10 +107,10 @@ class SearchSettings(MethodSettings, frozen=True):
     """Features to pairs, duplicates, groups and removals."""
 
     max_distance_threshold: Count = Field(
-        10, ge=0, le=64, description="Hashes: the largest Hamming distance of a pair."
+        10, ge=0, le=int(HAMMING.farthest), description="Hashes: the largest Hamming distance of a pair."
     )
     min_similarity_threshold: Real = Field(
-        0.9, ge=-1.0, le=1.0, description="CNN: the smallest cosine similarity of a pair."
+        0.9, ge=COSINE.farthest, le=COSINE.closest, description="CNN: the smallest cosine similarity of a pair."
     )
     max_pairs: Count = Field(
         100_000_000, ge=0, description="Stop with exit code 4 before a search that would find more pairs than this."
@@ -146,10 +146,10 @@ class SearchSettings(MethodSettings, frozen=True):
     @classmethod
     def _cells_are_of_embeddings(cls, search: str, stated: ValidationInfo) -> str:
         methods = stated.data.get("method", ())
-        if search == "clustered" and methods and not any(metric_of(name) == COSINE for name in methods):
-            fitting = " or ".join(name for name, method in ENCODERS.items() if method.metric == COSINE)
+        if methods and not any(search in metric_of(name).searches for name in methods):
+            fitting = " or ".join(name for name, method in ENCODERS.items() if search in method.metric.searches)
             raise ValueError(
-                f"'clustered' needs the method {fitting} ({', '.join(methods)}: always searched exactly): "
+                f"{search!r} needs the method {fitting} ({', '.join(methods)}: always searched exactly): "
                 f"add {fitting} to --method, or take 'exact'"
             )
         return search

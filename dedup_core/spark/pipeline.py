@@ -19,12 +19,12 @@ from dedup_core.settings.settings import (
     ReportSettings,
     SearchSettings,
 )
-from dedup_core.spark.encode.features import FeatureLedger, check_share, encode_all, finish_tables, work_name
+from dedup_core.spark.encode.features import FeatureWork, check_share, encode_all, finish_tables, work_name
 from dedup_core.spark.encode.sources import open_source
 from dedup_core.spark.encode.tasks import EncodePlan
 from dedup_core.spark.publishing import publish
 from dedup_core.spark.runs import Run, newest_record, source_of
-from dedup_core.spark.search.exports import export_maps, export_names, small_enough, stale_exports
+from dedup_core.spark.search.exports import export_maps, export_names, methods_to_export, stale_exports
 from dedup_core.spark.search.find import check_features, find_method
 from dedup_core.spark.search.given_features import read_features
 from dedup_core.spark.staging import Staging
@@ -34,14 +34,14 @@ from dedup_core.spark.tables import FEATURES
 Say = Callable[[str], None]
 
 _ENCODED = ("features", "failures")
-_FOUND = ("pairs", "duplicates", "groups", "removals")
+_SEARCHED = ("pairs", "duplicates", "groups", "removals")
 _PAGE = f"{REPORT}/{ReportSettings.model_fields['report_name'].default}"
 
 
 def run_pipeline(spark: SparkSession, settings: PipelineSettings, say: Say) -> Run:
     """Make every table from images."""
     files = [_PAGE] if settings.report else []
-    run = _open_run(spark, settings, say, settings.input, [*_ENCODED, *_FOUND], [*files, *export_names(settings)])
+    run = _open_run(spark, settings, say, settings.input, [*_ENCODED, *_SEARCHED], [*files, *export_names(settings)])
     encoded = _encode(run, settings)
     try:
         found = _find(run, settings, encoded.read("ready/features", FEATURES))
@@ -75,7 +75,7 @@ def run_find(spark: SparkSession, settings: FindSettings, say: Say) -> Run:
     is_own = lies_inside(location, own) and lies_inside(own, location)
     source = source_of(store) if is_own else normal(location)
     features = read_features(spark, location, settings.method, say)
-    run = _open_run(spark, settings, say, source, _FOUND, export_names(settings))
+    run = _open_run(spark, settings, say, source, _SEARCHED, export_names(settings))
     if run.replaces_all and lies_inside(location, own):
         raise SettingsError(f"--overwrite would replace the features in {own}, which are to be searched")
     check_features(features, settings.method)
@@ -136,9 +136,9 @@ def _encode(run: Run, settings: EncodeSettings) -> Staging:
     run.say(f"Encoding {settings.input} by {', '.join(settings.method)}")
     with run.stage("encode"):
         source, goes_on = open_source(run.spark, settings), not run.replaces_all
-        ledger = FeatureLedger.of(source, staging, settings, plan, run.run_id, goes_on)
-        encode_all(source, ledger, progress)
-        counts = finish_tables(ledger)
+        work = FeatureWork.of(source, staging, settings, plan, run.run_id, goes_on)
+        encode_all(source, work, progress)
+        counts = finish_tables(work)
     run.counts |= vars(counts)
     try:
         check_share(counts, settings)
@@ -186,7 +186,7 @@ def _close_encoding(run: Run, work: Staging) -> Run:
 
 def _close_search(run: Run, settings: SearchSettings, work: list[Staging]) -> Run:
     """Publish all tables one after the other, then the exports, and the record last."""
-    exported = small_enough(settings, run.counts["found"], run.say)
+    exported = methods_to_export(settings, run.counts["found"], run.say)
     gone = _of_another_input(run) or stale_exports(run.store, settings.method)
     if not settings.list_pairs:
         gone += [f"{table}/method={method}" for table in ("pairs", "duplicates") for method in settings.method]

@@ -13,7 +13,7 @@ _IMAGE = f"{_FILE}, identity STRING"
 _FEATURE = "method STRING, fingerprint STRING, hash BIGINT, embedding ARRAY<FLOAT>"
 _FAILURE = "reason STRING, message STRING"
 
-FOUND = f"{_IMAGE}, uri STRING, file_id STRING, links INT, is_folder BOOLEAN, {_FAILURE}"
+ENTRIES = f"{_IMAGE}, uri STRING, file_id STRING, links INT, is_folder BOOLEAN, {_FAILURE}"
 LISTING = f"{_IMAGE}, uri STRING"
 REFUSED = f"{_FILE}, is_folder BOOLEAN, {_FAILURE}"
 OTHER_NAMES = "path STRING, other_names ARRAY<STRING>"

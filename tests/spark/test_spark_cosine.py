@@ -21,7 +21,7 @@ from dedup_core.spark.search.cosine.cells import ClusteredSearch
 from dedup_core.spark.search.cosine.join import CosinePlan
 from dedup_core.spark.search.cosine.search import CosineSearch
 from dedup_core.spark.search.distinct import path_pairs
-from dedup_core.spark.search.search import Recall
+from dedup_core.spark.search.proposal import Recall
 from dedup_core.spark.store import Store
 from dedup_core.spark.summary import summary
 from dedup_core.spark.tables import FEATURES
@@ -169,19 +169,19 @@ def test_identical_vectors_share_a_code(spark, staging):
     array[31] = np.where(np.arange(33) % 2, array[0], -0.0)
     paths = names_of(60)
     features = features_of(spark, dict(zip(paths, array, strict=True)))
-    named = vectors.with_codes(features.repartition(3), staging)
+    named, distinct = vectors.with_codes(features.repartition(3), staging)
     code = {row["path"]: row["code"] for row in named.collect()}
     assert code.keys() == set(paths)
     for i, a in enumerate(paths):
         for j, b in enumerate(paths[:i]):
             same = bool((array[i] == array[j]).all() and array[i].any())
             assert (code[a] == code[b]) == same, (i, j)
-    rows = staging.read("vectors", vectors.VECTORS).collect()
+    rows = distinct.collect()
     content = {row["code"]: bytes(row["vector"]) for row in rows}
     assert len(content) == len(rows) == len(set(code.values()))
     for path, row in zip(paths, array, strict=True):
         assert content[code[path]] == struct.pack("<33f", *(row + np.float32(0.0)))
-    again = vectors.with_codes(features, staging)
+    again, _ = vectors.with_codes(features, staging)
     assert {row["path"]: row["code"] for row in again.collect()} == code
 
 

@@ -58,14 +58,14 @@ def codes_of(spark, staging, codes):
     return HammingSearch(0, 1).distinct(spark.createDataFrame(rows, "path STRING, hash BIGINT"), staging)
 
 
-def given_codes(table, copies=0.0):
+def given_codes(table, equal_pairs=0.0):
     """Distinct codes as a table has them: code, images."""
     count, images = table.count(), table.groupBy().sum("images").collect()[0][0]
-    return DistinctCodes(None, table, count, images, copies)
+    return DistinctCodes(None, table, table.select("code"), count, images, equal_pairs)
 
 
 def estimate_search(codes, max_distance):
-    return HammingSearch(max_distance, 1000).estimate(codes, None)
+    return HammingSearch(max_distance, 1000).estimate(codes)
 
 
 def within_each(found, thresholds):
@@ -141,10 +141,11 @@ def clustered(rows, seed):
 
 
 def tables_of(spark, array, images):
-    """Return distinct codes and vectors with the row numbers as codes."""
+    """Return distinct codes with their vectors; the row numbers are the codes."""
     table = spark.createDataFrame([(row, int(count)) for row, count in enumerate(images)], "code BIGINT, images BIGINT")
     codes = given_codes(table, float((images * (images - 1) // 2).sum()))
-    return codes, spark.createDataFrame([(row, v.tobytes()) for row, v in enumerate(array)], vectors.VECTORS)
+    content = [(row, vector.tobytes()) for row, vector in enumerate(array)]
+    return replace(codes, compared=spark.createDataFrame(content, vectors.VECTORS))
 
 
 def true_pairs(array, images, thresholds):
@@ -158,7 +159,7 @@ def test_the_estimate_of_a_small_cosine_search_is_exact(spark):
     array, images = clustered(40, 0), np.arange(40) % 3 + 1
     array[[4, 9]] = 0.0
     images[[4, 9]] = 1
-    estimate = cosine.estimate_pairs_of(*tables_of(spark, array, images), 0.6)
+    estimate = cosine.estimate_pairs_of(tables_of(spark, array, images), 0.6)
     assert estimate.thresholds == [0.6, 0.7, 0.8, 0.9, 0.96]
     assert (estimate.images, estimate.codes) == (images.sum(), 40)
     expected = true_pairs(array, images, estimate.thresholds)
@@ -170,11 +171,11 @@ def test_the_estimate_of_a_small_cosine_search_is_exact(spark):
 def test_a_sampled_cosine_estimate_is_the_same_for_any_partitions_and_holds_the_truth(spark, monkeypatch):
     monkeypatch.setattr(cosine, "_SAMPLE_VECTORS", 150)
     array, images = clustered(600, 1), np.random.default_rng(0).integers(1, 4, 600)
-    codes, vectors_table = tables_of(spark, array, images)
-    first = cosine.estimate_pairs_of(codes, vectors_table.coalesce(1), 0.6)
+    codes = tables_of(spark, array, images)
+    first = cosine.estimate_pairs_of(replace(codes, compared=codes.compared.coalesce(1)), 0.6)
     monkeypatch.setattr(cosine, "_BLOCK_VECTORS", 32)
     with batches_of_one(spark):
-        again = cosine.estimate_pairs_of(codes, vectors_table.repartition(5), 0.6)
+        again = cosine.estimate_pairs_of(replace(codes, compared=codes.compared.repartition(5)), 0.6)
     assert first.pairs.low.tolist() == again.pairs.low.tolist()
     assert first.distinct.high.tolist() == again.distinct.high.tolist()
     truth = np.array(true_pairs(array, images, first.thresholds))
@@ -189,7 +190,7 @@ def test_where_all_embeddings_are_alike_a_part_of_the_partners_stands_for_all(sp
     real = cosine._comparer
     monkeypatch.setattr(cosine, "_comparer", lambda *given: parts.append(given[-1]) or real(*given))
     array = 1.0 + 0.01 * np.random.default_rng(2).standard_normal((1000, 20)).astype("f4")
-    estimate = cosine.estimate_pairs_of(*tables_of(spark, array, np.full(1000, 2)), 0.9)
+    estimate = cosine.estimate_pairs_of(tables_of(spark, array, np.full(1000, 2)), 0.9)
     assert parts == [10]
     assert estimate.distinct.low[0] == pytest.approx(1000 * 999 / 2, rel=0.1)
     assert estimate.pairs.low[0] == pytest.approx(2000 * 1999 / 2, rel=0.1)
@@ -326,7 +327,7 @@ def test_without_the_list_copies_do_not_count(spark, staging):
 
 
 def test_pairs_of_embeddings_are_counted_at_the_stricter_thresholds_too(spark):
-    codes = given_codes(spark.createDataFrame([(1, 3), (2, 2), (3, 1)], "code BIGINT, images BIGINT"), copies=4.0)
+    codes = given_codes(spark.createDataFrame([(1, 3), (2, 2), (3, 1)], "code BIGINT, images BIGINT"), equal_pairs=4.0)
     pairs = spark.createDataFrame([(1, 2, 0.65), (1, 3, 0.97), (2, 3, 0.6)], CODE_PAIRS)
     given = {"method": "cnn", "min_similarity_threshold": 0.6}
     assert check_pairs(settings(**given), "cnn", codes, pairs) == 6 + 3 + 2 + 3 + 1

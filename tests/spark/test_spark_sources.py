@@ -12,7 +12,7 @@ from dedup_core.ledger import MARKER, Ledger
 from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark.encode.listing import list_images
 from dedup_core.spark.encode.sources import SparkImages, open_source
-from dedup_core.spark.tables import FOUND
+from dedup_core.spark.tables import ENTRIES
 
 
 def settings_for(location, **others):
@@ -194,7 +194,7 @@ def test_an_empty_manifest_is_named(staging, tmp_path):
 @pytest.mark.parametrize("location", ["{0}", "{0}/", "{0}//in/..", "{0}/{{in,other}}"])
 def test_sparks_own_reader_names_paths_from_the_folder_however_it_is_spelt(staging, spark, folder, location):
     spark_images(spark, location.format(folder)).list_into(staging)
-    found = {row["path"] for row in staging.read("found", FOUND).collect()}
+    found = {row["path"] for row in staging.read("entries", ENTRIES).collect()}
     assert "in/b 100%.png" in found or found == {"in/b 100%.png", "in/[x]{y}.png"}
 
 
@@ -402,7 +402,7 @@ def test_tables_and_pages_of_ours_are_no_input(staging, spark, tmp_path):
     assert sorted(listed(staging, tmp_path / "lake/**/*.png")) == [name for name in theirs if name.endswith(".png")]
     assert sorted(listed(staging, tmp_path / "lake/out/r*")) == ["report/holiday.png"]
     spark_images(spark, tmp_path / "lake").list_into(staging)
-    assert sorted(row["path"] for row in staging.read("found", FOUND).collect()) == theirs
+    assert sorted(row["path"] for row in staging.read("entries", ENTRIES).collect()) == theirs
 
 
 def test_sparks_own_reader_takes_no_strange_file_for_our_marker(staging, spark, folder):
@@ -410,7 +410,7 @@ def test_sparks_own_reader_takes_no_strange_file_for_our_marker(staging, spark, 
     (folder / "report").mkdir()
     (folder / "report" / "a.png").write_bytes(b"x")
     spark_images(spark, folder).list_into(staging)
-    assert {MARKER, "report/a.png"} < {row["path"] for row in staging.read("found", FOUND).collect()}
+    assert {MARKER, "report/a.png"} < {row["path"] for row in staging.read("entries", ENTRIES).collect()}
 
 
 def test_a_folder_that_a_glob_leads_into_and_that_can_not_be_listed_is_told(staging, folder, monkeypatch):

@@ -40,7 +40,7 @@ Progress = Callable[[int, int, float], None]
 
 
 @dataclass(frozen=True)
-class FeatureLedger:
+class FeatureWork:
     """One run's images: whose features are new, resumed, reused or kept, what failed, and what is still to do.
 
     Attributes:
@@ -50,7 +50,7 @@ class FeatureLedger:
         run_id: of this run.
         listing: the images that there are.
         stopped: the ids of runs of the same work that were stopped.
-        goes_on: whether the tables that are published were made from the same input.
+        published: the features of earlier runs that are made as this run makes them; None where there are none.
     """
 
     staging: Staging
@@ -59,7 +59,7 @@ class FeatureLedger:
     run_id: str
     listing: Listing
     stopped: frozenset[str]
-    goes_on: bool
+    published: DataFrame | None
 
     @classmethod
     def of(
@@ -70,8 +70,17 @@ class FeatureLedger:
         plan: EncodePlan,
         run_id: str,
         goes_on: bool,
-    ) -> FeatureLedger:
-        """List the source, and look at what stopped runs have left."""
+    ) -> FeatureWork:
+        """List the source, and look at what stopped and finished runs have left.
+
+        Args:
+            source: of the images.
+            staging: where the work is done.
+            settings: of the job.
+            plan: what workers do.
+            run_id: of this run.
+            goes_on: whether the tables that are published were made from the same input.
+        """
         if not settings.reuse:
             staging.clear()
         try:
@@ -80,13 +89,13 @@ class FeatureLedger:
             if not staging.whole_parts("encoded"):
                 staging.clear()
             raise
-        ledger = cls(staging, settings, plan, run_id, listing, frozenset(), goes_on)
+        published = _published(staging, settings, plan) if goes_on else None
+        work = cls(staging, settings, plan, run_id, listing, frozenset(), published)
         if not staging.whole_parts("encoded"):
-            return ledger
-        stopped = ledger.staged.select("run_id").distinct().collect()  # a row a stopped run
-        return replace(ledger, stopped=frozenset(row["run_id"] for row in stopped))
+            return work
+        stopped = work.staged().select("run_id").distinct().collect()  # a row a stopped run
+        return replace(work, stopped=frozenset(row["run_id"] for row in stopped))
 
-    @property
     def staged(self) -> DataFrame:
         """What this run has encoded so far, and runs of the same work that were stopped: ``tables.STAGED``."""
         parts = self.staging.whole_parts("encoded")
@@ -94,53 +103,37 @@ class FeatureLedger:
             return self.staging.spark.createDataFrame([], STAGED)
         return self.staging.spark.read.schema(STAGED).parquet(*map(literal, parts))
 
-    @property
     def new(self) -> DataFrame:
         """What this run has encoded, and what it failed to encode."""
-        return self.staged.where(F.col("run_id") == F.lit(self.run_id))
+        return self.staged().where(F.col("run_id") == F.lit(self.run_id))
 
-    @property
     def resumed(self) -> DataFrame:
         """The features that stopped runs have left of images which are still the same. Failures are tried again."""
-        before = self.staged.where((F.col("run_id") != F.lit(self.run_id)) & F.col("method").isNotNull())
+        before = self.staged().where((F.col("run_id") != F.lit(self.run_id)) & F.col("method").isNotNull())
         return before.join(self.listing.images.select(_IDENTITY), on=_IDENTITY, how="left_semi")
 
     @property
-    def published(self) -> DataFrame | None:
-        """The published features that are made as this run makes them; None where there can be none."""
-        staging, settings = self.staging, self.settings
-        if not self.goes_on or not staging.store.exists("features"):
-            return None
-        same = [
-            (F.col("method") == name) & (F.col("fingerprint") == made) for name, made in self.plan.fingerprints.items()
-        ]
-        table = read_table(staging.spark, staging.store, "features").where(functools.reduce(operator.or_, same))
-        pixels = F.col("width").cast("bigint") * F.col("height")
-        return table.where((F.col("size") <= settings.max_file_bytes) & (pixels <= settings.max_pixels))
-
-    @property
     def reusable(self) -> DataFrame | None:
-        """Of these, what need not be computed again: of images that are still the same."""
-        published = self.published if self.settings.reuse else None
-        if published is None:
+        """The published features of images that are still the same, which need not be computed again."""
+        if self.published is None or not self.settings.reuse:
             return None
-        return published.join(self.listing.images.select(_IDENTITY), on=_IDENTITY, how="left_semi")
+        return self.published.join(self.listing.images.select(_IDENTITY), on=_IDENTITY, how="left_semi")
 
     @property
     def unseen(self) -> DataFrame | None:
-        """Of these, those of folders that are there, but can't be listed."""
-        published = self.published if self.listing.unlisted else None
-        if published is None:
+        """The published features of folders that are there, but can't be listed."""
+        if self.published is None or not self.listing.unlisted:
             return None
         is_there = F.col("is_folder") & (F.col("reason") != F.lit("vanished"))
         folders = self.listing.refused.where(is_there).select(F.concat("path", F.lit("/")).alias("folder"))
-        inside = published.join(F.broadcast(folders), on=F.col("path").startswith(F.col("folder")), how="left_semi")
+        is_inside = F.col("path").startswith(F.col("folder"))
+        inside = self.published.join(F.broadcast(folders), on=is_inside, how="left_semi")
         return inside.join(self.listing.images.select("path"), on="path", how="left_anti")
 
     def todo(self) -> DataFrame:
         """Return the listed images that lack the features of a method."""
         images = conform(self.listing.images, LISTING)
-        for features in (self.reusable, self.resumed if self.stopped else None):
+        for features in (self.reusable, self.resumed() if self.stopped else None):
             if features is not None:
                 methods = features.groupBy(*_IDENTITY).count()
                 whole = methods.where(F.col("count") == F.lit(len(self.plan.methods)))
@@ -149,7 +142,7 @@ class FeatureLedger:
 
     def features(self) -> DataFrame:
         """Return the ``features`` table: what names a file has and whether it was seen is this run's to say."""
-        own = self.new.where(F.col("method").isNotNull()).unionByName(self.resumed)
+        own = self.new().where(F.col("method").isNotNull()).unionByName(self.resumed())
         seen = conform(own, FEATURES)
         if (reusable := self.reusable) is not None:
             earlier = reusable.join(own.select("path"), on="path", how="left_anti")
@@ -164,7 +157,7 @@ class FeatureLedger:
 
     def failures(self) -> DataFrame:
         """Return the ``failures`` table: what this run could not encode, and what was no image to begin with."""
-        failed = conform(self.new.where(F.col("method").isNull()), FAILURES)
+        failed = conform(self.new().where(F.col("method").isNull()), FAILURES)
         refused = self.listing.refused.withColumn("run_id", F.lit(self.run_id))
         return failed.unionByName(conform(refused, FAILURES))
 
@@ -192,11 +185,11 @@ class EncodeCounts:
     failed: dict[str, int]
 
 
-def encode_all(source: Source, ledger: FeatureLedger, progress: Progress) -> None:
+def encode_all(source: Source, work: FeatureWork, progress: Progress) -> None:
     """Encode what has no features yet, and save progress in the staging place as it goes."""
-    staging, settings = ledger.staging, ledger.settings
+    staging, settings = work.staging, work.settings
     bucket = F.pmod(F.xxhash64("path"), F.lit(_BUCKETS))
-    todo = staging.write("todo", ledger.todo().withColumn("bucket", bucket))
+    todo = staging.write("todo", work.todo().withColumn("bucket", bucket))
     by_bucket = todo.groupBy("bucket").agg(F.count("*").alias("images"), F.max("size").alias("largest")).collect()
     sizes = {row["bucket"]: row["images"] for row in by_bucket}
     largest = {row["bucket"]: row["largest"] or 1 for row in by_bucket}
@@ -207,24 +200,24 @@ def encode_all(source: Source, ledger: FeatureLedger, progress: Progress) -> Non
         tasks = -(-count // settings.images_per_task)
         with setting(staging.spark, "spark.sql.execution.arrow.maxRecordsPerBatch", str(rows)):
             contents = source.contents(chosen.repartition(tasks))
-            made = conform(encode_contents(contents, ledger.plan), ENCODED)
-            staging.add_part("encoded", made.withColumn("run_id", F.lit(ledger.run_id)))
+            made = conform(encode_contents(contents, work.plan), ENCODED)
+            staging.add_part("encoded", made.withColumn("run_id", F.lit(work.run_id)))
         encoded += count
         progress(encoded, total, time.monotonic() - started)
 
 
-def finish_tables(ledger: FeatureLedger) -> EncodeCounts:
+def finish_tables(work: FeatureWork) -> EncodeCounts:
     """Make the ``features`` and ``failures`` tables ready, and account for every image.
 
     Raises:
         DedupError: if the images don't add up, which would mean that some were lost.
     """
-    staging = ledger.staging
-    staging.write("ready/failures", ledger.failures())
-    rows_a_file = min(_ROWS_A_FILE[metric_of(name).feature] for name in ledger.plan.names)
-    features = ledger.features().coalesce(-(-max(1, ledger.listing.seen) // rows_a_file))
+    staging = work.staging
+    staging.write("ready/failures", work.failures())
+    rows_a_file = min(_ROWS_A_FILE[metric_of(name).feature] for name in work.plan.names)
+    features = work.features().coalesce(-(-max(1, work.listing.seen) // rows_a_file))
     features.write.mode("overwrite").partitionBy("method").parquet(staging.path("ready", "features"))
-    return _account(ledger)
+    return _account(work)
 
 
 def check_share(counts: EncodeCounts, settings: EncodeSettings) -> None:
@@ -252,6 +245,17 @@ def work_name(settings: EncodeSettings, plan: EncodePlan) -> str:
     return f"encode-{hashlib.sha256(json.dumps(stated).encode()).hexdigest()[:12]}"
 
 
+def _published(staging: Staging, settings: EncodeSettings, plan: EncodePlan) -> DataFrame | None:
+    """Return the published features that this run would make in the same way."""
+    if not staging.store.exists("features"):
+        return None
+    made_alike = plan.fingerprints.items()
+    same = [(F.col("method") == name) & (F.col("fingerprint") == fingerprint) for name, fingerprint in made_alike]
+    pixels = F.col("width").cast("bigint") * F.col("height")
+    is_allowed = (F.col("size") <= settings.max_file_bytes) & (pixels <= settings.max_pixels)
+    return read_table(staging.spark, staging.store, "features").where(functools.reduce(operator.or_, same) & is_allowed)
+
+
 def _batch_rows(largest: int) -> int:
     """Return how many images Arrow may carry at once, by the bytes of the largest: a batch must stay below 2 GiB."""
     return max(1, min(BATCH_IMAGES, _BATCH_BYTES // max(1, largest)))
@@ -270,10 +274,10 @@ def _checkpoints(sizes: dict[int, int], seconds: float) -> Iterator[tuple[int, i
             first, images = bucket + 1, 0
 
 
-def _account(ledger: FeatureLedger) -> EncodeCounts:
+def _account(work: FeatureWork) -> EncodeCounts:
     features, failures = (
-        ledger.staging.read("ready/features", FEATURES),
-        ledger.staging.read("ready/failures", FAILURES),
+        work.staging.read("ready/features", FEATURES),
+        work.staging.read("ready/failures", FAILURES),
     )
     made = F.when(F.col("is_unseen"), F.lit(_UNSEEN)).otherwise(F.col("run_id")).alias("made")
     kinds = features.select("method", made, F.lit(None).alias("reason"))
@@ -281,12 +285,12 @@ def _account(ledger: FeatureLedger) -> EncodeCounts:
     rows = kinds.groupBy("method", "made", "reason").count().orderBy(F.desc("count"), "reason").collect()
     failed = {row["reason"]: row["count"] for row in rows if row["method"] is None}
     counts = []
-    for method in ledger.plan.names:
+    for method in work.plan.names:
         made_by = {row["made"]: row["count"] for row in rows if row["method"] == method}
         kept, encoded = made_by.get(_UNSEEN, 0), sum(made_by.values())
-        resumed = sum(count for run_id, count in made_by.items() if run_id in ledger.stopped)
-        earlier = encoded - made_by.get(ledger.run_id, 0) - resumed - kept
-        seen, repeated = ledger.listing.seen, ledger.listing.repeated
+        resumed = sum(count for run_id, count in made_by.items() if run_id in work.stopped)
+        earlier = encoded - made_by.get(work.run_id, 0) - resumed - kept
+        seen, repeated = work.listing.seen, work.listing.repeated
         counts.append(EncodeCounts(seen, repeated, encoded, resumed, earlier, kept, failed))
         if encoded - kept + sum(failed.values()) + repeated != seen:
             raise DedupError(

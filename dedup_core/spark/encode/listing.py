@@ -9,14 +9,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core.spark.staging import Staging
-from dedup_core.spark.tables import FOUND, LISTING, OTHER_NAMES, REFUSED, conform
+from dedup_core.spark.tables import ENTRIES, LISTING, OTHER_NAMES, REFUSED, conform
 
 
 class Source(Protocol):
     """Images to be had."""
 
     def list_into(self, staging: Staging) -> None:
-        """Write ``found`` to the staging place: a row for whatever came in."""
+        """Write ``entries`` to the staging place: a row for whatever came in."""
 
     def contents(self, listing: DataFrame) -> DataFrame:
         """Return the listed images with their content, or with null where a worker is to read the URI."""
@@ -27,8 +27,8 @@ class Listing:
     """What there is to encode.
 
     Attributes:
-        images: ``schemas.LISTING``, each file once, under its first name that leads through the fewest links.
-        refused: ``schemas.REFUSED``: rows that are no image, and folders that can't be listed, with the reason.
+        images: ``tables.LISTING``, each file once, under its first name that leads through the fewest links.
+        refused: ``tables.REFUSED``: rows that are no image, and folders that can't be listed, with the reason.
         other_names: path, other_names: of files that have several; None where there is none.
         unlisted: how many folders can't be listed.
         seen: how many rows came in.
@@ -50,12 +50,12 @@ def list_images(source: Source, staging: Staging) -> Listing:
     spelling alone. Rows that carry their bytes are one image if path and bytes are equal. Where they differ under one
     path, nobody can tell which is meant, and all of them are refused.
     """
-    for name in ("found", "listing", "refused", "other_names", "settled"):
+    for name in ("entries", "listing", "refused", "other_names", "settled"):
         staging.clear(name)
     source.list_into(staging)
     key = F.coalesce("file_id", F.concat(F.lit("path:"), F.col("path")))
     is_refused = F.col("reason").isNotNull()
-    found = staging.read("found", FOUND).withColumns({"key": key, "key_hash": F.when(~is_refused, F.xxhash64(key))})
+    found = staging.read("entries", ENTRIES).withColumns({"key": key, "key_hash": F.when(~is_refused, F.xxhash64(key))})
     # Few files have several names: what is counted by hash is eight bytes a row, and only suspects are looked at again.
     distinct = F.countDistinct("key_hash").alias("distinct")
     unlisted = F.count_if("is_folder").alias("unlisted")

@@ -22,7 +22,7 @@ from dedup_core.spark.tables import CONTENTS, conform
 
 _LISTING_ROWS = 100_000
 _CALENDAR = (-2_208_988_800_000_000, 253_402_300_800_000_000)  # 1900 to 9999 in microseconds: what Spark can write
-FOUND_ARROW = pa.schema(
+ENTRIES_ARROW = pa.schema(
     [
         ("path", pa.string()), ("size", pa.int64()), ("modified_at", pa.timestamp("us", "UTC")),
         ("identity", pa.string()), ("uri", pa.string()), ("file_id", pa.string()), ("links", pa.int32()),
@@ -50,10 +50,10 @@ class LocalImages:
             raise InputError(
                 f"no files in {self.location} (names that begin with '.' are passed over, and what a run of ours wrote)"
             )
-        rows = map(found_row, itertools.chain([first], files))
-        with staging.open_output("found", "part-0.parquet") as file, pq.ParquetWriter(file, FOUND_ARROW) as writer:
+        rows = map(entry_row, itertools.chain([first], files))
+        with staging.open_output("entries", "part-0.parquet") as file, pq.ParquetWriter(file, ENTRIES_ARROW) as writer:
             while batch := list(itertools.islice(rows, _LISTING_ROWS)):
-                writer.write_table(pa.Table.from_pylist(batch, schema=FOUND_ARROW))
+                writer.write_table(pa.Table.from_pylist(batch, schema=ENTRIES_ARROW))
 
     def contents(self, listing: DataFrame) -> DataFrame:
         """Leave the reading to the workers."""
@@ -83,8 +83,8 @@ class LocalImages:
         return matching(base, patterns, takes_folders=self.recursive and "**" not in self.location)
 
 
-def found_row(file: ImageFile) -> dict[str, Any]:
-    """Return a file as a row of ``schemas.FOUND``."""
+def entry_row(file: ImageFile) -> dict[str, Any]:
+    """Return a file as a row of ``tables.ENTRIES``."""
     reason, message = (None, None) if file.failure is None else (file.failure.reason, file.failure.message)
     return {
         "path": file.name,

@@ -20,12 +20,12 @@ from dedup_core.images.disks import Disks, links_in
 from dedup_core.images.files import look
 from dedup_core.images.names import on_disk, readable
 from dedup_core.settings.settings import EncodeSettings
-from dedup_core.spark.encode.local_files import FOUND_ARROW, file_uri, found_row, moment
+from dedup_core.spark.encode.local_files import ENTRIES_ARROW, entry_row, file_uri, moment
 from dedup_core.spark.inputs.columns import column
 from dedup_core.spark.inputs.parquet import READING_ERRORS, read_parquet, reason_of
 from dedup_core.spark.inputs.text import read_csv, read_lines
 from dedup_core.spark.staging import Staging
-from dedup_core.spark.tables import CONTENTS, FOUND, LISTING, conform
+from dedup_core.spark.tables import CONTENTS, ENTRIES, LISTING, conform
 
 _LOOKS_AHEAD = 16  # files looked at at a time: a look at a store or a network's disk is a wait
 _NAMELESS = {"links": 0, "is_folder": False, "reason": "no_path", "message": "the row names no image"}
@@ -64,8 +64,8 @@ class PathManifest:
         Raises:
             InputError: if the manifest names nothing.
         """
-        found = self.rows.mapInArrow(_looker(self.folder), FOUND)
-        if staging.write("found", found).isEmpty():
+        found = self.rows.mapInArrow(_looker(self.folder), ENTRIES)
+        if staging.write("entries", found).isEmpty():
             raise InputError(f"the manifest {self.location} names no images")
 
     def contents(self, listing: DataFrame) -> DataFrame:
@@ -104,7 +104,7 @@ class ContentTable:
         nameless = F.col("path").isNull() | (F.col("path") == F.lit(""))
         why = {name: F.when(nameless, F.lit(_NAMELESS[name])) for name in ("reason", "message")}
         found = found.withColumns({**why, "links": F.lit(0), "is_folder": F.lit(False)})
-        if staging.write("found", conform(found, FOUND)).isEmpty():
+        if staging.write("entries", conform(found, ENTRIES)).isEmpty():
             raise InputError(f"the table {self.location} has no rows")
 
     def contents(self, listing: DataFrame) -> DataFrame:
@@ -196,7 +196,7 @@ def _looker(folder: str) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.Rec
         with ThreadPoolExecutor(_LOOKS_AHEAD) as beside:
             for batch in batches:
                 found = beside.map(lambda path: _found(path, folder, disks), _texts(batch.column(0)))
-                yield pa.RecordBatch.from_pylist(list(found), schema=FOUND_ARROW)
+                yield pa.RecordBatch.from_pylist(list(found), schema=ENTRIES_ARROW)
 
     return look_at_all
 
@@ -211,7 +211,7 @@ def _found(path: str | None, folder: str, disks: Disks) -> dict[str, Any]:
         known = {"size": file.size, "modified_at": moment(file.modified_at), "identity": file.identity}
         return {"path": path, "uri": uri, **known, "file_id": canonical(uri), "links": 0, "is_folder": False}
     place = os.fsdecode(unquote_to_bytes(uri.removeprefix("file://")))
-    return found_row(look(place, path, _links(place), disks=disks)) | {"uri": uri}
+    return entry_row(look(place, path, _links(place), disks=disks)) | {"uri": uri}
 
 
 def _links(place: str) -> int:

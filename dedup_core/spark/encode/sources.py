@@ -27,7 +27,7 @@ from dedup_core.spark.encode.listing import Source
 from dedup_core.spark.encode.local_files import LocalImages
 from dedup_core.spark.encode.manifests import open_manifest
 from dedup_core.spark.staging import Staging
-from dedup_core.spark.tables import CONTENTS, FOUND, conform
+from dedup_core.spark.tables import CONTENTS, ENTRIES, conform
 
 _SCHEME = re.compile(r"^[A-Za-z0-9+.-]+:(//[^/]*)?")
 _MANIFEST_ENDINGS = {".txt": "text", ".lst": "text", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
@@ -93,7 +93,7 @@ class SparkImages:
             F.lit(False).alias("is_folder"),
             F.lit(0).alias("links"),
         )
-        if staging.write("found", conform(found, FOUND)).isEmpty():
+        if staging.write("entries", conform(found, ENTRIES)).isEmpty():
             raise InputError(
                 f"no files in {self.location} (names that begin with '.' or '_' are passed over, and what a run of "
                 "ours wrote)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -38,9 +38,17 @@ _Rows = tuple[list[dict], list[Looked | Failure]]
 
 @dataclass(frozen=True)
 class EncodePlan:
-    """What a worker needs to know to encode; sent with every task, networks' weights too."""
+    """What a worker needs to know to encode; sent with every task, networks' weights too.
+
+    Attributes:
+        methods: the encoders. Only one of them may be a network: a process holds one at a time.
+        columns: by method, the column of ``features`` that it fills.
+        decoding: how files become pictures.
+        max_file_bytes: larger files aren't read.
+    """
 
     methods: tuple[Prepared, ...]
+    columns: Mapping[str, str]
     decoding: Decoding
     max_file_bytes: int
 
@@ -52,7 +60,8 @@ class EncodePlan:
             SettingsError: if one of them can't be had.
         """
         methods = tuple(ENCODERS[name].prepare(settings) for name in settings.method)
-        return cls(methods, settings.decoding, settings.max_file_bytes)
+        columns = {name: ENCODERS[name].metric.feature for name in settings.method}
+        return cls(methods, columns, settings.decoding, settings.max_file_bytes)
 
     @property
     def names(self) -> list[str]:
@@ -66,7 +75,7 @@ class EncodePlan:
 
     @property
     def batch_size(self) -> int:
-        """How many images are encoded at a time."""
+        """How many images are encoded at a time: as many as the network takes, where there is one."""
         return max((method.batch_size for method in self.methods if method.batch_size), default=BATCH_IMAGES)
 
     def encoders(self) -> list[Encoder]:
@@ -86,11 +95,11 @@ def encode_contents(contents: DataFrame, plan: EncodePlan) -> DataFrame:
     """Encode images.
 
     Args:
-        contents: columns of ``schemas.CONTENTS``.
+        contents: columns of ``tables.CONTENTS``.
         plan: methods and settings.
 
     Returns:
-        Columns of ``schemas.ENCODED``: a row an image and method, or one row an image with a reason and no method.
+        Columns of ``tables.ENCODED``: a row an image and method, or one row an image with a reason and no method.
     """
 
     def encode(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -137,7 +146,7 @@ def _as_record(
             encoded.append(image | {"reason": result.reason, "message": result.message})
         else:
             image |= {"width": result.width, "height": result.height, "format": result.format}
-            encoded.extend(image | _feature(encoder, result, plan.decoding) for encoder in encoders)
+            encoded.extend(image | _feature(encoder, result, plan) for encoder in encoders)
     return pa.RecordBatch.from_pylist(encoded, schema=_ENCODED_ARROW)
 
 
@@ -147,8 +156,8 @@ def _read_listed(uri: str | None, max_bytes: int) -> bytes | Failure:
     return read_uri(uri, max_bytes)
 
 
-def _feature(encoder: Encoder, result: Encoded, decoding: Decoding) -> dict:
+def _feature(encoder: Encoder, result: Encoded, plan: EncodePlan) -> dict:
     value = result.features[encoder.name]
     as_stored = int(value.astype("int64")) if value.dtype == np.uint64 else value
-    fingerprint = decoding.fingerprint(encoder.fingerprint)
-    return {"method": encoder.name, "fingerprint": fingerprint, encoder.metric.feature: as_stored}
+    fingerprint = plan.decoding.fingerprint(encoder.fingerprint)
+    return {"method": encoder.name, "fingerprint": fingerprint, plan.columns[encoder.name]: as_stored}

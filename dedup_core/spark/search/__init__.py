@@ -2,6 +2,6 @@
 
 from dedup_core.spark.search.find import SEARCHES, check_features, find_method
 from dedup_core.spark.search.given_features import read_features
-from dedup_core.spark.search.search import Proposal, Recall, Search
+from dedup_core.spark.search.proposal import Proposal, Recall, Search
 
 __all__ = ["SEARCHES", "Proposal", "Recall", "Search", "check_features", "find_method", "read_features"]

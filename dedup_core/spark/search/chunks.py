@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 BLOBS = "chunk INT, codes BINARY, rows BINARY"
-BOTH = 2  # the side of a chunk that meets itself
+BOTH = 2  # the side of a chunk that is compared with itself
 LEFT, RIGHT = 0, 1
 
 Batches = Iterator[pa.RecordBatch]
@@ -46,18 +46,18 @@ def brought_together(packed: DataFrame, tasks: Sequence[tuple[int, int]]) -> Dat
 
     Args:
         packed: chunk, and what travels of it.
-        tasks: the pairs of chunks to bring together; two equal ones for a chunk that meets itself.
+        tasks: the pairs of chunks to bring together; two equal ones for a chunk that is compared with itself.
 
     Returns:
         side (LEFT, RIGHT or BOTH), and what travels.
     """
     carried = [name for name in packed.columns if name != "chunk"]
-    if len(tasks) == 1 and tasks[0][0] == tasks[0][1]:  # one chunk, which meets itself
+    if len(tasks) == 1 and tasks[0][0] == tasks[0][1]:  # one chunk, compared with itself
         return packed.coalesce(1).select(F.lit(BOTH).alias("side"), *carried)
     keys = one_key_a_partition(packed.sparkSession, len(tasks))
     grid = []
     for key, (first, second) in zip(keys, tasks, strict=True):
-        # A chunk may be empty: that one side is missing doesn't say that the other meets itself.
+        # A chunk may be empty: that one side is missing doesn't say that the other is compared with itself.
         grid += [(first, key, BOTH)] if first == second else [(first, key, LEFT), (second, key, RIGHT)]
     wanted = packed.sparkSession.createDataFrame(grid, "chunk INT, task BIGINT, side INT")
     brought = packed.join(F.broadcast(wanted), on="chunk", how="inner").repartition(len(tasks), "task")
@@ -80,7 +80,7 @@ class Side:
 
 
 def sides(batches: Batches, row_length: int) -> tuple[Side, Side | None]:
-    """Return the two chunks of a task; None for the second if the first meets itself."""
+    """Return the two chunks of a task; None for the second if the first is compared with itself."""
     blobs: tuple[list, list, list] = ([], [], [])
     for batch in batches:
         for side, *content in zip(*(column.to_pylist() for column in batch.columns), strict=True):

@@ -25,31 +25,35 @@ class DistinctCodes:
     Attributes:
         images: ``IMAGES``: every image with its code.
         table: code, first_path (the smallest of its images), images (how many).
+        compared: what a search compares: code, or code and vector.
         count: how many codes there are.
         n_images: how many images there are.
-        copies: how many pairs of images share a code.
+        equal_pairs: how many pairs of images share a code.
     """
 
     images: DataFrame
     table: DataFrame
+    compared: DataFrame
     count: int
     n_images: int
-    copies: float
+    equal_pairs: float
 
     @classmethod
-    def of(cls, images: DataFrame, steps: Staging) -> DistinctCodes:
+    def of(cls, images: DataFrame, steps: Staging, vectors: DataFrame | None = None) -> DistinctCodes:
         """Group images by their code.
 
         Args:
             images: ``IMAGES``.
             steps: where the codes are written.
+            vectors: code, vector, where the codes stand for these.
         """
         by_code = images.groupBy("code").agg(F.min("path").alias("first_path"), F.count("path").alias("images"))
         table = steps.write("codes", by_code)
-        copies = F.sum(F.col("images") * (F.col("images") - F.lit(1)) / F.lit(2))
-        counts = F.count("*").alias("codes"), F.sum("images").alias("images"), copies.alias("copies")
+        equal_pairs = F.sum(F.col("images") * (F.col("images") - F.lit(1)) / F.lit(2))
+        counts = F.count("*").alias("codes"), F.sum("images").alias("images"), equal_pairs.alias("equal_pairs")
         row = table.agg(*counts).collect()[0]
-        return cls(images, table, row["codes"], row["images"] or 0, row["copies"] or 0.0)
+        compared = table.select("code") if vectors is None else vectors
+        return cls(images, table, compared, row["codes"], row["images"] or 0, row["equal_pairs"] or 0.0)
 
 
 def path_pairs(members: DataFrame, code_pairs: DataFrame, same_score: float) -> DataFrame:

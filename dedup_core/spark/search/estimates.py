@@ -58,7 +58,7 @@ def estimate_of(
     # Where no sampled code has a partner, one that has is taken to have as many images as others, like its partner.
     images_a_code = codes.n_images / codes.count
     across = estimate_pairs(copies[:, None] * of_each[1], codes.count, images_a_code**2)
-    pairs = PairEstimate(across.low + codes.copies, across.high + codes.copies)
+    pairs = PairEstimate(across.low + codes.equal_pairs, across.high + codes.equal_pairs)
     return SearchEstimate(codes.n_images, codes.count, thresholds, pairs, estimate_pairs(of_each[0], codes.count))
 
 
@@ -122,7 +122,7 @@ def check_pairs(settings: SearchSettings, method: str, codes: DistinctCodes, cod
     metric = metric_of(method)
     thresholds = metric.stricter(getattr(settings, metric.option))
     distinct, across = _count_within(codes.table, code_pairs, metric, thresholds)
-    pairs = across + codes.copies
+    pairs = across + codes.equal_pairs
     held = pairs if settings.list_pairs else distinct
     if held[0] > settings.max_pairs:
         raise LimitError(

@@ -26,7 +26,7 @@ def export_names(settings: SearchSettings, methods: Iterable[str] | None = None)
     return [f"{form}{_suffix(settings, method)}.json" for form in forms for method in of]
 
 
-def small_enough(
+def methods_to_export(
     settings: SearchSettings, counts: Mapping[str, Mapping[str, float]], say: Callable[[str], None]
 ) -> list[str]:
     """Return the methods whose results are few enough for JSON files, and say so of the others.

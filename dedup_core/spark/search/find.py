@@ -20,17 +20,16 @@ from dedup_core.spark.search.cosine.search import CosineSearch
 from dedup_core.spark.search.distinct import DistinctCodes, path_pairs
 from dedup_core.spark.search.estimates import check_estimate, check_pairs
 from dedup_core.spark.search.hamming import HammingSearch
-from dedup_core.spark.search.search import Proposal, Search
+from dedup_core.spark.search.proposal import Proposal, Search
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import GROUPS, conform
 
 SEARCHES: dict[tuple[Metric, str], Callable[[SearchSettings], Search]] = {
     (HAMMING, "exact"): HammingSearch.of,
-    (HAMMING, "clustered"): HammingSearch.of,  # hashes are always searched exactly
     (COSINE, "exact"): CosineSearch.of,
     (COSINE, "clustered"): ClusteredSearch.of,
 }
-"""What searches, by metric and setting."""
+"""What searches, by metric and way: those that `Metric.searches` names."""
 
 _CODES_A_TASK = 2_000_000
 
@@ -81,16 +80,17 @@ def find_method(
         LimitError: if there are more pairs than ``max_pairs``.
     """
     metric = metric_of(method)
-    search = SEARCHES[metric, settings.search](settings)
+    way = settings.search if settings.search in metric.searches else "exact"
+    search = SEARCHES[metric, way](settings)
     steps = Staging(staging.spark, staging.store, f"{staging.name}/{method}")
     with watch.stage("search"):
         codes = search.distinct(features, steps)
-        check_estimate(settings, method, search.estimate(codes, steps), watch.say)
+        check_estimate(settings, method, search.estimate(codes), watch.say)
         if note := search.note(codes):
             watch.say(f"  {note}")
         proposal = search.propose(codes, steps)
         if proposal.recall is not None:
-            watch.say(f"  {settings.search} search: {proposal.recall}")
+            watch.say(f"  {way} search: {proposal.recall}")
         expected = check_pairs(settings, method, codes, proposal.pairs)
     watch.say(f"  {expected:,} pairs found; grouping them")
     with watch.stage("group"):

@@ -21,7 +21,7 @@ _EXAMPLES = 3
 
 
 def read_features(spark: SparkSession, location: str, methods: Sequence[str], say: Callable[[str], None]) -> DataFrame:
-    """Return a features table, ``schemas.FEATURES``, checked for the methods to search.
+    """Return a features table, ``tables.FEATURES``, checked for the methods to search.
 
     Args:
         spark: the session.

@@ -19,7 +19,7 @@ from dedup_core.settings.settings import SearchSettings
 from dedup_core.spark.search.chunks import BOTH, LEFT, RIGHT, Batches, brought_together, chunk_pairs
 from dedup_core.spark.search.distinct import CODE_PAIRS, IMAGES, DistinctCodes
 from dedup_core.spark.search.estimates import SearchEstimate, estimate_of, gathered
-from dedup_core.spark.search.search import Proposal
+from dedup_core.spark.search.proposal import Proposal
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import conform
 
@@ -54,7 +54,7 @@ class HammingSearch:
         """Return the distinct hashes."""
         return DistinctCodes.of(conform(features.withColumnRenamed("hash", "code"), IMAGES), steps)
 
-    def estimate(self, codes: DistinctCodes, steps: Staging) -> SearchEstimate:  # noqa: ARG002 - codes are all it takes
+    def estimate(self, codes: DistinctCodes) -> SearchEstimate:
         """Compare some thousand codes with all, in one pass. What is drawn depends on the codes alone."""
         sample, copies = _draw(codes.table, codes.count)
         seen = sum(len(block) for block in self_join_blocks(sample, self.max_distance))
@@ -73,7 +73,7 @@ class HammingSearch:
 
     def propose(self, codes: DistinctCodes, steps: Staging) -> Proposal:
         """Find every pair of distinct hashes within the distance."""
-        pairs = code_pairs(codes.table, codes.count, self.max_distance, self.chunk_codes)
+        pairs = code_pairs(codes.compared, codes.count, self.max_distance, self.chunk_codes)
         return Proposal(steps.write("code_pairs", pairs))
 
 

@@ -18,10 +18,10 @@ from dedup_core.errors import SettingsError
 from dedup_core.settings.settings import MAX_CELLS, SearchSettings
 from dedup_core.spark.search.chunks import BLOBS, Batches, blobs, brought_together, chunk_pairs
 from dedup_core.spark.search.cosine.join import WHOLE_BYTES, CosinePlan, joiner
-from dedup_core.spark.search.cosine.search import CosineSearch
-from dedup_core.spark.search.cosine.vectors import VECTORS, matrix, sample
+from dedup_core.spark.search.cosine.search import EmbeddingSearch
+from dedup_core.spark.search.cosine.vectors import matrix, sample
 from dedup_core.spark.search.distinct import CODE_PAIRS, DistinctCodes
-from dedup_core.spark.search.search import Proposal, Recall
+from dedup_core.spark.search.proposal import Proposal, Recall
 from dedup_core.spark.staging import Staging
 
 _SAMPLE_VECTORS = MAX_CELLS
@@ -33,7 +33,7 @@ _MOST_CELLS_A_VECTOR = 64
 
 
 @dataclass(frozen=True)
-class ClusteredSearch(CosineSearch):
+class ClusteredSearch(EmbeddingSearch):
     """A search that compares like with like alone.
 
     Attributes:
@@ -47,7 +47,7 @@ class ClusteredSearch(CosineSearch):
     @classmethod
     def of(cls, settings: SearchSettings) -> ClusteredSearch:
         """Return the search that the settings ask for."""
-        return cls(settings.min_similarity_threshold, settings.chunk_vectors, settings.cells, settings.margin)
+        return cls(settings.min_similarity_threshold, settings.cells, settings.margin)
 
     def note(self, codes: DistinctCodes) -> str:
         """Return how it searches, and that it is not exact."""
@@ -58,8 +58,8 @@ class ClusteredSearch(CosineSearch):
 
     def propose(self, codes: DistinctCodes, steps: Staging) -> Proposal:
         """Find pairs of distinct embeddings that are similar enough and share a cell."""
-        vectors, cells = steps.read("vectors", VECTORS), self._cells(codes.count)
-        return clustered_pairs(vectors, codes.count, self.min_similarity, cells, self.margin, steps)
+        cells = self._cells(codes.count)
+        return clustered_pairs(codes.compared, codes.count, self.min_similarity, cells, self.margin, steps)
 
     def _cells(self, count: int) -> int:
         return min(self.cells or max(1, math.isqrt(count)), count, MAX_CELLS)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core.cosine.bounds import SAMPLE, Basis
@@ -25,15 +24,14 @@ _BLOCK_VECTORS = 4096  # compared with the sample at a time
 _PARTNERS = "member INT, code BIGINT, reached INT"
 
 
-def estimate_pairs_of(codes: DistinctCodes, vectors: DataFrame, min_similarity: float) -> SearchEstimate:
+def estimate_pairs_of(codes: DistinctCodes, min_similarity: float) -> SearchEstimate:
     """Estimate the pairs of a search: some hundred vectors are compared with all, which are read once and not sent.
 
     Args:
-        codes: the distinct codes.
-        vectors: code, vector.
+        codes: the distinct codes, with their vectors.
         min_similarity: the least similarity of a pair.
     """
-    thresholds = COSINE.stricter(min_similarity)
+    thresholds, vectors = COSINE.stricter(min_similarity), codes.compared
     drawn, some = sample(vectors, codes.count, _SAMPLE_VECTORS)
     basis = Basis.fit(some[:SAMPLE], min_similarity)
     seen = sum(len(block) for block in self_join_blocks(some, min_similarity, basis=basis))

@@ -1,4 +1,4 @@
-"""The exact search among embeddings, as the jobs call it."""
+"""The searches among embeddings, as the jobs call them: what they share, and the exact one."""
 
 from __future__ import annotations
 
@@ -9,23 +9,41 @@ from pyspark.sql import DataFrame
 from dedup_core.settings.settings import SearchSettings
 from dedup_core.spark.search.cosine.estimate import estimate_pairs_of
 from dedup_core.spark.search.cosine.join import code_pairs
-from dedup_core.spark.search.cosine.vectors import VECTORS, with_codes
+from dedup_core.spark.search.cosine.vectors import with_codes
 from dedup_core.spark.search.distinct import DistinctCodes
 from dedup_core.spark.search.estimates import SearchEstimate
-from dedup_core.spark.search.search import Proposal
+from dedup_core.spark.search.proposal import Proposal
 from dedup_core.spark.staging import Staging
 
 
 @dataclass(frozen=True)
-class CosineSearch:
-    """An exact search among embeddings, whose codes are digests of them.
+class EmbeddingSearch:
+    """What searches among embeddings share: their codes are digests of them.
 
     Attributes:
         min_similarity: the least cosine similarity of a pair, -1.0 to 1.0.
-        chunk_vectors: how many vectors a task compares with as many others; its memory follows from it.
     """
 
     min_similarity: float
+
+    def distinct(self, features: DataFrame, steps: Staging) -> DistinctCodes:
+        """Return the distinct embeddings."""
+        images, vectors = with_codes(features, steps)
+        return DistinctCodes.of(images, steps, vectors)
+
+    def estimate(self, codes: DistinctCodes) -> SearchEstimate:
+        """Compare some hundred vectors with all."""
+        return estimate_pairs_of(codes, self.min_similarity)
+
+
+@dataclass(frozen=True)
+class CosineSearch(EmbeddingSearch):
+    """An exact search among embeddings.
+
+    Attributes:
+        chunk_vectors: how many vectors a task compares with as many others; its memory follows from it.
+    """
+
     chunk_vectors: int
 
     @classmethod
@@ -33,20 +51,11 @@ class CosineSearch:
         """Return the search that the settings ask for."""
         return cls(settings.min_similarity_threshold, settings.chunk_vectors)
 
-    def distinct(self, features: DataFrame, steps: Staging) -> DistinctCodes:
-        """Return the distinct embeddings' codes, and leave their vectors in the staging place."""
-        return DistinctCodes.of(with_codes(features, steps), steps)
-
-    def estimate(self, codes: DistinctCodes, steps: Staging) -> SearchEstimate:
-        """Compare some hundred vectors with all."""
-        return estimate_pairs_of(codes, steps.read("vectors", VECTORS), self.min_similarity)
-
     def note(self, codes: DistinctCodes) -> str:  # noqa: ARG002 - there is nothing to know
         """Return nothing: the search is exact."""
         return ""
 
     def propose(self, codes: DistinctCodes, steps: Staging) -> Proposal:
         """Find every pair of distinct embeddings that are similar enough."""
-        vectors = steps.read("vectors", VECTORS)
-        pairs = code_pairs(vectors, codes.count, self.min_similarity, steps, self.chunk_vectors)
+        pairs = code_pairs(codes.compared, codes.count, self.min_similarity, steps, self.chunk_vectors)
         return Proposal(steps.write("code_pairs", pairs))

@@ -23,8 +23,8 @@ _WORDS = ("word_0", "word_1", "word_2", "word_3")
 _SHOWN = 5
 
 
-def with_codes(features: DataFrame, steps: Staging) -> DataFrame:
-    """Return the images with their codes, ``IMAGES``, and write the vector of every code, ``VECTORS``, as "vectors".
+def with_codes(features: DataFrame, steps: Staging) -> tuple[DataFrame, DataFrame]:
+    """Return the images with their codes, ``IMAGES``, and the vector of every code, ``VECTORS``.
 
     Identical vectors share a code, and different ones never do. A code is 64 bits of the SHA-256 of its vector: of
     the digest's four words the first is taken that tells all these vectors apart, so that codes stay the same for any
@@ -50,8 +50,8 @@ def with_codes(features: DataFrame, steps: Staging) -> DataFrame:
     copies = named.select("path").join(first, on="path", how="left_anti")
     # Few images are copies of others to the last bit, so that this join rarely moves an embedding.
     once = features.select("path", "embedding").join(copies, on="path", how="left_anti")
-    steps.write("vectors", once.mapInArrow(_named_by(_WORDS.index(word)), VECTORS))
-    return conform(named, IMAGES)
+    vectors = once.mapInArrow(_named_by(_WORDS.index(word)), VECTORS)
+    return conform(named, IMAGES), steps.write("vectors", vectors)
 
 
 def sample(vectors: DataFrame, count: int, size: int, draw: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Where the candidates that a bound left get their whole vectors, and float64 decides.
+"""Where the candidates that a bound left get their whole vectors, and float64 verifies.
 
 Vectors that are like each other come in clusters. A candidate is verified at the place of the smallest code that either
 end has a candidate with: within a cluster that is one place, so that a vector travels there once, and not once a pair.
@@ -17,16 +17,21 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from dedup_core.cosine.join import verify as verified
+from dedup_core.cosine import join as cosine
 from dedup_core.spark.search.chunks import Batches
 from dedup_core.spark.search.cosine.vectors import matrix
 from dedup_core.spark.search.distinct import CODE_PAIRS
 from dedup_core.spark.staging import Staging
+from dedup_core.spark.tables import conform
 
 CANDIDATES = "code_a BIGINT, code_b BIGINT"
 _CROWDED = "place BIGINT, parts INT"
 _BROADCAST_ROWS = 1 << 20  # some 50 MB where they arrive
 _BLOCK = ("place", "low", "high")
+_VECTOR, _CANDIDATE = 0, 1
+_ROWS = "place BIGINT, low BIGINT, high BIGINT, kind INT, code BIGINT, vector BINARY, code_a BIGINT, code_b BIGINT"
+"""What comes to a block, in this order: its vectors (code, vector), then its candidates (code_a, code_b). One sorted
+stream keeps no more than a block in memory, however many there are in a partition."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +83,12 @@ def verify(candidates: DataFrame, vectors: DataFrame, steps: Staging, least: flo
     wanted = _ends(pairs, *_BLOCK).distinct()
     if places.vectors <= _BROADCAST_ROWS and not places.crowded:
         wanted = F.broadcast(wanted)  # the vectors then stay where they are until they go to their blocks
-    rows = wanted.join(vectors, on="code", how="inner").unionByName(pairs, allowMissingColumns=True)
-    vectors_first = F.col("vector").isNull()
+    arriving = wanted.join(vectors, on="code", how="inner").withColumn("kind", F.lit(_VECTOR))
+    waiting = pairs.withColumn("kind", F.lit(_CANDIDATE))
+    rows = conform(arriving, _ROWS).unionByName(conform(waiting, _ROWS))
     tasks = max(1, math.ceil(places.vectors / block_vectors))
-    blocks = rows.repartition(tasks, *_BLOCK).sortWithinPartitions(*_BLOCK, vectors_first, "code", "code_a")
-    return blocks.select(*_BLOCK, "code", "vector", "code_a", "code_b").mapInArrow(_verifier(least), CODE_PAIRS)
+    blocks = rows.repartition(tasks, *_BLOCK).sortWithinPartitions(*_BLOCK, "kind", "code", "code_a")
+    return blocks.mapInArrow(_verifier(least), CODE_PAIRS)
 
 
 def with_places(candidates: DataFrame) -> DataFrame:
@@ -133,20 +139,20 @@ def _verifier(least: float) -> Callable[[Batches], Batches]:
     def verify_all(batches: Batches) -> Batches:
         block, held = None, _Held()
         for batch in batches:
-            for name, part in _runs(batch):
-                if name != block:
-                    block, held = name, _Held()
-                if part.column("vector").null_count:
-                    yield _verify(part, *held.whole(), least)
-                else:
+            for (*of_block, kind), part in _runs(batch):
+                if of_block != block:
+                    block, held = of_block, _Held()
+                if kind == _VECTOR:
                     held.add(part)
+                else:
+                    yield _verify(part, *held.whole(), least)
 
     return verify_all
 
 
 def _verify(part: pa.RecordBatch, codes: np.ndarray, vectors: np.ndarray, least: float) -> pa.RecordBatch:
     ends = [np.searchsorted(codes, part.column(end).to_numpy()) for end in ("code_a", "code_b")]
-    pairs = verified(vectors, vectors, np.stack(ends), least)
+    pairs = cosine.verify(vectors, vectors, np.stack(ends), least)
     return pa.RecordBatch.from_pydict({"code_a": codes[pairs.left], "code_b": codes[pairs.right], "score": pairs.score})
 
 
@@ -171,10 +177,9 @@ class _Held:
 
 def _runs(batch: pa.RecordBatch) -> Iterator[tuple[tuple, pa.RecordBatch]]:
     """Cut a batch where the block changes, or vectors give way to candidates."""
-    columns = [batch.column(name).to_numpy() for name in _BLOCK]
-    columns.append(batch.column("vector").is_valid().to_numpy(zero_copy_only=False).astype(np.int8))
+    columns = [batch.column(name).to_numpy() for name in (*_BLOCK, "kind")]
     changes = np.any([np.diff(column) != 0 for column in columns], axis=0)
     starts = [0, *(np.flatnonzero(changes) + 1).tolist(), len(batch)]
     for start, end in itertools.pairwise(starts):
         if end > start:
-            yield tuple(int(column[start]) for column in columns[:-1]), batch.slice(start, end - start)
+            yield tuple(int(column[start]) for column in columns), batch.slice(start, end - start)

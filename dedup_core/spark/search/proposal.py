@@ -65,7 +65,7 @@ class Search(Protocol):
             steps: where results of steps are written.
         """
 
-    def estimate(self, codes: DistinctCodes, steps: Staging) -> SearchEstimate:
+    def estimate(self, codes: DistinctCodes) -> SearchEstimate:
         """Return how many pairs to expect, within the threshold and within stricter ones."""
 
     def note(self, codes: DistinctCodes) -> str:
