@@ -24,7 +24,7 @@ from dedup_core.spark.encode.sources import open_source
 from dedup_core.spark.encode.tasks import EncodePlan
 from dedup_core.spark.publishing import publish
 from dedup_core.spark.runs import Run, newest_record, source_of
-from dedup_core.spark.search.exports import export_maps, export_names, methods_to_export, stale_exports
+from dedup_core.spark.search.exports import export_names, stale_exports
 from dedup_core.spark.search.find import check_features, find_method
 from dedup_core.spark.search.given_features import read_features
 from dedup_core.spark.staging import Staging
@@ -179,20 +179,18 @@ def _how_to_go_on(run: Run, settings: PipelineSettings) -> str:
 def _close_encoding(run: Run, work: Staging) -> Run:
     """Publish features and failures, and the record last."""
     with run.stage("publish"):
-        run.publish([work], gone=_of_another_input(run))
+        run.publish([work], _of_another_input(run))
     run.record()
     return run
 
 
 def _close_search(run: Run, settings: SearchSettings, work: list[Staging]) -> Run:
-    """Publish all tables one after the other, then the exports, and the record last."""
-    exported = methods_to_export(settings, run.counts["found"], run.say)
+    """Publish all tables and exports one after the other, and the record last."""
     gone = _of_another_input(run) or stale_exports(run.store, settings.method)
     if not settings.list_pairs:
         gone += [f"{table}/method={method}" for table in ("pairs", "duplicates") for method in settings.method]
     with run.stage("publish"):
-        run.publish(work, export_names(settings, exported), gone)
-        export_maps(run.spark, run.store, settings, exported)
+        run.publish(work, gone)
     run.record()
     return run
 

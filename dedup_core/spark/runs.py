@@ -95,9 +95,9 @@ class Run:
         yield
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - started, 3)
 
-    def publish(self, works: list[Staging], also: Iterable[str] = (), gone: Iterable[str] = ()) -> None:
+    def publish(self, works: list[Staging], gone: Iterable[str] = ()) -> None:
         """Put finished work in place, and clear it away: `dedup_core.spark.publishing.publish`."""
-        self.published += publish(self.store, works, [*also, self._record_file], gone)
+        self.published += publish(self.store, works, [self._record_file], gone)
         for work in works:
             work.clear()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import secrets
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +59,10 @@ class Staging:
         """Write one method's part of a table to ``ready`` and return it as read back."""
         ready = f"{READY}/{table}/method={method}"
         return self.write(ready, frame.drop("method")).withColumn("method", F.lit(method))
+
+    def finish_file(self, name: str, pieces: Iterable[str]) -> None:
+        """Write a text file to ``ready``, piece by piece."""
+        self.store.write_lines(posixpath.join(*self.place(READY, name)), pieces)
 
     def open_output(self, *parts: str) -> Any:
         """Open a file for writing bytes, making its folder."""

@@ -33,7 +33,7 @@ def found_pairs(features, staging, max_distance, chunk_codes):
 
 @pytest.mark.parametrize(("chunk_codes", "max_distance"), [(1, 10), (40, 0), (40, 10), (1_000_000, 0), (1_000_000, 10)])
 def test_the_join_finds_the_pairs_of_the_oracle_for_any_chunk_size(spark, staging, chunk_codes, max_distance):
-    codes = clustered_codes(np.random.default_rng(5), 90 if chunk_codes > 1 else 12)  # a grid of 78 tasks, some empty
+    codes = clustered_codes(np.random.default_rng(5), 90 if chunk_codes > 1 else 8)  # a grid of 36 tasks, some empty
     assert found_pairs(features_of(spark, codes), staging, max_distance, chunk_codes) == naive.path_pairs(
         codes, max_distance
     )

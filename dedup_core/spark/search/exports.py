@@ -6,43 +6,36 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
-from pyspark.sql import Column, Row, SparkSession
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from dedup_core.encoders.registry import metric_of
 from dedup_core.settings.settings import SearchSettings
-from dedup_core.spark.staging import read_table
+from dedup_core.spark.staging import Staging
 from dedup_core.spark.store import Store
 
 _EXPORT = re.compile(r"(duplicates|to_remove)(_(?P<method>\w+))?\.json")
 
 
-def export_names(settings: SearchSettings, methods: Iterable[str] | None = None) -> list[str]:
-    """Return the files that a search with these settings writes, of some methods or of all."""
-    if not settings.export_json:
-        return []
+def export_names(settings: SearchSettings) -> list[str]:
+    """Return the files that a search with these settings may write."""
     forms = ("duplicates", "to_remove") if settings.list_pairs else ("to_remove",)
-    of = settings.method if methods is None else methods
-    return [f"{form}{_suffix(settings, method)}.json" for form in forms for method in of]
+    methods = settings.method if settings.export_json else ()
+    return [_name(form, settings, method) for form in forms for method in methods]
 
 
-def methods_to_export(
-    settings: SearchSettings, counts: Mapping[str, Mapping[str, float]], say: Callable[[str], None]
-) -> list[str]:
-    """Return the methods whose results are few enough for JSON files, and say so of the others.
+def is_small_enough(settings: SearchSettings, counts: Mapping[str, float | None], say: Callable[[str], None]) -> bool:
+    """Return whether what a method found goes into JSON files too; where it is too much for these, say so.
 
     Args:
         settings: of the search.
-        counts: what each method found.
+        counts: what the method found.
         say: takes a line for the person who watches.
     """
-    largest, small = "images" if settings.list_pairs else "removals", []
-    for method in settings.method if settings.export_json else ():
-        if (images := counts[method][largest]) <= settings.max_export_images:
-            small.append(method)
-            continue
+    images = counts["images" if settings.list_pairs else "removals"] or 0
+    if settings.export_json and images > settings.max_export_images:
         say(f"  {images:,} images are too many for the JSON files (max_export_images): the tables hold the same")
-    return small
+    return settings.export_json and images <= settings.max_export_images
 
 
 def stale_exports(store: Store, methods: Collection[str] | None = None) -> list[str]:
@@ -60,22 +53,30 @@ def stale_exports(store: Store, methods: Collection[str] | None = None) -> list[
     ]
 
 
-def export_maps(spark: SparkSession, store: Store, settings: SearchSettings, methods: Iterable[str]) -> None:
-    """Write the JSON files of some methods, from the published tables. Rows stream through the driver."""
-    for method in methods:
-        suffix, is_of_method = _suffix(settings, method), F.col("method") == F.lit(method)
-        if settings.list_pairs:
-            kind = "int" if metric_of(method).is_whole else "double"
-            as_json = _with_scores(kind) if settings.scores else _names_only()
-            duplicates = read_table(spark, store, "duplicates").where(is_of_method).orderBy("path")
-            rows = duplicates.select("path", as_json.alias("as_json")).toLocalIterator()
-            store.write_lines(f"duplicates{suffix}.json", _json_object(rows))
-        removals = read_table(spark, store, "removals").where(is_of_method).select("path").orderBy("path")
-        store.write_lines(f"to_remove{suffix}.json", _json_list(removals.toLocalIterator()))
+def export_duplicates(duplicates: DataFrame, settings: SearchSettings, method: str, staging: Staging) -> None:
+    """Make one method's map ready as JSON. Rows stream through the driver.
+
+    Args:
+        duplicates: its ``duplicates`` table.
+        settings: of the search.
+        method: its name.
+        staging: where the file is made ready.
+    """
+    kind = "int" if metric_of(method).is_whole else "double"
+    as_json = _with_scores(kind) if settings.scores else _names_only()
+    rows = duplicates.orderBy("path").select("path", as_json.alias("as_json"))
+    staging.finish_file(_name("duplicates", settings, method), _json_object(rows.toLocalIterator()))
 
 
-def _suffix(settings: SearchSettings, method: str) -> str:
-    return "" if len(settings.method) == 1 else f"_{method}"
+def export_removals(removals: DataFrame, settings: SearchSettings, method: str, staging: Staging) -> None:
+    """Make one method's list of what could go ready as JSON, as `export_duplicates`."""
+    rows = removals.select("path").orderBy("path")
+    staging.finish_file(_name("to_remove", settings, method), _json_list(rows.toLocalIterator()))
+
+
+def _name(form: str, settings: SearchSettings, method: str) -> str:
+    suffix = "" if len(settings.method) == 1 else f"_{method}"
+    return f"{form}{suffix}.json"
 
 
 def _json_object(rows: Iterable[Row]) -> Iterator[str]:

@@ -19,6 +19,7 @@ from dedup_core.spark.search.cosine.cells import ClusteredSearch
 from dedup_core.spark.search.cosine.search import CosineSearch
 from dedup_core.spark.search.distinct import DistinctCodes, path_pairs
 from dedup_core.spark.search.estimates import check_estimate, check_pairs
+from dedup_core.spark.search.exports import export_duplicates, export_removals, is_small_enough
 from dedup_core.spark.search.hamming import HammingSearch
 from dedup_core.spark.search.proposal import Proposal, Search
 from dedup_core.spark.staging import Staging
@@ -95,17 +96,23 @@ def find_method(
     watch.say(f"  {expected:,} pairs found; grouping them")
     with watch.stage("group"):
         members, table = _grouped(codes, proposal.pairs, steps)
+    counts = _counts(codes, expected, table, proposal)
     watch.say("  writing the tables")
     with watch.stage("write"), ThreadPoolExecutor(1) as beside:
         # Small tables leave cores idle: these two are written while the other two are.
         grouping = beside.submit(_write_groups, staging, method, features, table)
+        is_exported = is_small_enough(settings, counts, watch.say)
         if settings.list_pairs:
             pairs = staging.finish("pairs", method, path_pairs(members, proposal.pairs, metric.closest))
             if grouping.done():
                 grouping.result()  # an error of theirs ends the run now, not after the longest table
-            staging.finish("duplicates", method, groups.duplicate_table(codes.images, pairs, metric))
-        grouping.result()
-    return _counts(codes, expected, table, proposal)
+            duplicates = staging.finish("duplicates", method, groups.duplicate_table(codes.images, pairs, metric))
+            if is_exported:
+                export_duplicates(duplicates, settings, method, staging)
+        removals = grouping.result()
+        if is_exported:
+            export_removals(removals, settings, method, staging)
+    return counts
 
 
 def _grouped(codes: DistinctCodes, code_pairs: DataFrame, steps: Staging) -> tuple[DataFrame, DataFrame]:
@@ -117,9 +124,10 @@ def _grouped(codes: DistinctCodes, code_pairs: DataFrame, steps: Staging) -> tup
     return members, steps.write("groups", groups.group_table(members, removed))
 
 
-def _write_groups(staging: Staging, method: str, features: DataFrame, table: DataFrame) -> None:
+def _write_groups(staging: Staging, method: str, features: DataFrame, table: DataFrame) -> DataFrame:
+    """Make the ``groups`` and ``removals`` tables ready, and return the latter."""
     staging.finish("groups", method, conform(table, GROUPS))
-    staging.finish("removals", method, groups.removal_table(table, features))
+    return staging.finish("removals", method, groups.removal_table(table, features))
 
 
 def _counts(codes: DistinctCodes, pairs: int, table: DataFrame, proposal: Proposal) -> dict[str, float | None]:
