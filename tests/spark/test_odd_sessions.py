@@ -90,7 +90,7 @@ def odd_runs(folder):
     return folder, subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
 
 
-@pytest.mark.beside(odd_runs)
+@pytest.mark.beside.with_args(odd_runs)
 def test_an_odd_session_gives_the_tables_of_an_ordinary_one_and_reuses_its_own(spark, beside):
     folder, odd = beside
     assert odd.returncode == 0, odd.stderr

@@ -28,7 +28,7 @@ def pipeline_with(folder, arguments, **_):
          "error: can't read the configuration file {tmp}/deep.yaml: the value is nested too deep, in line 2"),
     ],
 )  # fmt: skip
-@pytest.mark.beside(pipeline_with)
+@pytest.mark.beside.with_args(pipeline_with)
 def test_an_error_is_one_line_and_an_exit_code(beside, arguments, code, line):
     folder, done = beside
     assert done.returncode == code
@@ -76,7 +76,7 @@ def demo(folder):
     return folder, submit(cwd=folder)
 
 
-@pytest.mark.beside(demo)
+@pytest.mark.beside.with_args(demo)
 def test_without_arguments_it_runs_the_demo(beside):
     folder, done = beside
     assert (done.returncode, done.stderr) == (0, "")

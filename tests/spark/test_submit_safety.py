@@ -44,7 +44,7 @@ def input_where_tables_go(folder):
     return folder, before, done
 
 
-@pytest.mark.beside(input_where_tables_go)
+@pytest.mark.beside.with_args(input_where_tables_go)
 def test_an_input_where_tables_go_is_refused(beside):
     folder, before, done = beside
     assert done.returncode == 2
@@ -72,7 +72,7 @@ def output_that_holds(folder, mine):
     ],
     ids=["tables", "TensorBoard", "a page"],
 )
-@pytest.mark.beside(output_that_holds)
+@pytest.mark.beside.with_args(output_that_holds)
 def test_somebodys_own_files_are_refused_and_named(beside, mine):
     folder, before, done = beside
     assert done.returncode == 2
@@ -105,7 +105,7 @@ def odd_entries(folder):
     return album, out, before, found, evaluated
 
 
-@pytest.mark.beside(odd_entries)
+@pytest.mark.beside.with_args(odd_entries)
 def test_odd_entries_are_rows_and_a_plain_path_of_any_letters_is_on_this_disk(beside):
     album, out, before, found, evaluated = beside
     assert (found.returncode, found.stderr) == (0, ""), found.stdout
@@ -129,7 +129,7 @@ def table_with_a_log(folder):
     return submit("pipeline", "--input", folder / "images_delta", "--output", folder / "out")
 
 
-@pytest.mark.beside(table_with_a_log)
+@pytest.mark.beside.with_args(table_with_a_log)
 def test_a_table_with_a_log_is_refused(beside):
     assert beside.returncode == 3
     assert "images_delta belongs to a Delta table" in error_of(beside)
