@@ -2,34 +2,8 @@ import os
 from pathlib import Path
 
 import pytest
-from submitting import IS_PREPARED, Beside
 
 ROOT = Path(__file__).parents[2]
-BESIDE = pytest.StashKey()
-
-
-def pytest_collection_finish(session):
-    """Start what tests want run beside the others."""
-    marked = [(item, item.get_closest_marker("beside")) for item in session.items]
-    wanted = [(item, marker) for item, marker in marked if marker and IS_PREPARED]
-    if not wanted or session.config.option.collectonly:
-        return
-    session.config.stash[BESIDE] = Beside()
-    for item, marker in wanted:
-        parameters = item.callspec.params if hasattr(item, "callspec") else {}
-        session.config.stash[BESIDE].start(item.nodeid, marker.args[0], parameters)
-
-
-def pytest_sessionfinish(session):
-    """Leave nothing running."""
-    if beside := session.config.stash.get(BESIDE, None):
-        beside.close()
-
-
-@pytest.fixture
-def beside(request):
-    """What the run that the test is marked with returned."""
-    return request.config.stash[BESIDE].result(request.node.nodeid)
 
 
 @pytest.fixture(scope="session")

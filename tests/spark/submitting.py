@@ -1,13 +1,7 @@
-"""Jobs run as a user runs them: through spark-submit.sh, in a process of their own.
-
-Each takes many seconds and leaves half of a small machine idle, as the suite's own session does. So what a test marks
-with ``beside`` is run while other tests are, from the moment that the tests are collected; the test waits for it.
-"""
+"""Jobs run as a user runs them: through spark-submit.sh, in a process of their own."""
 
 import os
 import subprocess
-import tempfile
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -16,42 +10,8 @@ VENV = Path(os.environ.get("DEDUP_VENV", ROOT / ".venv"))
 IS_PREPARED = (VENV / f".prepared-{EXTRAS}").exists()
 
 
-class Beside:
-    """Runs one after the other, in the order of the tests that wait for them."""
-
-    def __init__(self):
-        self._folder = tempfile.TemporaryDirectory(prefix="beside-")
-        self._one_at_a_time = ThreadPoolExecutor(1)
-        self._runs: dict[str, Future] = {}
-
-    def start(self, test, run, parameters):
-        """Plan a run for a test, by its id.
-
-        ``run(folder, **parameters)`` is a generator. Up to its ``yield`` it prepares what it needs, in a fresh folder
-        and right now, before a test may have patched anything; what follows goes on beside the tests.
-        """
-        folder = Path(self._folder.name, str(len(self._runs)))
-        folder.mkdir()
-        begun = run(folder, **parameters)
-        next(begun)
-        self._runs[test] = self._one_at_a_time.submit(_rest_of, begun)
-
-    def result(self, test):
-        """Wait for a test's run, and return what it returned, or raise what it raised."""
-        return self._runs[test].result()
-
-    def close(self):
-        """Forget what has not begun."""
-        self._one_at_a_time.shutdown(wait=True, cancel_futures=True)
-        self._folder.cleanup()
-
-
-def _rest_of(begun):
-    try:
-        next(begun)
-    except StopIteration as done:
-        return done.value
-    raise RuntimeError("a run yields once")
+QUICK = ["--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"]
+"""Short runs never earn back the better compiler: with it they take half as long again, on twice the cores."""
 
 
 def without_locale(**locale):
@@ -60,15 +20,12 @@ def without_locale(**locale):
     return kept | locale
 
 
-def submit(*arguments, options=(), cwd=None, **environment):
+def submit(*arguments, options=(), **environment):
     """Run a job by its name, with spark-submit's own options before it, and return the finished process."""
-    place = []
-    if arguments:
-        job, *rest = map(str, arguments)
-        place = [job if job.startswith("--") else str(ROOT / "jobs" / f"{job}.py"), *rest]
-    command = [str(ROOT / "spark-submit.sh"), *options, *place]
-    environment = without_locale(**environment)
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600, cwd=cwd)
+    job, *rest = map(str, arguments)
+    place = [job] if job.startswith("--") else [*QUICK, *options, str(ROOT / "jobs" / f"{job}.py")]
+    command = [str(ROOT / "spark-submit.sh"), *place, *rest]
+    return subprocess.run(command, capture_output=True, text=True, env=without_locale(**environment), timeout=300)
 
 
 def error_of(done):

@@ -71,13 +71,21 @@ def told(row):
     return json.dumps(kept, sort_keys=True)
 
 
-def odd_runs(folder):
-    """Make a folder of images, two of them broken, and a manifest of some; run over them in odd sessions."""
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder of images, two of them broken, and a manifest that names some of them."""
+    folder = tmp_path_factory.mktemp("odd")
     make_corpus(installed_photographs()[:3], [EDITS["half_size"], EDITS["gray"]], folder / "images")
     add_broken_files(folder / "images")
     files = sorted(path for path in (folder / "images").rglob("*") if path.is_file())
     lines = [f"{number};{path.relative_to(folder)}\n" for number, path in enumerate(files) if number % 3]
     (folder / "list.csv").write_text("id;path\n" + "".join(lines), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def odd_runs(folder):
+    """A process with the odd sessions, one after the other. It goes on while the ordinary one is at work."""
     submitted = " ".join(f"--conf {setting}={value}" for setting, value in (ODD | QUICK).items())
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "SPARK_CONF_DIR": str(ROOT / "conf")}
     environment |= {
@@ -86,17 +94,19 @@ def odd_runs(folder):
     }
     runs = [(settings_of(folder, name, folder / "odd"), partitions) for name, partitions in PARTITIONS.items()]
     command = [sys.executable, "-c", PROGRAM, json.dumps(runs)]
-    yield
-    return folder, subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-@pytest.mark.beside.with_args(odd_runs)
-def test_an_odd_session_gives_the_tables_of_an_ordinary_one_and_reuses_its_own(spark, beside):
-    folder, odd = beside
-    assert odd.returncode == 0, odd.stderr
-    for name, line in zip(PARTITIONS, odd.stdout.splitlines(), strict=True):
-        settings = PipelineSettings(**settings_of(folder, name, folder / "ordinary"), report=False)
-        run = run_pipeline(spark, settings, lambda line: None)
+def test_an_odd_session_gives_the_tables_of_an_ordinary_one_and_reuses_its_own(spark, folder, odd_runs):
+    ordinary = [
+        run_pipeline(
+            spark, PipelineSettings(**settings_of(folder, name, folder / "ordinary"), report=False), lambda line: None
+        )
+        for name in PARTITIONS
+    ]
+    said, complained = odd_runs.communicate(timeout=300)
+    assert odd_runs.returncode == 0, complained
+    for name, run, line in zip(PARTITIONS, ordinary, said.splitlines(), strict=True):
         first, again = json.loads(line)
         assert (first["encoded"], first["reused"]) == (run.counts["encoded"], 0)
         assert (again["encoded"], again["reused"]) == (first["encoded"], first["encoded"])

@@ -78,4 +78,4 @@ def test_the_record_knows_how_it_was_searched(searched):
     folder, run = searched
     record = json.loads((folder / "out" / "runs" / f"{run.run_id}.json").read_text())
     assert record["settings"]["list_pairs"] is False
-    assert record["published"] == ["groups/method=phash", "removals/method=phash"]
+    assert record["published"] == ["groups/method=phash", "removals/method=phash", "to_remove.json"]

@@ -12,12 +12,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-def pipeline_with(folder, arguments, **_):
-    (folder / "deep.yaml").write_text("output: b\nmethod: " + "[" * 30_000)
-    yield
-    return folder, submit("pipeline", *(part.format(tmp=folder) for part in arguments))
-
-
 @pytest.mark.parametrize(
     ("arguments", "code", "line"),
     [
@@ -28,13 +22,13 @@ def pipeline_with(folder, arguments, **_):
          "error: can't read the configuration file {tmp}/deep.yaml: the value is nested too deep, in line 2"),
     ],
 )  # fmt: skip
-@pytest.mark.beside.with_args(pipeline_with)
-def test_an_error_is_one_line_and_an_exit_code(beside, arguments, code, line):
-    folder, done = beside
+def test_an_error_is_one_line_and_an_exit_code(tmp_path, arguments, code, line):
+    (tmp_path / "deep.yaml").write_text("output: b\nmethod: " + "[" * 30_000)
+    done = submit("pipeline", *(part.format(tmp=tmp_path) for part in arguments))
     assert done.returncode == code
     said = [said for said in done.stdout.splitlines() if not said.startswith("Encoding")]
     assert said[0].startswith(
-        line.format(tmp=folder)
+        line.format(tmp=tmp_path)
     )  # spark-submit hands on what Python writes to either stream as its output
     assert (len(said), done.stderr) == (1, "")
 
@@ -71,17 +65,11 @@ def test_a_locale_that_is_right_is_left_alone():
     assert done.stdout == "C.UTF-8 unset\n"
 
 
-def demo(folder):
-    yield
-    return folder, submit(cwd=folder)
-
-
-@pytest.mark.beside.with_args(demo)
-def test_without_arguments_it_runs_the_demo(beside):
-    folder, done = beside
+def test_without_arguments_it_runs_the_demo(tmp_path):
+    done = subprocess.run([str(ROOT / "spark-submit.sh")], capture_output=True, text=True, cwd=tmp_path, timeout=400)
     assert (done.returncode, done.stderr) == (0, "")
     assert "could be removed" in done.stdout
-    duplicates = json.loads((folder / "dedup-demo/tables/duplicates.json").read_text())
+    duplicates = json.loads((tmp_path / "dedup-demo/tables/duplicates.json").read_text())
     assert "copies/exact/astronaut.png" in duplicates["album/astronaut.png"]
     assert not any("camera" in other for other in duplicates["album/astronaut.png"])
 

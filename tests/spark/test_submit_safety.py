@@ -35,32 +35,14 @@ def very_wide_png(width=50_000_000):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
 
 
-def input_where_tables_go(folder):
+def test_an_input_where_tables_go_is_refused(tmp_path):
     for name in ("beach", "forest"):
-        save(folder / "lake" / "failures" / f"{name}.png", name)
-    before = snapshot(folder)
-    yield
-    done = submit("pipeline", "--input", folder / "lake" / "failures", "--output", folder / "lake")
-    return folder, before, done
-
-
-@pytest.mark.beside.with_args(input_where_tables_go)
-def test_an_input_where_tables_go_is_refused(beside):
-    folder, before, done = beside
+        save(tmp_path / "lake" / "failures" / f"{name}.png", name)
+    before = snapshot(tmp_path)
+    done = submit("pipeline", "--input", tmp_path / "lake" / "failures", "--output", tmp_path / "lake")
     assert done.returncode == 2
-    assert f"the input {folder}/lake/failures lies in {folder}/lake/failures, where a run writes" in error_of(done)
-    assert snapshot(folder) == before
-
-
-def output_that_holds(folder, mine):
-    save(folder / "images" / "a.png")
-    for name in mine:
-        (folder / "out" / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / "out" / name).write_text("mine")
-    before = snapshot(folder)
-    yield
-    done = submit("pipeline", "--input", folder / "images", "--output", folder / "out", "--overwrite")
-    return folder, before, done
+    assert f"the input {tmp_path}/lake/failures lies in {tmp_path}/lake/failures, where a run writes" in error_of(done)
+    assert snapshot(tmp_path) == before
 
 
 @pytest.mark.parametrize(
@@ -72,16 +54,20 @@ def output_that_holds(folder, mine):
     ],
     ids=["tables", "TensorBoard", "a page"],
 )
-@pytest.mark.beside.with_args(output_that_holds)
-def test_somebodys_own_files_are_refused_and_named(beside, mine):
-    folder, before, done = beside
+def test_somebodys_own_files_are_refused_and_named(tmp_path, mine):
+    save(tmp_path / "images" / "a.png")
+    for name in mine:
+        (tmp_path / "out" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "out" / name).write_text("mine")
+    before = snapshot(tmp_path)
+    done = submit("pipeline", "--input", tmp_path / "images", "--output", tmp_path / "out", "--overwrite")
     assert done.returncode == 2
     assert mine[0] in error_of(done)
-    assert snapshot(folder) == before
+    assert snapshot(tmp_path) == before
 
 
-def odd_entries(folder):
-    album, out = folder / "[2020] Größe 写真", folder / "Ausgabe_ö_図"
+def test_odd_entries_are_rows_and_a_plain_path_of_any_letters_is_on_this_disk(tmp_path):
+    album, out = tmp_path / "[2020] Größe 写真", tmp_path / "Ausgabe_ö_図"
     save(album / "originals" / "IMG_1.png")
     (album / "best").mkdir()
     (album / "best" / "IMG_1.png").symlink_to("../originals/IMG_1.png")
@@ -93,43 +79,33 @@ def odd_entries(folder):
     before = snapshot(album / "originals")
     elsewhere = ["--conf", "spark.hadoop.fs.defaultFS=hdfs://nowhere.invalid:9"]
     millis = ["--conf", "spark.sql.parquet.outputTimestampType=TIMESTAMP_MILLIS"]
-    yield
-    found = submit("pipeline", "--input", album, "--output", out, "--scores", options=[*elsewhere, *millis])
-    # Then held against a truth that a plain path names, beside somebody's own files.
-    (out / "evaluation").mkdir()
-    (out / "evaluation" / "notes.ipynb").write_text("mine")
-    truth = folder / "truth.csv"
-    truth.write_text("path;label.of\nancient.png;1\ncaf\\xe9.png;1\noriginals/IMG_1.png;2\n")
-    truth_of = ["--ground-truth", truth, "--label-column", "label.of"]
-    evaluated = submit("evaluate", "--output", out, *truth_of, options=elsewhere)
-    return album, out, before, found, evaluated
-
-
-@pytest.mark.beside.with_args(odd_entries)
-def test_odd_entries_are_rows_and_a_plain_path_of_any_letters_is_on_this_disk(beside):
-    album, out, before, found, evaluated = beside
-    assert (found.returncode, found.stderr) == (0, ""), found.stdout
-    assert "6  seen" in found.stdout
+    done = submit("pipeline", "--input", album, "--output", out, "--scores", options=[*elsewhere, *millis])
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    assert "6  seen" in done.stdout
     failures = {row["path"]: row["reason"] for row in pq.read_table(out / "failures").to_pylist()}
     assert failures == {"loop.jpg": "unreadable", "wide.png": "too_many_pixels"}
     duplicates = json.loads((out / "duplicates.json").read_text())
     assert duplicates["ancient.png"] == [["caf\\xe9.png", 0]]
     assert json.loads((out / "to_remove.json").read_text()) == ["caf\\xe9.png"]
-    assert (out / "report" / "index.html").read_text().count("data:image") == 2
+    page = (out / "report" / "index.html").read_text()
+    assert page.count("data:image") == 2
     assert snapshot(album / "originals") == before
+
+    # Evaluated by a truth that a plain path names, beside somebody's own files.
+    (out / "evaluation").mkdir()
+    (out / "evaluation" / "notes.ipynb").write_text("mine")
+    truth = tmp_path / "truth.csv"
+    truth.write_text("path;label.of\nancient.png;1\ncaf\\xe9.png;1\noriginals/IMG_1.png;2\n")
+    truth_of = ["--ground-truth", truth, "--label-column", "label.of"]
+    evaluated = submit("evaluate", "--output", out, *truth_of, options=elsewhere)
     assert (evaluated.returncode, evaluated.stderr) == (0, ""), evaluated.stdout
     assert "precision 1.0000  recall 1.0000" in evaluated.stdout
     assert (out / "evaluation" / "notes.ipynb").read_text() == "mine"
 
 
-def table_with_a_log(folder):
-    (folder / "images_delta" / "_delta_log").mkdir(parents=True)
-    (folder / "images_delta" / "part-0.parquet").touch()
-    yield
-    return submit("pipeline", "--input", folder / "images_delta", "--output", folder / "out")
-
-
-@pytest.mark.beside.with_args(table_with_a_log)
-def test_a_table_with_a_log_is_refused(beside):
-    assert beside.returncode == 3
-    assert "images_delta belongs to a Delta table" in error_of(beside)
+def test_a_table_with_a_log_is_refused(tmp_path):
+    (tmp_path / "images_delta" / "_delta_log").mkdir(parents=True)
+    (tmp_path / "images_delta" / "part-0.parquet").touch()
+    done = submit("pipeline", "--input", tmp_path / "images_delta", "--output", tmp_path / "out")
+    assert done.returncode == 3
+    assert "images_delta belongs to a Delta table" in error_of(done)
