@@ -11,7 +11,7 @@ IS_PREPARED = (VENV / f".prepared-{EXTRAS}").exists()
 
 
 QUICK = ["--driver-java-options", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"]
-"""Short runs never earn back the better compiler: with it they take half as long again, on twice the cores."""
+"""Short runs never earn back the better compiler: with it they take half as long again, and twice the work."""
 
 
 def without_locale(**locale):
