@@ -7,9 +7,7 @@ import stat
 from collections.abc import Iterator
 
 from dedup_core.errors import SettingsError
-from dedup_core.ledger import MARKER, PLACES, STAGING, Ledger
-
-_OF_SPARK = ("_SUCCESS", "_metadata", "_common_metadata")
+from dedup_core.ledger import MARKER, PLACES, SPARKS_MARKS, STAGING, Ledger
 
 
 class Ours:
@@ -29,10 +27,10 @@ class Ours:
 
     def __contains__(self, path: str) -> bool:
         """Return whether runs wrote what lies at a path: a file, or the whole folder."""
-        return path in self._paths or (path.endswith(_OF_SPARK) and self._is_of_spark(path))
+        return path in self._paths or (path.endswith(SPARKS_MARKS) and self._is_of_spark(path))
 
     def _is_of_spark(self, path: str) -> bool:
-        return os.path.basename(path) in _OF_SPARK and path.startswith(self._places)
+        return os.path.basename(path) in SPARKS_MARKS and path.startswith(self._places)
 
 
 def ours(ledger: Ledger) -> Iterator[str]:
@@ -45,7 +43,7 @@ def parsed(text: bytes) -> Ledger | None:
     """Return the list that a marker holds; None if it is none of ours, so that it hides nothing."""
     try:
         return Ledger.from_json(text.decode("utf-8"), "the folder")
-    except (SettingsError, ValueError, RecursionError):
+    except (SettingsError, UnicodeDecodeError):
         return None
 
 
