@@ -1,6 +1,7 @@
-"""File names that strangers choose, and reports that hold them."""
+"""Names that strangers choose, reports that hold them, and folders that can't be listed."""
 
 import io
+import os
 
 import numpy as np
 from PIL import Image
@@ -108,3 +109,15 @@ def hostile_report():
     methods = [evaluation(name, is_current=False) for name in NAMES]
     others = {"source": NAMES[1], "evaluations": tuple(methods), "left_out": tuple(NAMES)}
     return report(groups, pairs=pairs, failures=failures, runs=runs, **others)
+
+
+def forbid(patch, ending):
+    """Have the folders whose paths end so refuse to be listed: to root, modes forbid nothing."""
+    scandir = os.scandir
+
+    def refuse(path):
+        if str(path).endswith(ending):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    patch.setattr(os, "scandir", refuse)

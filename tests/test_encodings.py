@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from album import BROKEN, GOOD, make_album, scene
+from hostile import forbid
 
 from dedup_core.errors import DedupError
 from dedup_core.images.files import list_images
@@ -97,14 +98,7 @@ class TestListing:
         assert reasons == {"gone.jpg": "vanished", "pipe.jpg": "unreadable"}
 
     def test_a_folder_that_can_not_be_listed_is_a_failure(self, album, phash, monkeypatch):
-        scandir = os.scandir
-
-        def refuse(path):
-            if str(path).endswith("inner"):
-                raise PermissionError(13, "Permission denied")
-            return scandir(path)
-
-        monkeypatch.setattr(os, "scandir", refuse)
+        forbid(monkeypatch, "inner")
         assert list(phash.encode_images(album, recursive=True)) == GOOD
         assert phash.failures["inner"] == Failure("unreadable", "the folder can't be listed: no permission")
 

@@ -2,6 +2,7 @@ import os
 from pathlib import Path
 
 import pytest
+from submitting import QUICK_JAVA
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,8 +22,7 @@ def spark(tmp_path_factory):
             "--conf spark.sql.codegen.cache.maxEntries=5000 --conf spark.sql.ui.explainMode=simple",
             f"--conf spark.sql.warehouse.dir={tmp_path_factory.mktemp('warehouse')}",
             "--conf spark.driver.memory=2g",
-            # Short runs never earn back the better compiler, nor a collector with threads of its own.
-            '--driver-java-options "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"',
+            f'--driver-java-options "{QUICK_JAVA}"',
             "pyspark-shell",
         ]
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from submitting import QUICK_JAVA
 
 from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.photographs import add_broken_files, installed_photographs, make_corpus
@@ -32,8 +33,6 @@ QUICK = {  # as the suite's own session has them
     "spark.sql.codegen.cache.maxEntries": "5000",
     "spark.sql.ui.explainMode": "simple",
 }
-
-JAVA_OPTIONS = '--driver-java-options "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"'  # as short runs want them
 
 PARTITIONS = {"images": "61", "list.csv": "1"}
 """The inputs, a folder and a manifest, and in how many partitions an odd session shuffles what comes of them."""
@@ -89,7 +88,7 @@ def odd_runs(folder):
     submitted = " ".join(f"--conf {setting}={value}" for setting, value in (ODD | QUICK).items())
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "SPARK_CONF_DIR": str(ROOT / "conf")}
     environment |= {
-        "PYSPARK_SUBMIT_ARGS": f"{submitted} {JAVA_OPTIONS} pyspark-shell",
+        "PYSPARK_SUBMIT_ARGS": f'{submitted} --driver-java-options "{QUICK_JAVA}" pyspark-shell',
         "PYSPARK_PYTHON": sys.executable,
     }
     runs = [(settings_of(folder, name, folder / "odd"), partitions) for name, partitions in PARTITIONS.items()]

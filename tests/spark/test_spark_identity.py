@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from album import scene
+from hostile import forbid
 from tables import rows_of
 
 from dedup_core.encoders.encoder import encode_batch
@@ -225,15 +226,8 @@ class TestFoldersThatCanNotBeListed:
         _, going = removed(spark, tmp_path)
         assert going == {"ab/street.png": "a/street.png", "b.png": "a/beach.png"}
         before = hashes(spark, tmp_path)
-        scandir = os.scandir
-
-        def refuse(path):
-            if str(path).endswith("/a"):
-                raise PermissionError(13, "Permission denied")
-            return scandir(path)
-
         with monkeypatch.context() as patch:
-            patch.setattr(os, "scandir", refuse)
+            forbid(patch, "/a")
             run, going = removed(spark, tmp_path, reuse=False)
         assert going == {}
         assert all(row["keep"] for row in spark.read.parquet(str(tmp_path / "out" / "groups")).collect())

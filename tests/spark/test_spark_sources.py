@@ -4,6 +4,7 @@ import sys
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hostile import forbid
 
 from dedup_core.errors import InputError
 from dedup_core.filesystems import read_uri
@@ -414,14 +415,7 @@ def test_sparks_own_reader_takes_no_strange_file_for_our_marker(staging, spark, 
 
 
 def test_a_folder_that_a_glob_leads_into_and_that_can_not_be_listed_is_told(staging, folder, monkeypatch):
-    scandir = os.scandir
-
-    def refuse(path):
-        if str(path).endswith("/in"):
-            raise PermissionError(13, "Permission denied")
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
+    forbid(monkeypatch, "/in")
     for pattern in ("*/*.png", "**/*.jpg", "{in,other}*/*.png", "i*"):
         source = open_source(staging.spark, settings_for(f"{folder}/{pattern}"))
         listing = list_images(source, staging)
