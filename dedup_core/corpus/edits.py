@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
+from dedup_core.corpus.originals import Copy, Original, seeded
+
 Change = Callable[[Image.Image, np.random.Generator], Image.Image]
 
 
@@ -30,6 +32,10 @@ class Edit:
         buffer = io.BytesIO()
         self.change(image, random).save(buffer, self.format, quality=self.quality)
         return buffer.getvalue()
+
+    def copy_of(self, original: Original, seed: int = 0) -> Copy:
+        """Return the edited copy. What is random in it depends on the seed, the edit and the original's name."""
+        return Copy(self.apply(original.image, seeded(seed, self.name, original.name)), self.ending)
 
     @property
     def ending(self) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from dedup_core.corpus.edits import EDITS, Edit
+from dedup_core.corpus.originals import Copy, Original, seeded
+from dedup_core.corpus.plain_copies import PlainCopy
 from dedup_core.errors import SettingsError
 from dedup_core.images.picture import Failure, decode
 
@@ -35,13 +34,13 @@ def installed_photographs() -> list[Path]:
 
 
 def make_corpus(
-    photographs: Sequence[Path], edits: Iterable[Edit], folder: Path, seed: int = 0
+    photographs: Sequence[Path], edits: Iterable[Edit | PlainCopy], folder: Path, seed: int = 0
 ) -> dict[str, list[str]]:
     """Write an exact copy of each photograph, one edited copy an edit, and the photograph itself.
 
     Args:
         photographs: image files that show different things.
-        edits: the edits to make.
+        edits: the edits and plain copies to make.
         folder: where the images go: ``album/`` for the photographs, ``copies/`` with a folder an edit.
         seed: decides what is random in an edit. The same seed gives the same files.
 
@@ -56,17 +55,24 @@ def make_corpus(
     refuse_repeated_names(photographs)
     for photograph in sorted(photographs):
         family = [_copy(photograph, folder / kind) for kind in ("album", "copies/exact")]
-        picture = decode(photograph.read_bytes())
+        content = photograph.read_bytes()
+        picture = decode(content)
         if isinstance(picture, Failure):
             raise SettingsError(f"{photograph} can't be decoded: {picture.message}")
-        for edit in edits:
-            path = folder / "copies" / edit.name / f"{photograph.stem}{edit.ending}"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(edit.apply(picture.image, _random(seed, edit.name, photograph.name)))
-            family.append(path)
+        original = Original.photographed(photograph.name, content, picture.image)
+        copies = ((edit.name, edit.copy_of(original, seed)) for edit in edits)
+        family += [write_copy(original, name, copy, folder) for name, copy in copies if copy is not None]
         names = sorted(path.relative_to(folder).as_posix() for path in family)
         truth |= {name: [other for other in names if other != name] for name in names}
     return dict(sorted(truth.items()))
+
+
+def write_copy(original: Original, edit: str, copy: Copy, folder: Path) -> Path:
+    """Write a copy to ``copies/`` in the folder, and return where it lies."""
+    path = folder / "copies" / edit / f"{original.stem}{copy.ending}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(copy.content)
+    return path
 
 
 def add_broken_files(folder: Path) -> None:
@@ -74,7 +80,7 @@ def add_broken_files(folder: Path) -> None:
     picture = decode(min((folder / "album").iterdir()).read_bytes())
     if isinstance(picture, Failure):
         raise SettingsError(f"the album in {folder} holds a file that can't be decoded: {picture.message}")
-    content = EDITS["recompressed"].apply(picture.image, _random(0))
+    content = EDITS["recompressed"].apply(picture.image, seeded(0))
     broken = folder / "broken"
     broken.mkdir(exist_ok=True)
     (broken / "cut-short.jpg").write_bytes(content[: len(content) // 2])
@@ -96,11 +102,6 @@ def refuse_repeated_names(photographs: Sequence[Path]) -> None:
 def _copy(photograph: Path, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     return Path(shutil.copyfile(photograph, folder / photograph.name))
-
-
-def _random(seed: int, *names: str) -> np.random.Generator:
-    digest = hashlib.sha256("/".join([str(seed), *names]).encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:8], "big"))
 
 
 def _package_folder(module: str, distribution: str) -> Path:
