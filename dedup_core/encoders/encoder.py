@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
 
-from dedup_core.images.picture import MAX_PIXELS, Failure, Orientation, Picture, decode, not_encoded
+from dedup_core.images.looks import Traits, file_digest, pixel_digest, traits_of
+from dedup_core.images.picture import (
+    MAX_PIXELS,
+    Failure,
+    Orientation,
+    Picture,
+    Transparency,
+    decode,
+    frames_of,
+    not_encoded,
+)
 
 Precision = Literal["float32", "float16"]
 """Of the embeddings that are kept."""
@@ -66,6 +76,7 @@ class Looked:
     width: int
     height: int
     format: str
+    traits: Traits
     pixels: dict[str, np.ndarray]
 
 
@@ -76,6 +87,7 @@ class Encoded:
     width: int
     height: int
     format: str
+    traits: Traits
     features: dict[str, np.ndarray]
 
 
@@ -85,10 +97,12 @@ class Decoding:
 
     max_pixels: int = MAX_PIXELS
     orientation: Orientation = "stored"
+    transparency: Transparency = "drop"
 
     def fingerprint(self, of_encoder: str) -> str:
         """Return the fingerprint of an encoder's features over pictures decoded this way, from the encoder's own."""
-        return of_encoder if self.orientation == "stored" else f"{of_encoder}+{self.orientation}"
+        chosen: tuple[str, ...] = self.orientation, self.transparency
+        return "+".join([of_encoder, *(name for name in chosen if name not in ("stored", "drop"))])
 
 
 def encode_batch(
@@ -129,12 +143,14 @@ def _encoded(look: Looked, features: dict[str, np.ndarray]) -> Encoded | Failure
     for name, feature in features.items():
         if not np.isfinite(feature).all():
             return Failure("not_encoded", f"the picture was read, but its {name} embedding holds NaN or infinity")
-    return Encoded(look.width, look.height, look.format, features)
+    return Encoded(look.width, look.height, look.format, look.traits, features)
 
 
 def _look(content: bytes | Failure, encoders: Sequence[Encoder], decoding: Decoding) -> Looked | Failure:
     """Decode one file and keep only what the encoders want of it: a batch of whole pictures would fill the memory."""
-    picture = content if isinstance(content, Failure) else decode(content, decoding.max_pixels, decoding.orientation)
+    if isinstance(content, Failure):
+        return content
+    picture = decode(content, decoding.max_pixels, decoding.orientation, decoding.transparency)
     if isinstance(picture, Failure):
         return picture
     pixels: dict[str, np.ndarray] = {}
@@ -143,4 +159,14 @@ def _look(content: bytes | Failure, encoders: Sequence[Encoder], decoding: Decod
             pixels[encoder.name] = encoder.pixels(picture)
         except Exception as error:  # noqa: BLE001, PERF203 - whatever a picture does, it may not end a run
             return not_encoded(error, f"the resize for {encoder.name}")
-    return Looked(picture.width, picture.height, picture.format, pixels)
+    try:
+        traits = _traits(content, picture, decoding)
+    except Exception as error:  # noqa: BLE001
+        return not_encoded(error, "a small look at it")
+    return Looked(picture.width, picture.height, picture.format, traits, pixels)
+
+
+def _traits(content: bytes, picture: Picture, decoding: Decoding) -> Traits:
+    traits = traits_of(picture)
+    digest = pixel_digest(frames_of(content, decoding.max_pixels, decoding.orientation)) if traits.is_flat else None
+    return replace(traits, digest=digest or file_digest(content))

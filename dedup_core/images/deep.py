@@ -18,21 +18,20 @@ _BLOCK_PIXELS = 2**20
 _SIGN = np.uint32(2**31)
 
 
-def stretched(image: Image.Image) -> Image.Image:
+def stretched(image: Image.Image, low: float, high: float) -> Image.Image:
     """Stretch deep pixels over 0 to 255.
 
-    Pillow's own conversion clips at 255, which turns every 16-bit scan into the same white image. Here the darkest and
-    the brightest thousandth are clipped: one dead pixel at 65,535 must not turn all others black. Where all between
-    them is of one value, as in a mask, the extremes count. What is no finite number becomes black, and counts for
-    nothing else. Pixels are taken a block at a time, so that memory stays bounded.
+    Pillow's own conversion clips at 255, which turns every 16-bit scan into the same white image. What is no finite
+    number becomes black. Pixels are taken a block at a time, so that memory stays bounded.
 
     Args:
         image: of one of ``MODES``.
+        low: what becomes black, and all below it.
+        high: what becomes white, and all above it.
 
     Returns:
         An image of mode L.
     """
-    low, high = _range(image)
     scale = 255.0 / (high - low) if high > low else 0.0
     gray = np.empty((image.height, image.width), np.uint8)
     for top, block in _blocks(image):
@@ -48,8 +47,11 @@ def _blocks(image: Image.Image) -> Iterator[tuple[int, np.ndarray]]:
         yield top, np.asarray(image.crop((0, top, image.width, min(top + n_rows, image.height))))
 
 
-def _range(image: Image.Image) -> tuple[float, float]:
+def stretch_of(image: Image.Image) -> tuple[float, float]:
     """Return between which finite values all but a thousandth at each end lie; at each end at least one is left out.
+
+    One dead pixel at 65,535 must not turn all others black. Where all between the ends is of one value, as in a mask,
+    the extremes count. What is no finite number counts for nothing.
 
     Exactly, and without ever holding more than a block: pixels are counted by the upper half of their bits, then those
     with the same upper half by the lower.

@@ -12,7 +12,7 @@ from typing import Literal
 from dedup_core.images.texts import text_kind
 from dedup_core.images.unread import is_cut, unread_kind
 
-Verdict = tuple[Literal["truncated", "corrupt", "unsupported", "not_an_image"], str]
+Diagnosis = tuple[Literal["truncated", "corrupt", "unsupported", "not_an_image"], str]
 """A reason, and a message for a person."""
 
 _HEIF = "a HEIC picture: pip install pillow-heif where images are read"
@@ -62,7 +62,7 @@ _BRANDS = (
 _OWN_FORMATS = {_HEIF: "HEIF", _AVIF: "AVIF", _JXL: "JXL"}
 
 
-def unopened(data: bytes, refusals: Mapping[str, BaseException], known: Sequence[str]) -> Verdict:
+def unopened(data: bytes, refusals: Mapping[str, BaseException], known: Sequence[str]) -> Diagnosis:
     """Return why content could not be opened.
 
     Args:
@@ -88,7 +88,7 @@ def unopened(data: bytes, refusals: Mapping[str, BaseException], known: Sequence
     return _of_no_format(data, text)
 
 
-def _of_no_format(data: bytes, text: str | None) -> Verdict:
+def _of_no_format(data: bytes, text: str | None) -> Diagnosis:
     if text == "SVG":
         return "unsupported", "the content is an SVG drawing, which is not read"
     if data.count(0) == len(data):
@@ -98,7 +98,7 @@ def _of_no_format(data: bytes, text: str | None) -> Verdict:
     return "not_an_image", f"the content is {text}, not an image"
 
 
-def undecoded(data: bytes, form: str, error: BaseException) -> Verdict:
+def undecoded(data: bytes, form: str, error: BaseException) -> Diagnosis:
     """Return why a picture that could be opened could not be decoded.
 
     Args:
@@ -112,7 +112,7 @@ def undecoded(data: bytes, form: str, error: BaseException) -> Verdict:
     return _cut_or_unread(data, form, error, was_opened=True) or ("corrupt", message)
 
 
-def _cut_or_unread(data: bytes, form: str, error: BaseException, was_opened: bool) -> Verdict | None:
+def _cut_or_unread(data: bytes, form: str, error: BaseException, was_opened: bool) -> Diagnosis | None:
     if is_cut(data, form):
         return "truncated", f"begins like {form}, but breaks off before its end ({error})"
     kind = unread_kind(data, form, error, was_opened)

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 import os
 import stat
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Literal, get_args
 
 import numpy as np
@@ -17,8 +19,10 @@ from PIL import Image
 
 from dedup_core.images import ancillary, foreign
 from dedup_core.images import deep as deep_images
+from dedup_core.images.frames import frame_numbers
+from dedup_core.images.losses import Loss, loss_of
 from dedup_core.images.opening import declared_size, formats_not_read, jpeg_scans, open_image, undisturbed
-from dedup_core.images.upright import upright
+from dedup_core.images.upright import turn_of, upright
 
 Reason = Literal[
     "empty", "truncated", "corrupt", "not_an_image", "unsupported", "too_many_pixels", "too_large", "vanished",
@@ -26,6 +30,11 @@ Reason = Literal[
 ]  # fmt: skip
 REASONS: tuple[str, ...] = get_args(Reason)
 Orientation = Literal["stored", "exif"]
+Transparency = Literal["drop", "grey"]
+Ask = Callable[[Image.Image], None]
+
+GREY = 128
+"""What transparent pictures are laid on: in the middle, so that neither black nor white drawings vanish."""
 
 MAX_PIXELS = 200_000_000
 """Declared pixels above which a file is refused as a decompression bomb; 800 MB once decoded."""
@@ -55,16 +64,28 @@ class Picture:
     """A decoded image.
 
     Attributes:
-        image: the pixels, always in Pillow's mode RGB.
+        image: the pixels, always in Pillow's mode RGB; where they are transparent, those beneath.
         width: width in pixels as stored in the file.
         height: height in pixels as stored in the file.
         format: what the content is ("JPEG"), whatever the file is called.
+        alpha: how opaque each pixel is, in mode L; None where all of them are.
+        transparency: what encoders see: "drop" the pixels as they are, "grey" what they look like on grey.
+        frames: how many the file holds, of which this is one; 0 where they can't be counted.
+        turn: how the camera says to turn the pixels as they are here; 1 for not at all.
+        stretch: of a picture of more than 8 bits, what became black and what became white.
+        loss: what the file's format may have changed of what was saved; None where it keeps every pixel.
     """
 
     image: Image.Image
     width: int
     height: int
     format: str
+    alpha: Image.Image | None = None
+    transparency: Transparency = "drop"
+    frames: int = 1
+    turn: int = 1
+    stretch: tuple[float, float] | None = None
+    loss: Loss | None = None
     _resized: dict[tuple[int, int], Image.Image] = field(default_factory=dict, repr=False, compare=False)
 
     def rgb(self, size: tuple[int, int]) -> np.ndarray:
@@ -78,10 +99,29 @@ class Picture:
         """
         return np.asarray(self._resize(size).convert("L"))
 
+    @cached_property
+    def on_grey(self) -> Image.Image:
+        """What is seen of the picture on a grey page, in mode RGB."""
+        return on_grey(self.image, self.alpha)
+
+    @property
+    def encoded_from(self) -> Image.Image:
+        """What encoders see, in mode RGB."""
+        return self.image if self.transparency == "drop" else self.on_grey
+
     def _resize(self, size: tuple[int, int]) -> Image.Image:
         if size not in self._resized:
-            self._resized[size] = self.image.resize(size, Image.Resampling.LANCZOS)
+            self._resized[size] = self.encoded_from.resize(size, Image.Resampling.LANCZOS)
         return self._resized[size]
+
+
+def on_grey(image: Image.Image, alpha: Image.Image | None) -> Image.Image:
+    """Return what is seen of an RGB image on a grey page, by how opaque each pixel is."""
+    if alpha is None:
+        return image
+    page = Image.new("RGB", image.size, (GREY,) * 3)
+    page.paste(image, mask=alpha)
+    return page
 
 
 def read(path: str, max_bytes: int) -> bytes | Failure:
@@ -116,7 +156,12 @@ def not_encoded(error: Exception, what: str) -> Failure:
     return Failure("not_encoded", f"the picture was read, but {what} failed: {type(error).__name__}: {error}")
 
 
-def decode(data: bytes, max_pixels: int = MAX_PIXELS, orientation: Orientation = "stored") -> Picture | Failure:
+def decode(
+    data: bytes,
+    max_pixels: int = MAX_PIXELS,
+    orientation: Orientation = "stored",
+    transparency: Transparency = "drop",
+) -> Picture | Failure:
     """Decode an image file's content.
 
     Metadata has no say: of all of it only the orientation is read, and a file that can be decoded without what is
@@ -128,26 +173,29 @@ def decode(data: bytes, max_pixels: int = MAX_PIXELS, orientation: Orientation =
             than ``MAX_SIDE``.
         orientation: "stored" leaves the pixels as they are in the file, as imagededup does; "exif" turns them as
             the camera says.
+        transparency: "drop" shows encoders the pixels beneath transparency, as imagededup does; "grey" what is seen of
+            the picture on grey.
 
     Returns:
         The picture (of several frames the first), or a Failure.
     """
-    return _decode(data, max_pixels, orientation)
+    picture = _decode(data, max_pixels, orientation)
+    return picture if isinstance(picture, Failure) else replace(picture, transparency=transparency)
 
 
-def _decode(data: bytes, max_pixels: int, orientation: Orientation, side: int | None = None) -> Picture | Failure:
+def _decode(data: bytes, max_pixels: int, orientation: Orientation, ask: Ask | None = None) -> Picture | Failure:
     if not data:
         return Failure("empty", "the file has no content")
     with undisturbed(max_pixels):
-        first = _attempt(data, max_pixels, orientation, side)
+        first = _attempt(data, max_pixels, orientation, ask)
         if isinstance(first, Picture) or first.reason in ("too_many_pixels", "too_large"):
             return first
         plain = ancillary.without(data)
-        again = first if plain is None else _attempt(plain, max_pixels, orientation, side)
+        again = first if plain is None else _attempt(plain, max_pixels, orientation, ask)
         return again if isinstance(again, Picture) else first
 
 
-def _attempt(data: bytes, max_pixels: int, orientation: Orientation, side: int | None) -> Picture | Failure:
+def _attempt(data: bytes, max_pixels: int, orientation: Orientation, ask: Ask | None) -> Picture | Failure:
     try:
         opened = open_image(data)
     except Image.DecompressionBombError:
@@ -161,7 +209,8 @@ def _attempt(data: bytes, max_pixels: int, orientation: Orientation, side: int |
     form = str(opened.format)
     try:
         with opened as image:
-            return _too_many_scans(data, form) or _load(image, max_pixels, orientation, side)
+            loaded = _too_many_scans(data, form) or _load(image, max_pixels, orientation, ask)
+            return loaded if isinstance(loaded, Failure) else replace(loaded, loss=loss_of(image, data))
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001 - decoders of foreign bytes raise whatever they meet, or panic
@@ -177,16 +226,17 @@ def _too_many_scans(data: bytes, form: str) -> Failure | None:
     return Failure("too_large", f"a JPEG of {scans:,} scans, over the limit of {MAX_SCANS}")
 
 
-def _load(image: Image.Image, max_pixels: int, orientation: Orientation, side: int | None) -> Picture | Failure:
+def _load(image: Image.Image, max_pixels: int, orientation: Orientation, ask: Ask | None) -> Picture | Failure:
     width, height = image.size
     refused = _refused(width, height, max_pixels)
     if refused:
         return refused
-    if side is not None:
-        _ask_for_less(image, side)
+    if ask is not None:
+        ask(image)
+    frames = len(frame_numbers(image))
     image.load()
-    turned = upright(image) if orientation == "exif" else image
-    return Picture(_to_rgb(turned), width, height, str(image.format))
+    turned, turn = (upright(image), 1) if orientation == "exif" else (image, turn_of(image))
+    return replace(shown(turned), width=width, height=height, format=str(image.format), frames=frames, turn=turn)
 
 
 def _refused(width: int, height: int, max_pixels: int) -> Failure | None:
@@ -201,11 +251,56 @@ def _refused(width: int, height: int, max_pixels: int) -> Failure | None:
     return None
 
 
-def from_array(pixels: np.ndarray) -> Picture:
+def frames_of(
+    data: bytes, max_pixels: int = MAX_PIXELS, orientation: Orientation = "stored", side: int | None = None
+) -> Iterator[Picture | Failure]:
+    """Yield all frames of a file one after the other, each as `decode` would return it; the last may be a Failure.
+
+    Args:
+        data: the whole file.
+        max_pixels: as for ``decode``.
+        orientation: as for ``decode``.
+        side: to how many pixels of its longer side a larger picture will be made smaller. A JPEG may then have been
+            decoded at a half, a quarter or an eighth, in which nothing is seen of that.
+    """
+    first = _decode(data, max_pixels, orientation, None if side is None else partial(_ask_for_twice, side=side))
+    yield first
+    if isinstance(first, Failure) or first.frames == 1:
+        return
+    with undisturbed(max_pixels):
+        opened = open_image(data)
+    if not isinstance(opened, Image.Image):
+        return
+    with opened:
+        for number in frame_numbers(opened)[1:]:
+            frame = _frame(opened, number, max_pixels, orientation)
+            yield frame if isinstance(frame, Failure) else replace(frame, frames=first.frames, loss=first.loss)
+            if isinstance(frame, Failure):
+                return
+
+
+def _frame(image: Image.Image, number: int, max_pixels: int, orientation: Orientation) -> Picture | Failure:
+    try:
+        with undisturbed(max_pixels):
+            image.seek(number)
+            refused = _refused(*image.size, max_pixels)
+            if refused:
+                return refused
+            image.load()
+            turned, turn = (upright(image), 1) if orientation == "exif" else (image, turn_of(image))
+            return replace(shown(turned.copy()), format=str(image.format), turn=turn)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - as for the first frame
+        return Failure("corrupt", f"frame {number} can't be decoded: {type(error).__name__}: {error}")
+
+
+def from_array(pixels: np.ndarray, transparency: Transparency = "drop") -> Picture:
     """Return an array as a Picture.
 
     Args:
         pixels: uint8 (height, width) or (height, width, 1, 3 or 4).
+        transparency: as for ``decode``.
 
     Raises:
         ValueError: if the shape or the dtype is another, or a side is longer than ``MAX_SIDE``.
@@ -219,7 +314,7 @@ def from_array(pixels: np.ndarray) -> Picture:
     if max(pixels.shape[:2]) > MAX_SIDE:
         raise ValueError(f"image_array must have no side over {MAX_SIDE:,}, got {pixels.shape}")
     image = Image.fromarray(pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)
-    return Picture(_to_rgb(image), image.width, image.height, "array")
+    return replace(shown(image), format="array", transparency=transparency)
 
 
 def thumbnail(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> np.ndarray | Failure:
@@ -233,7 +328,7 @@ def thumbnail(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> np.ndarra
     Returns:
         uint8 (height, width, 3), turned as the camera says and never enlarged; or a Failure.
     """
-    picture = _decode(data, max_pixels, "exif", side=size)
+    picture = _decode(data, max_pixels, "exif", partial(_ask_for_less, side=size))
     if isinstance(picture, Failure):
         return picture
     try:
@@ -250,12 +345,35 @@ def _ask_for_less(image: Image.Image, side: int) -> None:
     image.draft(None, (math.ceil(image.width * share), math.ceil(image.height * share)))
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
-        return image
+def _ask_for_twice(image: Image.Image, side: int) -> None:
+    """Have a JPEG decoded at a half, a quarter or an eighth, if that has twice the side, and its sides are multiples.
+
+    What is then made of it is nearly what would be made of all its pixels: the last of others would be laid elsewhere.
+    """
+    whole = (n for n in (8, 4, 2) if image.width % n == image.height % n == 0)
+    times = next((n for n in whole if max(image.size) >= 2 * n * side), 1)
+    image.draft(None, (image.width // times, image.height // times))
+
+
+def shown(image: Image.Image) -> Picture:
+    """Return a loaded image of any of Pillow's modes as a Picture of which nothing is known but its pixels."""
+    width, height = image.size
     if image.mode in deep_images.MODES:
-        return deep_images.stretched(image).convert("RGB")
+        stretch = deep_images.stretch_of(image)
+        flat = deep_images.stretched(image, *stretch).convert("RGB")
+        return Picture(flat, width, height, str(image.format), stretch=stretch)
+    rgb, alpha = _to_rgb(image)
+    return Picture(rgb, width, height, str(image.format), alpha)
+
+
+def _to_rgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
+    """Return the pixels in RGB, and how opaque they are where not all of them are whole."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image, None
     try:
-        return (image if image.mode == "RGBA" else image.convert("RGBA")).convert("RGB")
+        rgba = image if image.mode == "RGBA" else image.convert("RGBA")
     except ValueError:  # Pillow has no way from this mode to RGBA (YCbCr, LAB, HSV)
-        return image.convert("RGB")
+        return image.convert("RGB"), None
+    alpha = rgba.getchannel("A")
+    rgb = image if image.mode == "RGB" else rgba.convert("RGB")
+    return rgb, None if alpha.getextrema() == (255, 255) else alpha

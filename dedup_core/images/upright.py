@@ -19,10 +19,16 @@ def upright(image: Image.Image) -> Image.Image:
 
     Pillow's own function writes the whole block anew, and fails where a tag beside the orientation is odd.
     """
-    if image.format in _TURNED_BY_DECODERS and not _is_jpeg_in_jxl(image):
-        return image
-    turn = _TURNS.get(ancillary.orientation(_exif(image)))
+    turn = _TURNS.get(turn_of(image))
     return image if turn is None else image.transpose(turn)
+
+
+def turn_of(image: Image.Image) -> int:
+    """Return the orientation, 1 to 8, that a loaded image's EXIF block asks for and that its decoder has left to do."""
+    if image.format in _TURNED_BY_DECODERS and not _is_jpeg_in_jxl(image):
+        return 1
+    orientation = ancillary.orientation(_exif(image))
+    return orientation if orientation in _TURNS else 1
 
 
 def _is_jpeg_in_jxl(image: Image.Image) -> bool:

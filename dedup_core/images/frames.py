@@ -1,0 +1,29 @@
+"""Which frames a file holds: pages, steps of an animation, several views; not the small copies that cameras add."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PIL import Image
+
+_MP_ENTRIES = 0xB002
+_MP_VIEWS = "Multi-Frame"
+
+
+def frame_numbers(image: Image.Image) -> Sequence[int]:
+    """Return the numbers by which Pillow seeks an opened image's frames, the first first; none if it can't count them.
+
+    What a camera stores behind a JPEG, previews and maps of its light, is no frame.
+    """
+    try:
+        count = int(getattr(image, "n_frames", 1))
+        if image.format == "MPO":
+            return [0, *(number for number in range(1, count) if _is_view(image, number))]
+        return range(count)
+    except Exception:  # noqa: BLE001 - whatever lies behind the first frame, it may not end a run
+        return []
+
+
+def _is_view(image: Image.Image, number: int) -> bool:
+    entries = getattr(image, "mpinfo", {}).get(_MP_ENTRIES, [])
+    return number < len(entries) and str(entries[number]["Attribute"]["MPType"]).startswith(_MP_VIEWS)

@@ -1,0 +1,110 @@
+"""What is kept of every picture beside its features: a small look at it, and what speaks against trusting a hash."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from PIL import Image
+
+from dedup_core.images.picture import Failure, Picture
+
+Caution = Literal["flat", "transparent", "few_details", "several_frames", "deep"]
+CAUTIONS: tuple[str, ...] = get_args(Caution)
+"""Why a hash may say little of a picture, or not all of it."""
+
+SIDE = 32
+"""Of a look, in cells."""
+
+LOOK_BYTES = SIDE * SIDE * 4
+
+FLAT_LEVELS = 6
+"""Cells of a flat picture differ by no more: what a hash makes of these is noise."""
+
+_DIGEST_BYTES = 16
+_FEW_LEVELS, _FEW_SHARE = 8, 0.95
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What is known of a picture beside its features.
+
+    Attributes:
+        frames: how many its file holds; 0 where they can't be counted.
+        caution: some of ``CAUTIONS``, in their order.
+        look: uint8 (32, 32, 4), as bytes: what is seen of it on grey, in red, green and blue, and how opaque it is.
+        digest: equal for files whose bytes are equal; of a flat picture, for those whose pixels are.
+    """
+
+    frames: int
+    caution: tuple[Caution, ...]
+    look: bytes
+    digest: str = ""
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether nothing is seen on it."""
+        return "flat" in self.caution
+
+
+def traits_of(picture: Picture) -> Traits:
+    """Return what is to be kept of a picture."""
+    cells = look_at(picture)
+    is_flat = _spread(cells) <= FLAT_LEVELS
+    known: dict[Caution, bool] = {
+        "flat": is_flat,
+        "transparent": picture.alpha is not None,
+        "few_details": not is_flat and _has_few_details(cells),
+        "several_frames": picture.frames != 1,
+        "deep": picture.stretch is not None,
+    }
+    return Traits(picture.frames, tuple(name for name, is_so in known.items() if is_so), cells.tobytes())
+
+
+def look_at(picture: Picture) -> np.ndarray:
+    """Return a picture seen from afar: uint8 (32, 32, 4), its colours on grey, and its alpha."""
+    cells = np.full((SIDE, SIDE, 4), 255, np.uint8)
+    cells[..., :3] = _small(picture.on_grey)
+    if picture.alpha is not None:
+        cells[..., 3] = _small(picture.alpha)
+    return cells
+
+
+def file_digest(content: bytes) -> str:
+    """Return what two files share if all their bytes are equal."""
+    return f"file:{hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()}"
+
+
+def pixel_digest(frames: Iterable[Picture | Failure]) -> str | None:
+    """Return what two files share if all their pixels are equal, frame by frame; None if a frame can't be decoded."""
+    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    for frame in frames:
+        if isinstance(frame, Failure):
+            return None
+        alpha = Image.new("L", frame.image.size, 255) if frame.alpha is None else frame.alpha
+        digest.update(f"{frame.image.size} {frame.turn} {frame.stretch}".encode())
+        digest.update(frame.image.tobytes())
+        digest.update(alpha.tobytes())
+    return f"pixels:{digest.hexdigest()}"
+
+
+def as_cells(look: bytes) -> np.ndarray:
+    """Return a look that was kept as bytes: uint8 (32, 32, 4)."""
+    return np.frombuffer(look, np.uint8).reshape(SIDE, SIDE, 4)
+
+
+def _small(image: Image.Image) -> np.ndarray:
+    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0))
+
+
+def _spread(cells: np.ndarray) -> int:
+    return int((cells.max(axis=(0, 1)).astype(np.int16) - cells.min(axis=(0, 1))).max())
+
+
+def _has_few_details(cells: np.ndarray) -> bool:
+    """Return whether nearly all of a look is of one colour."""
+    of_page = np.sort(cells.reshape(-1, 4), axis=0)[SIDE * SIDE // 2].astype(np.int16)
+    return bool((np.abs(cells - of_page).max(axis=2) <= _FEW_LEVELS).mean() >= _FEW_SHARE)
