@@ -3,7 +3,11 @@
 Nothing of ours is imported here, so that a mistake can't stand on both sides of a comparison.
 """
 
+import fnmatch
+
 import numpy as np
+
+LARGEST_FIRST = ("resolution", "size", "frames")
 
 
 def evaluate(truth, found):
@@ -91,6 +95,39 @@ def greedy_removals(paths, edges):
         if path not in removed:
             neighbours = {b if a == path else a for a, b in edges if path in (a, b)}
             removed |= {other: path for other in neighbours if other > path and other not in removed}
+    return removed
+
+
+# Which of several images stays, by a declared order.
+
+
+def in_order(order, facts):
+    """Return the paths of {path: {column: value}}, the first to be kept first, sorted by one step after the other."""
+    paths = sorted(facts)
+    for step in reversed(order):
+        column, _, rest = {"oldest": "modified_at:asc", "newest": "modified_at:desc"}.get(step, step).partition(":")
+        values = {path: path if column == "path" else facts[path][column] for path in paths}
+        if ">" in rest or (column == "format" and rest):
+            wanted = rest.lower().split(">")
+            places = {path: wanted.index(str(value).lower()) for path, value in values.items()
+                      if str(value).lower() in wanted}  # fmt: skip
+        elif rest in ("", "asc", "desc"):
+            places = {path: value for path, value in values.items() if value is not None}
+        else:
+            places = {path: 0 for path, value in values.items() if fnmatch.fnmatchcase(str(value), rest)}
+        is_descending = rest == "desc" or (not rest and column in LARGEST_FIRST)
+        known = sorted((path for path in paths if path in places), key=places.get, reverse=is_descending)
+        paths = known + [path for path in paths if path not in places]
+    return paths
+
+
+def removals_by(order, facts, edges):
+    """Return {removed: keeper}: the images in that order, each that is still there stays and removes its neighbours."""
+    removed = {}
+    for path in in_order(order, facts):
+        if path not in removed:
+            neighbours = {b if a == path else a for a, b in edges if path in (a, b)}
+            removed |= dict.fromkeys(neighbours - set(removed), path)
     return removed
 
 
@@ -183,3 +220,58 @@ def cosine_partners(sample, vectors, thresholds):
     similarities = cosine_similarities(sample, vectors)
     reached = (similarities[:, :, None] >= np.asarray(thresholds)).sum(axis=2)
     return [(int(i), int(j), int(reached[i, j])) for i, j in zip(*np.nonzero(reached), strict=True)]
+
+
+# Pictures: what two of them differ by, one tile after the other. The whole rule is in naive_pictures.py.
+
+
+def cell_differences(one, other, merged):
+    """The largest difference of two looks (32, 32, 4), so many cells a side as one, and the first cell that has it."""
+    largest, at = -1, 0
+    for top in range(0, 32, merged):
+        for left in range(0, 32, merged):
+            for channel in range(4):
+                places = [(top + down, left + right, channel) for down in range(merged) for right in range(merged)]
+                difference = abs(sum(int(one[place]) - int(other[place]) for place in places)) // merged**2
+                if difference > largest:
+                    largest, at = difference, 32 * top + left
+    return largest, at
+
+
+def luma_of(pixels):
+    return pixels.astype(float) @ [0.299, 0.587, 0.114]
+
+
+def chroma_of(pixels):
+    """Cb and Cr of (h, w, 3), each the mean of up to 2 x 2 pixels."""
+    luma = luma_of(pixels)
+    down, across = (range(0, side, 2) for side in luma.shape)
+
+    def sums(plane):
+        return np.add.reduceat(np.add.reduceat(plane, down, axis=0), across, axis=1)
+
+    return [sums(0.564 * (pixels[:, :, 2] - luma)) / sums(np.ones_like(luma)),
+            sums(0.713 * (pixels[:, :, 0] - luma)) / sums(np.ones_like(luma))]  # fmt: skip
+
+
+def tiles(length):
+    """Where the tiles of a side start and end: 8 pixels each, the last one 4 to 11, or all there are."""
+    starts = [start for start in range(0, length, 8) if start == 0 or length - start >= 4]
+    return list(zip(starts, [*starts[1:], length], strict=True))
+
+
+def worst_tile(one, other, spread, limits):
+    """(largest share of a limit, largest root mean square, row and column of the tile with that share)."""
+    base, mean, deviation, of_contrast, of_spread = limits
+    worst, largest = (-1.0, 0, 0), 0.0
+    for top, bottom in tiles(one.shape[0]):
+        for left, right in tiles(one.shape[1]):
+            a, b = (plane[top:bottom, left:right].astype(float) for plane in (one, other))
+            contrast = max(a.std(), b.std())
+            apart = spread[top:bottom, left:right].astype(float).std() if spread.size else 0.0
+            mean_share = abs((a - b).mean()) / (base + mean + of_contrast * contrast)
+            share = max(mean_share, (a - b).std() / (base + min(deviation, contrast) + of_spread * apart))
+            largest = max(largest, np.sqrt(((a - b) ** 2).mean()))
+            if share > worst[0]:
+                worst = share, top, left
+    return worst[0], largest, worst[1], worst[2]

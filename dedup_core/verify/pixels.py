@@ -1,0 +1,161 @@
+"""Are two pictures the same? Their pixels decide, tile by tile, in brightness, in colour and in transparency.
+
+A copy was saved anew, compressed or resized. So the same is done to the other picture, and then nothing more may differ
+than what the formats of the two are known to lose: rounding, the steps of JPEG's tables, and how ways to resize differ.
+Two files that lose nothing, of the same size, are the same where every pixel is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from PIL import Image
+
+from dedup_core.verify.compression import compressed
+from dedup_core.verify.kernels import TILE
+from dedup_core.verify.levels import AFAR_LIMITS, REPEATED_LIMITS, RESIZED_LIMITS, Comparison, Level
+from dedup_core.verify.views import Planes, View
+
+SMALLER = (
+    Image.Resampling.LANCZOS, Image.Resampling.BILINEAR, Image.Resampling.NEAREST, Image.Resampling.BICUBIC,
+    Image.Resampling.BOX, Image.Resampling.HAMMING,
+)  # fmt: skip
+LARGER = (
+    Image.Resampling.LANCZOS, Image.Resampling.BILINEAR, Image.Resampling.NEAREST, Image.Resampling.BICUBIC,
+)  # fmt: skip
+"""How pictures are made smaller and larger. The first three are the extremes: the others lie between."""
+
+_EXTREMES = 3
+_HOPELESS = 8.0
+"""Times its limit by which a tile differs where no other way to resize would make the pictures the same."""
+
+_AFAR = 4
+_PIECE = 128
+_ROUNDED_PIXELS = 1.5
+_STRETCH_SHARE = 0.02
+
+
+def compare(one: View, other: View) -> Comparison | None:
+    """Compare two pictures; None where their shapes, turns or ranges already say that they differ."""
+    if not (_shapes_agree(one, other) and one.turn == other.turn and _ranges_agree(one, other)):
+        return None
+    small, large = sorted((one, other), key=lambda view: view.width * view.height)
+    if (small.width, small.height) == (large.width, large.height):
+        return _least(_of_one_size(small, large))
+    if (refuted := _from_afar(small, large)) is not None:
+        return refuted
+    found = _least(_resized(large, small, SMALLER))
+    if not found.is_same and found.share <= _HOPELESS:
+        enlarged = _least(_resized(small, large, LARGER))
+        found = enlarged if enlarged.is_same else found
+    return replace(found, is_enlarged=found.is_same and _shows_no_more(large, small))
+
+
+def _shows_no_more(large: View, small: View) -> bool:
+    """Return whether a picture is the smaller one made larger, pixel by pixel, but for what its own format loses.
+
+    Where pictures are compared, most of what a large one shows beyond a small one is gone. So it is looked at in full
+    size, in the square in which most happens. What is too large to be held whole is never said to show no more.
+    """
+    if not (small.is_whole and large.is_whole):
+        return False
+    return _least(_resized(replace(small, loss=None), large, LARGER, large.busiest(_PIECE))).is_same
+
+
+def _from_afar(small: View, large: View) -> Comparison | None:
+    """Return that two pictures differ, where that shows at a quarter of their size: no copy changes so much there."""
+    width, height = Level(small.image.size).compared_size
+    size = width // _AFAR, height // _AFAR
+    if min(size) < TILE:
+        return None
+    found = Level(size).compared(small.planes_at(size), large.planes_at(size), AFAR_LIMITS, enough=1.0)
+    return found if found.share > 1 else None
+
+
+def _least(found: Iterator[Comparison]) -> Comparison:
+    """Return the first comparison by which two pictures are the same, or else the nearest to it."""
+    best = next(found)
+    while not best.is_same and (comparison := next(found, None)) is not None:
+        best = min(best, comparison, key=lambda each: each.share)
+    return best
+
+
+def _shapes_agree(one: View, other: View) -> bool:
+    """Return whether one is the other's shape but for the rounding of its sides."""
+    across, down = one.width * other.height, one.height * other.width
+    return abs(across - down) <= _ROUNDED_PIXELS * max(one.width, one.height, other.width, other.height)
+
+
+def _ranges_agree(one: View, other: View) -> bool:
+    """Return whether what became black and white is the same in both, so that equal levels mean equal values."""
+    if one.stretch is None or other.stretch is None:
+        return one.stretch == other.stretch
+    span = max(abs(one.stretch[1] - one.stretch[0]), abs(other.stretch[1] - other.stretch[0]))
+    return all(abs(a - b) <= _STRETCH_SHARE * span for a, b in zip(one.stretch, other.stretch, strict=True))
+
+
+def _of_one_size(one: View, other: View) -> Iterator[Comparison]:
+    """Compare two pictures as they are, then one of them with the other after that one's compression."""
+    level = Level(one.image.size)
+    planes = [view.planes_at(level.compared_size) for view in (one, other)]
+    found = level.compared(planes[0], planes[1], level.limits(one, other))
+    yield found
+    if found.share > _HOPELESS:
+        return
+    for before, after in ((one, other), (other, one)):
+        if again := _compressed_as(after, before.image):
+            yield level.compared(level.planes(again), after.planes_at(level.compared_size), REPEATED_LIMITS)
+
+
+def _resized(
+    before: View, after: View, ways: tuple[Image.Resampling, ...], piece: tuple[int, int, int, int] | None = None
+) -> Iterator[Comparison]:
+    """Compare a picture with another one that is made of the same size, in each way.
+
+    Args:
+        before: the picture to resize.
+        after: the other one.
+        ways: how.
+        piece: the part of the other one to compare, at its full size; None for all of it where pictures are compared.
+    """
+    box = None
+    if piece is not None:
+        across, down = before.width / after.width, before.height / after.height
+        box, after = (piece[0] * across, piece[1] * down, piece[2] * across, piece[3] * down), after.cut(piece)
+    size = after.image.size
+    level = Level(size) if piece is None else Level(size, max(size))
+    limits, seen = level.limits(before, after, is_resized=True), after.planes_at(level.compared_size)
+    made: dict[Image.Resampling, Image.Image] = {}
+    for way in ways[:2]:
+        made[way] = before.image.resize(size, way, box)
+        found = level.compared(level.planes(made[way]), seen, limits)
+        if found.is_same:  # with no room for another way
+            yield found
+            return
+    spread = _spread(before.image, made, level)
+    best: tuple[float, Image.Image] | None = None
+    for way in ways:
+        image = made.get(way) or before.image.resize(size, way, box)
+        found = level.compared(level.planes(image), seen, limits, spread)
+        yield found
+        if best is None or found.share < best[0]:
+            best = found.share, image
+        if way == ways[_EXTREMES - 1] and best[0] > _HOPELESS:
+            return
+    if best and (again := _compressed_as(after, best[1])):
+        yield level.compared(level.planes(again), seen, RESIZED_LIMITS, spread)
+
+
+def _spread(before: Image.Image, made: Mapping[Image.Resampling, Image.Image], level: Level) -> Planes:
+    """Return how two ways differ to make a picture smaller or larger."""
+    images = list(made.values())
+    if before.size == images[0].size:  # made smaller already, before either could
+        images = [before.resize(level.compared_size, way) for way in made]
+    one, other = map(level.planes, images)
+    return one.minus(other)
+
+
+def _compressed_as(view: View, image: Image.Image) -> Image.Image | None:
+    """Return an image of a picture's size after that one's compression; None where that can't be done again."""
+    return compressed(image, view.loss) if view.loss is not None and view.is_whole else None
