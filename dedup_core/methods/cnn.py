@@ -71,6 +71,7 @@ class CNN(FindingMethod[np.ndarray]):
         *,
         recursive: bool = False,
         num_enc_workers: int | None = None,
+        verified: bool = False,
         against: Mapping[str, np.ndarray] | None = None,
         max_pairs: int = MAX_PAIRS,
     ) -> dict[str, list[Any]]:
@@ -84,6 +85,8 @@ class CNN(FindingMethod[np.ndarray]):
             outfile: a JSON file to write the result to.
             recursive: whether to look at the images in the folders inside the folder too.
             num_enc_workers: as for ``encode_images``.
+            verified: whether to list only duplicates that are the same picture: their files are read again, and their
+                pixels decide. The images must be known to lie somewhere: by image_dir, or by what encode_images gave.
             against: arrays by name of images that are there already.
             max_pairs: how many pairs of images the map may list.
 
@@ -95,10 +98,10 @@ class CNN(FindingMethod[np.ndarray]):
             LimitError: if there are more pairs than max_pairs. They are counted before the map is made.
         """
         threshold = validation.real_number(min_similarity_threshold, "min_similarity_threshold", *self._range)
-        images = Images(image_dir, encoding_map, recursive, num_enc_workers)
+        images = Images(image_dir, encoding_map, recursive, num_enc_workers, verified)
         return self._find(images, threshold, scores, outfile, against, max_pairs)
 
-    def find_duplicates_to_remove(
+    def find_duplicates_to_remove(  # noqa: PLR0913 - as find_duplicates
         self,
         image_dir: StrPath | None = None,
         encoding_map: Mapping[str, np.ndarray] | None = None,
@@ -107,10 +110,11 @@ class CNN(FindingMethod[np.ndarray]):
         *,
         recursive: bool = False,
         num_enc_workers: int | None = None,
+        verified: bool = False,
     ) -> list[str]:
         """Return the images that could go, sorted, by the rule of ``PHash.find_duplicates_to_remove``."""
         threshold = validation.real_number(min_similarity_threshold, "min_similarity_threshold", *self._range)
-        images = Images(image_dir, encoding_map, recursive, num_enc_workers)
+        images = Images(image_dir, encoding_map, recursive, num_enc_workers, verified)
         return self._find_to_remove(images, threshold, outfile)
 
     @property

@@ -6,6 +6,7 @@ import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Generic
 
 import numpy as np
@@ -78,7 +79,7 @@ class EncodingMethod(ABC, Generic[Feature]):
         if validation.exactly_one(image_file=image_file, image_array=image_array) == "image_array":
             if not isinstance(image_array, np.ndarray):
                 raise TypeError(f"image_array must be a numpy array, not {type(image_array).__name__}")
-            pixels = self.encoder.pixels(from_array(image_array))
+            pixels = self.encoder.pixels(from_array(image_array, self.decoding.transparency))
             return self._to_feature(self.encoder.encode(pixels[np.newaxis])[0])
         file = validation.path(image_file, "image_file")
         if not file.is_file():
@@ -209,7 +210,10 @@ def encode_images_with(
         _warn_of(failures)
     for method in methods:
         method.failures = failures
-    return {method.name: _encodings(method, done, failures) for method in methods}
+    encodings = {method.name: _encodings(method, done, failures) for method in methods}
+    for made in encodings.values():
+        made.image_dir = Path(os.path.abspath(folder))
+    return encodings
 
 
 def _shared_decoding(methods: Sequence[EncodingMethod[Any]]) -> Decoding:
@@ -232,8 +236,9 @@ def _encodings(
         if isinstance(result, Encoded):
             encodings[file.name] = method._to_feature(result.features[method.name])
             encodings.images[file.name] = ImageInfo(
-                file.size, file.modified_at, result.width, result.height, result.format, file.identity
-            )
+                file.size, file.modified_at, result.width, result.height, result.format, file.identity,
+                **vars(result.traits),
+            )  # fmt: skip
             if file.other_names:
                 encodings.other_names[file.name] = file.other_names
     return encodings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 from dedup_core.images.picture import Failure
@@ -22,6 +23,10 @@ class ImageInfo:
         height: height in pixels as stored in the file.
         format: what the content is ("JPEG").
         identity: changes whenever the file's content does.
+        frames: how many frames the file holds.
+        caution: why a hash may say little of it: some of `dedup_core.images.looks.CAUTIONS`.
+        look: uint8 (32, 32, 4) as bytes, what is seen of it from afar.
+        digest: equal for files whose bytes are equal; of a flat picture, for those whose pixels are.
     """
 
     size: int | None = None
@@ -30,6 +35,10 @@ class ImageInfo:
     height: int | None = None
     format: str | None = None
     identity: str | None = None
+    frames: int | None = None
+    caution: tuple[str, ...] | None = None
+    look: bytes | None = None
+    digest: str | None = None
 
 
 class Encodings(dict[str, Feature]):
@@ -40,6 +49,7 @@ class Encodings(dict[str, Feature]):
         images: what is known of each image.
         failures: the images that have no features, and why.
         other_names: further names of the same files, such as links to them, by the name that has the features.
+        image_dir: the folder that the images lie in, where that is known.
     """
 
     def __init__(self, features: Iterable[tuple[str, Feature]], fingerprint: str) -> None:
@@ -48,3 +58,4 @@ class Encodings(dict[str, Feature]):
         self.images: dict[str, ImageInfo] = {}
         self.failures: dict[str, Failure] = {}
         self.other_names: dict[str, tuple[str, ...]] = {}
+        self.image_dir: Path | None = None

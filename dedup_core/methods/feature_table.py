@@ -6,7 +6,7 @@ import os
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +24,9 @@ _SCHEMA = pa.schema(
     [
         ("path", pa.string()), ("size", pa.int64()), ("modified_at", pa.timestamp("us", "UTC")),
         ("identity", pa.string()), ("other_names", pa.list_(pa.string())), ("is_unseen", pa.bool_()),
-        ("width", pa.int32()), ("height", pa.int32()), ("format", pa.string()), ("fingerprint", pa.string()),
+        ("width", pa.int32()), ("height", pa.int32()), ("format", pa.string()), ("frames", pa.int32()),
+        ("caution", pa.list_(pa.string())), ("look", pa.binary()), ("digest", pa.string()),
+        ("fingerprint", pa.string()),
         ("hash", pa.int64()), ("embedding", _EMBEDDING), ("run_id", pa.string()),
     ]
 )  # fmt: skip
@@ -127,7 +129,7 @@ class MethodFeatures:
         return pa.table(columns, schema=_SCHEMA)
 
 
-_INFO_COLUMNS = ("size", "modified_at", "width", "height", "format", "identity")
+_INFO_COLUMNS = tuple(field.name for field in fields(ImageInfo))
 
 
 def _folder(table: Path, method: str) -> Path:

@@ -7,7 +7,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from dedup_core.methods.encodings import Encodings, Feature
 from dedup_core.metric import Metric
 from dedup_core.pairs import Pairs
 
+if TYPE_CHECKING:
+    from dedup_core.methods.verified import Files
+
 MAX_PAIRS = 20_000_000
 _FEWEST_HELD, _HELD_A_VALUE = 5_000_000, 20  # pairs in memory while removals are decided: 18 or 24 bytes each
 
@@ -33,6 +36,7 @@ class Images(NamedTuple):
     encoding_map: Mapping[str, Any] | None
     recursive: bool
     num_enc_workers: int | None
+    verified: bool = False
 
 
 class FindingMethod(EncodingMethod[Feature]):
@@ -72,11 +76,17 @@ class FindingMethod(EncodingMethod[Feature]):
         with_scores, target = validation.flag(scores, "scores"), validation.output_file(outfile, "outfile")
         most = validation.whole_number(max_pairs, "max_pairs", 0)
         existing = None if against is None else self._names_and_values(against, "against")
-        names, values = self._names_and_values(*self._given(images))
+        given, argument = self._given(images)
+        names, values = self._names_and_values(given, argument)
+        files = self._files(images, given, names, argument)
         if existing is None:
-            found = groups.duplicate_map(names, self._pairs(values, threshold, most), self.metric, with_scores)
+            pairs = self._pairs(values, threshold, most)
+            same = pairs if files is None else files.same(pairs, self.decoding)
+            found = groups.duplicate_map(names, same, self.metric, with_scores)
         else:
             pairs = self._pairs_with(values, existing[1], threshold, most)
+            if files is not None:
+                pairs = files.same_across(pairs, files.of(against, existing[0], "against"), self.decoding)
             found = _match_map(names, existing[0], pairs, self.metric, with_scores)
         _write_json(found, target)
         return found
@@ -105,7 +115,9 @@ class FindingMethod(EncodingMethod[Feature]):
         given, argument = self._given(images)
         names, values = self._names_and_values(given, argument)
         others = given.other_names if isinstance(given, Encodings) else {}
-        gone = [names[position] for position in np.flatnonzero(self._removed(values, threshold))]
+        files = self._files(images, given, names, argument)
+        goes = self._removed(values, threshold) if files is None else self._removed_same(values, threshold, files)
+        gone = [names[position] for position in np.flatnonzero(goes)]
         # An image goes with all names of its file, so that no link is left to nothing.
         removed = sorted([*gone, *(other for name in gone for other in others.get(name, ()))])
         _write_json(removed, target)
@@ -121,6 +133,25 @@ class FindingMethod(EncodingMethod[Feature]):
         removed = self._removed_values(values[distinct.first], threshold)[distinct.number]
         removed |= distinct.first[distinct.number] != np.arange(len(values))
         return removed
+
+    def _removed_same(self, values: np.ndarray, threshold: float, files: Files) -> np.ndarray:
+        """Return which images go, bool (n,), by the pass over pairs of the same picture; of equal files one stays."""
+        first = np.flatnonzero(files.contents == np.arange(len(values)))
+        pairs = self._pairs(values[first], threshold, MAX_PAIRS)
+        left, right = np.sort([first[pairs.left], first[pairs.right]], axis=0)
+        ordered = Pairs(left, right, pairs.score).sorted()
+        removed = groups.removed_positions(files.same(ordered, self.decoding), len(values))
+        removed |= files.contents != np.arange(len(values))
+        return removed
+
+    @staticmethod
+    def _files(images: Images, given: object, names: Sequence[str], argument: str) -> Files | None:
+        """Return the files behind the images where pairs are to be verified."""
+        if not validation.flag(images.verified, "verified"):
+            return None
+        from dedup_core.methods.verified import Files  # loads numba and Pillow, which verification alone needs
+
+        return Files.of(given, names, argument)
 
     def _removed_values(self, values: np.ndarray, threshold: float) -> np.ndarray:
         """Return which of distinct values the pass removes, bool (n,): at once if few enough pairs are to be held."""

@@ -40,6 +40,7 @@ class _Hash(FindingMethod[str]):
         *,
         recursive: bool = False,
         num_enc_workers: int | None = None,
+        verified: bool = False,
         against: Mapping[str, str] | None = None,
         max_pairs: int = MAX_PAIRS,
     ) -> dict[str, list[Any]]:
@@ -53,6 +54,8 @@ class _Hash(FindingMethod[str]):
             outfile: a JSON file to write the result to.
             recursive: whether to look at the images in the folders inside the folder too.
             num_enc_workers: as for ``encode_images``.
+            verified: whether to list only duplicates that are the same picture: their files are read again, and their
+                pixels decide. The images must be known to lie somewhere: by image_dir, or by what encode_images gave.
             against: hashes by name of images that are there already: each image is compared with these, and
                 not with the others of its own folder.
             max_pairs: how many pairs of images the map may list. Copies of one picture pair up by the square of their
@@ -70,10 +73,10 @@ class _Hash(FindingMethod[str]):
         """
         most = int(self.metric.farthest)
         threshold = validation.whole_number(max_distance_threshold, "max_distance_threshold", 0, most)
-        images = Images(image_dir, encoding_map, recursive, num_enc_workers)
+        images = Images(image_dir, encoding_map, recursive, num_enc_workers, verified)
         return self._find(images, threshold, scores, outfile, against, max_pairs)
 
-    def find_duplicates_to_remove(
+    def find_duplicates_to_remove(  # noqa: PLR0913 - as find_duplicates
         self,
         image_dir: StrPath | None = None,
         encoding_map: Mapping[str, str] | None = None,
@@ -82,18 +85,22 @@ class _Hash(FindingMethod[str]):
         *,
         recursive: bool = False,
         num_enc_workers: int | None = None,
+        verified: bool = False,
     ) -> list[str]:
         """Return the images that could go, sorted; nothing is deleted.
 
         In the order of their names, each image that has not been dropped itself stays and its duplicates are
         dropped. Where 2.jpg is a duplicate of 1.jpg and of 3.jpg, that gives ``["2.jpg"]``.
 
+        With ``verified=True`` only pictures are dropped that are the same as one that stays, as their pixels show: a
+        list that can be followed. It is what the Spark jobs give by default, but for which of several stays.
+
         Equal hashes are compared once, and no pairs are listed: 200,000 copies of a picture take memory for as many
         images. The arguments and the errors are those of ``find_duplicates``, but for ``max_pairs``.
         """
         most = int(self.metric.farthest)
         threshold = validation.whole_number(max_distance_threshold, "max_distance_threshold", 0, most)
-        images = Images(image_dir, encoding_map, recursive, num_enc_workers)
+        images = Images(image_dir, encoding_map, recursive, num_enc_workers, verified)
         return self._find_to_remove(images, threshold, outfile)
 
     @staticmethod
