@@ -12,8 +12,10 @@ from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_va
 
 from dedup_core.encoders.encoder import Decoding
 from dedup_core.encoders.registry import ENCODERS, check_method, metric_of
-from dedup_core.images.picture import MAX_PIXELS, Orientation
+from dedup_core.errors import SettingsError
+from dedup_core.images.picture import MAX_PIXELS, Orientation, Transparency
 from dedup_core.metric import COSINE, HAMMING
+from dedup_core.policy import DEFAULT_KEEP, PATH_ORDER, Criterion, parse
 
 
 def _split(value: object) -> object:
@@ -79,6 +81,10 @@ class EncodeSettings(MethodSettings, frozen=True):
         "stored",
         description="'stored' hashes the pixels as they lie in the file; 'exif' turns them as the camera says.",
     )
+    transparency: Transparency = Field(
+        "drop",
+        description="'drop' hashes the pixels beneath transparency, as imagededup does; 'grey' what is seen on grey.",
+    )
     max_pixels: Count = Field(MAX_PIXELS, ge=1, description="Refuse an image that declares more pixels than this.")
     max_file_bytes: Count = Field(256 * 2**20, ge=1, description="Refuse a file larger than this many bytes.")
     max_failed_share: Real = Field(
@@ -100,7 +106,7 @@ class EncodeSettings(MethodSettings, frozen=True):
     @property
     def decoding(self) -> Decoding:
         """How files become pictures."""
-        return Decoding(self.max_pixels, self.orientation)
+        return Decoding(self.max_pixels, self.orientation, self.transparency)
 
 
 class SearchSettings(MethodSettings, frozen=True):
@@ -133,6 +139,22 @@ class SearchSettings(MethodSettings, frozen=True):
     margin: Real = Field(
         0.1, ge=0.0, le=2.0, description="Clustered search: by how much less like it may be, a cell is searched too."
     )
+    removals: Literal["same", "similar"] = Field(
+        "same",
+        description="What could go: 'same' what pixels show to be the same; 'similar' by imagededup's rule, whatever "
+        "is within the threshold, except in groups too large to be duplicates.",
+    )
+    keep: Names | None = Field(
+        None,
+        description="Which of several images stays, step by step: columns such as resolution, size, oldest, newest, "
+        "path, or of the manifest, with :asc or :desc; path:GLOB; format:png>jpeg "
+        f"(default {','.join(DEFAULT_KEEP)}; for 'similar' path).",
+    )
+    group_by: Literal["component", "star"] = Field(
+        "component",
+        description="Groups: all that chains of pairs connect, or an image that stays and what goes for it.",
+    )
+    verdicts: bool = Field(False, description="Give the verdict on each duplicate in duplicates.json.")
     list_pairs: bool = Field(
         True, description="List every pair, in pairs and duplicates; without, groups and removals alone."
     )
@@ -141,6 +163,21 @@ class SearchSettings(MethodSettings, frozen=True):
     max_export_images: Count = Field(
         200_000, ge=0, description="Above this many images, leave the JSON files out: the tables hold the same."
     )
+
+    @field_validator("keep")
+    @classmethod
+    def _keep_is_an_order(cls, keep: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        try:
+            parse(keep or ())
+        except SettingsError as error:
+            raise ValueError(str(error)) from error
+        return keep
+
+    @property
+    def order(self) -> tuple[Criterion, ...]:
+        """In which images are kept."""
+        of_rule = DEFAULT_KEEP if self.removals == "same" else PATH_ORDER
+        return parse(self.keep or of_rule)
 
     @field_validator("search")
     @classmethod
@@ -195,13 +232,25 @@ class EvaluateSettings(MethodSettings, frozen=True):
 
 
 class BenchmarkSettings(JobSettings, frozen=True):
-    """Photographs to a labelled corpus."""
+    """Photographs and drawn pictures to a labelled corpus."""
 
+    kind: Names = Field(
+        ("photographs",),
+        description="What the pictures show (comma-separated): photographs, or a kind drawn by code that hashes find "
+        "hard; 'drawn' for all of these, 'all' for all.",
+    )
+    pictures: Count = Field(60, ge=1, description="How many different pictures to draw of each kind.")
     photographs: Location | None = Field(
         None, description="Folder of images that show different things (default those of installed packages)."
     )
-    edits: Names = Field(("all",), description="The edits to make copies by (comma-separated), or 'all'.")
-    seed: Count = Field(0, ge=0, description="Decides what is random in an edit: the same seed gives the same files.")
+    edits: Names = Field(
+        ("all",),
+        description="The edits and plain copies to make (comma-separated), 'all' edits, or all 'plain' copies. Drawn "
+        "pictures get plain copies alone.",
+    )
+    seed: Count = Field(
+        0, ge=0, description="Decides what is random in a picture and in an edit: the same seed gives the same files."
+    )
 
 
 class FindSettings(SearchSettings, frozen=True):
@@ -209,6 +258,9 @@ class FindSettings(SearchSettings, frozen=True):
 
     features: Location | None = Field(
         None, description="Features table to search, if not the one under the output folder."
+    )
+    images: Location | None = Field(
+        None, description="Folder of the images, if they are no longer where they were encoded from."
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+import posixpath
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -20,12 +22,14 @@ from dedup_core.settings.settings import (
     SearchSettings,
 )
 from dedup_core.spark.encode.features import FeatureWork, check_share, encode_all, finish_tables, work_name
+from dedup_core.spark.encode.manifests import manifest_columns
+from dedup_core.spark.encode.rereading import Reread, encode_settings_of
 from dedup_core.spark.encode.sources import open_source
 from dedup_core.spark.encode.tasks import EncodePlan
 from dedup_core.spark.publishing import publish
-from dedup_core.spark.runs import Run, newest_record, source_of
+from dedup_core.spark.runs import Run, newest_record, records, source_of
 from dedup_core.spark.search.exports import export_names, stale_exports
-from dedup_core.spark.search.find import check_features, find_method
+from dedup_core.spark.search.find import Again, check_features, find_method
 from dedup_core.spark.search.given_features import read_features
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.store import Store
@@ -42,9 +46,11 @@ def run_pipeline(spark: SparkSession, settings: PipelineSettings, say: Say) -> R
     """Make every table from images."""
     files = [_PAGE] if settings.report else []
     run = _open_run(spark, settings, say, settings.input, [*_ENCODED, *_SEARCHED], [*files, *export_names(settings)])
+    manifest = _of_manifest(run, settings, settings)  # a column that it lacks is told of before anything is encoded
     encoded = _encode(run, settings)
     try:
-        found = _find(run, settings, encoded.read("ready/features", FEATURES))
+        again = Again(_reread(run, settings), manifest)
+        found = _find(run, settings, encoded.read("ready/features", FEATURES), again)
     except LimitError as error:
         # A stricter threshold needs the features, and they cost the most: they are there for the next attempt.
         run.counts.pop("found", None)
@@ -79,7 +85,9 @@ def run_find(spark: SparkSession, settings: FindSettings, say: Say) -> Run:
     if run.replaces_all and lies_inside(location, own):
         raise SettingsError(f"--overwrite would replace the features in {own}, which are to be searched")
     check_features(features, settings.method)
-    return _close_search(run, settings, [_find(run, settings, features)])
+    encoded = _encoded_as(store if is_own else Store(posixpath.dirname(source)), settings)
+    again = Again(_reread(run, encoded), _of_manifest(run, settings, encoded))
+    return _close_search(run, settings, [_find(run, settings, features, again)])
 
 
 def _open_run(
@@ -158,13 +166,36 @@ def _publish_failures(run: Run, work: Staging) -> str:
     return f"{run.store.url}/{place}"
 
 
-def _find(run: Run, settings: SearchSettings, features: DataFrame) -> Staging:
+def _encoded_as(store: Store, settings: FindSettings) -> EncodeSettings | None:
+    """Return how the images behind a features table were read; None where no record says so."""
+    record = next((record for record in records(store) if "input" in record["settings"]), None)
+    if record is None and settings.images is None:
+        return None
+    return encode_settings_of(settings.output, record, settings.images)
+
+
+def _reread(run: Run, encoded: EncodeSettings | None) -> Reread | None:
+    """Return how encoded images are read again; None, and a line that says so, where they can't be."""
+    with suppress(InputError):
+        if encoded is not None:
+            return Reread.of(run.spark, encoded)
+    run.say("The images can't be read again, so that only equal files are the same: name their folder by --images")
+    return None
+
+
+def _of_manifest(run: Run, settings: SearchSettings, encoded: EncodeSettings | None) -> DataFrame | None:
+    """Return path and the columns that the order names and only a manifest has; None where it names none."""
+    missing = [step.column for step in settings.order if not step.is_of_features]
+    return manifest_columns(run.spark, encoded, missing) if missing else None
+
+
+def _find(run: Run, settings: SearchSettings, features: DataFrame, again: Again) -> Staging:
     staging = Staging(run.spark, run.store, "find")
     staging.clear()  # an earlier run's that crashed
     run.counts["found"] = {}
     for method in settings.method:
         of_method = features.where(F.col("method") == method)
-        run.counts["found"][method] = find_method(settings, method, of_method, staging, run)
+        run.counts["found"][method] = find_method(settings, method, of_method, staging, run, again)
     return staging
 
 

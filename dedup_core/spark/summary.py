@@ -7,6 +7,14 @@ from typing import Any
 from dedup_core.ledger import TABLES
 from dedup_core.spark.runs import Run
 
+_CAUTIONS = {
+    "flat": "are flat: only equal pixels make them duplicates",
+    "transparent": "have transparency, which must agree as the colours must",
+    "few_details": "have few details, of which a hash says little",
+    "several_frames": "have several frames, all of which must agree",
+    "deep": "hold more than 8 bits a pixel",
+}
+
 
 def summary(run: Run) -> str:
     """Return what a run did, where the results are, and what to do next."""
@@ -29,6 +37,9 @@ def _images(counts: dict[str, Any]) -> list[str]:
     lines += [
         f"         {'':>10}  - {count:,} {reason.replace('_', ' ')}" for reason, count in counts["failed"].items()
     ]
+    for name, text in _CAUTIONS.items():
+        if count := counts.get("caution", {}).get(name):
+            lines.append(f"         {count:>10,}  {text}")
     if counts["repeated"]:
         lines.append(f"         {counts['repeated']:>10,}  were further names of a file, or the same row again")
     return lines
@@ -50,13 +61,23 @@ def _searched(counts: dict[str, Any], listed: bool) -> list[str]:
         noun = "group" if result["groups"] == 1 else "groups"
         lines += [
             "",
-            f"{method:<8} {result['pairs']:>10,}  pairs of duplicates{'' if listed else ', counted and not listed'}",
+            f"{method:<8} {result['pairs']:>10,}  pairs in reach{'' if listed else ', counted and not listed'}",
+            f"         {result['same']:>10,}  of them are the same picture, by their pixels",
+            f"         {result['similar']:>10,}  are similar: for a person to look at",
             f"         {result['groups']:>10,}  {noun}, of {result['in_groups']:,} images",
             f"         {result['removals']:>10,}  could be removed (nothing is deleted here)",
         ]
+        lines += [_hub(hub) for hub in result["hubs"]]
         if "recall" in result:
             lines.append(_recall(result["recall"], result["recall_pairs"]))
     return lines
+
+
+def _hub(hub: dict[str, Any]) -> str:
+    return (
+        f"         {hub['images']:>10,}  images are one group, around {hub['group_id']}: {hub['reason']} "
+        f"({hub['removals']:,} could be removed)"
+    )
 
 
 def _recall(share: float | None, pairs: int) -> str:

@@ -18,16 +18,21 @@ LISTING = f"{_IMAGE}, uri STRING"
 REFUSED = f"{_FILE}, is_folder BOOLEAN, {_FAILURE}"
 OTHER_NAMES = "path STRING, other_names ARRAY<STRING>"
 CONTENTS = f"{LISTING}, content BINARY"
-ENCODED = f"{_IMAGE}, width INT, height INT, format STRING, {_FEATURE}, {_FAILURE}"
+_PICTURE = "width INT, height INT, format STRING, frames INT, caution ARRAY<STRING>, look BINARY, digest STRING"
+ENCODED = f"{_IMAGE}, {_PICTURE}, {_FEATURE}, {_FAILURE}"
 STAGED = f"{ENCODED}, run_id STRING"
 
 _NAMES = "other_names ARRAY<STRING>, is_unseen BOOLEAN"
-FEATURES = f"{_IMAGE}, {_NAMES}, width INT, height INT, format STRING, {_FEATURE}, run_id STRING"
+FEATURES = f"{_IMAGE}, {_NAMES}, {_PICTURE}, {_FEATURE}, run_id STRING"
 FAILURES = f"{_FILE}, {_FAILURE}, run_id STRING"
-PAIRS = "method STRING, path_a STRING, path_b STRING, score DOUBLE"
-DUPLICATES = "method STRING, path STRING, duplicates ARRAY<STRUCT<path: STRING, score: DOUBLE>>"
-GROUPS = "method STRING, group_id STRING, path STRING, group_size BIGINT, keep BOOLEAN"
-REMOVALS = "method STRING, path STRING, kept_path STRING"
+_VERDICT = "score DOUBLE, verdict STRING, difference DOUBLE, level INT"
+PAIRS = f"method STRING, path_a STRING, path_b STRING, {_VERDICT}, tile ARRAY<FLOAT>"
+DUPLICATES = (
+    "method STRING, path STRING, "
+    "duplicates ARRAY<STRUCT<path: STRING, score: DOUBLE, verdict: STRING, difference: DOUBLE, level: INT>>"
+)
+GROUPS = "method STRING, group_id STRING, path STRING, group_size BIGINT, keep BOOLEAN, loosest_score DOUBLE"
+REMOVALS = "method STRING, path STRING, kept_path STRING, reason STRING"
 
 TABLES = {
     "features": FEATURES,

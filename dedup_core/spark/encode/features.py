@@ -13,7 +13,7 @@ import json
 import operator
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -21,6 +21,7 @@ from pyspark.sql import functions as F
 from dedup_core.encoders.registry import metric_of
 from dedup_core.errors import DedupError, InputError
 from dedup_core.filesystems import literal
+from dedup_core.images.looks import CAUTIONS
 from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark.encode.listing import Listing, Source, list_images
 from dedup_core.spark.encode.tasks import BATCH_IMAGES, EncodePlan, encode_contents
@@ -109,15 +110,19 @@ class FeatureWork:
 
     def resumed(self) -> DataFrame:
         """The features that stopped runs have left of images which are still the same. Failures are tried again."""
-        before = self.staged().where((F.col("run_id") != F.lit(self.run_id)) & F.col("method").isNotNull())
+        before = self.staged().where((F.col("run_id") != F.lit(self.run_id)) & F.col("look").isNotNull())
         return before.join(self.listing.images.select(_IDENTITY), on=_IDENTITY, how="left_semi")
 
     @property
     def reusable(self) -> DataFrame | None:
-        """The published features of images that are still the same, which need not be computed again."""
+        """The published features of images that are still the same, which need not be computed again.
+
+        Those without a digest are of an earlier version, which took no look at the images.
+        """
         if self.published is None or not self.settings.reuse:
             return None
-        return self.published.join(self.listing.images.select(_IDENTITY), on=_IDENTITY, how="left_semi")
+        looked_at = self.published.where(F.col("digest").isNotNull())
+        return looked_at.join(self.listing.images.select(_IDENTITY), on=_IDENTITY, how="left_semi")
 
     @property
     def unseen(self) -> DataFrame | None:
@@ -174,6 +179,7 @@ class EncodeCounts:
         reused: of these, by an earlier run.
         kept: of these, images of folders that can't be listed, of which nothing was seen.
         failed: by reason.
+        caution: by why a hash may say little of a picture, how many are such.
     """
 
     seen: int
@@ -183,6 +189,7 @@ class EncodeCounts:
     reused: int
     kept: int
     failed: dict[str, int]
+    caution: dict[str, int] = field(default_factory=dict)
 
 
 def encode_all(source: Source, work: FeatureWork, progress: Progress) -> None:
@@ -253,6 +260,7 @@ def _published(staging: Staging, settings: EncodeSettings, plan: EncodePlan) -> 
     same = [(F.col("method") == name) & (F.col("fingerprint") == fingerprint) for name, fingerprint in made_alike]
     pixels = F.col("width").cast("bigint") * F.col("height")
     is_allowed = (F.col("size") <= settings.max_file_bytes) & (pixels <= settings.max_pixels)
+    is_allowed &= F.col("look").isNotNull()  # earlier versions kept none
     return read_table(staging.spark, staging.store, "features").where(functools.reduce(operator.or_, same) & is_allowed)
 
 
@@ -280,18 +288,23 @@ def _account(work: FeatureWork) -> EncodeCounts:
         work.staging.read("ready/failures", FAILURES),
     )
     made = F.when(F.col("is_unseen"), F.lit(_UNSEEN)).otherwise(F.col("run_id")).alias("made")
-    kinds = features.select("method", made, F.lit(None).alias("reason"))
-    kinds = kinds.unionByName(failures.select(F.lit(None).alias("method"), F.lit(None).alias("made"), "reason"))
-    rows = kinds.groupBy("method", "made", "reason").count().orderBy(F.desc("count"), "reason").collect()
+    kinds = features.select("method", made, F.lit(None).alias("reason"), "caution")
+    not_made = failures.select(F.lit(None).alias("method"), F.lit(None).alias("made"), "reason")
+    kinds = kinds.unionByName(not_made, allowMissingColumns=True)
+    cautions = [F.count_if(F.array_contains("caution", name)).alias(name) for name in CAUTIONS]
+    counted = kinds.groupBy("method", "made", "reason").agg(F.count("*").alias("count"), *cautions)
+    rows = counted.orderBy(F.desc("count"), "reason").collect()
     failed = {row["reason"]: row["count"] for row in rows if row["method"] is None}
     counts = []
+    first = [row for row in rows if row["method"] == work.plan.names[0]]
+    caution = {name: n for name in CAUTIONS if (n := sum(row[name] for row in first))}
     for method in work.plan.names:
         made_by = {row["made"]: row["count"] for row in rows if row["method"] == method}
         kept, encoded = made_by.get(_UNSEEN, 0), sum(made_by.values())
         resumed = sum(count for run_id, count in made_by.items() if run_id in work.stopped)
         earlier = encoded - made_by.get(work.run_id, 0) - resumed - kept
         seen, repeated = work.listing.seen, work.listing.repeated
-        counts.append(EncodeCounts(seen, repeated, encoded, resumed, earlier, kept, failed))
+        counts.append(EncodeCounts(seen, repeated, encoded, resumed, earlier, kept, failed, caution))
         if encoded - kept + sum(failed.values()) + repeated != seen:
             raise DedupError(
                 f"{seen:,} rows were listed, but {encoded:,} images have {method} features and "

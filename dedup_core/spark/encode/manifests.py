@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +13,9 @@ from urllib.parse import unquote_to_bytes
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StringType, StructField, StructType
 
-from dedup_core.errors import InputError
+from dedup_core.errors import InputError, SettingsError
 from dedup_core.filesystems import canonical, fixed_part, for_spark, has_scheme, is_glob, local_path, look_at_uri
 from dedup_core.images.disks import Disks, links_in
 from dedup_core.images.files import look
@@ -43,6 +44,8 @@ _NAMING = (
     "date",
     "timestamp",
 )
+_ORDERED = ("boolean", *(kind for kind in _NAMING if kind != "binary"))
+_ENDINGS = {".txt": "text", ".lst": "text", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
 _CARRYING = ("binary", "string")  # the latter as old writers leave it, who don't say that bytes are bytes
 _CARRIED = "path STRING, size BIGINT, identity STRING"
 _LISTED_RAW = f"{LISTING}, raw BINARY"
@@ -145,6 +148,38 @@ def open_manifest(spark: SparkSession, settings: EncodeSettings, kind: str) -> P
         return PathManifest(rows.select(path), settings.input)
     content = column(rows, settings.content_column, "--content-column", where, _CARRYING)
     return ContentTable(rows.select(path, content.cast("binary").alias("content")), settings.input)
+
+
+def manifest_columns(spark: SparkSession, settings: EncodeSettings | None, columns: Sequence[str]) -> DataFrame:
+    """Return columns of the manifest that was encoded, by the paths that the tables have: path, and these.
+
+    Raises:
+        SettingsError: if images were encoded from no manifest with columns, or it has no such one.
+    """
+    form = None if settings is None else manifest_form(settings)
+    if settings is None or form not in ("csv", "parquet"):
+        raise SettingsError(
+            f"--keep names {', '.join(columns)}: the features have no such column, and no manifest was encoded that "
+            "might"
+        )
+    rows = _rows(spark, settings.input, form)
+    where = f"the manifest {settings.input}"
+    path = column(rows, settings.path_column, "--path-column", where, _NAMING)
+    path = path.cast("string").cast("binary") if form == "parquet" else path
+    try:
+        named = [column(rows, name, "--keep", where, _ORDERED).alias(name) for name in columns]
+    except InputError as error:
+        raise SettingsError(str(error)) from error
+    wanted = rows.select(path.alias("path"), *named)
+    readable_first = StructType([StructField("path", StringType()), *wanted.schema.fields[1:]])
+    return wanted.mapInArrow(_with_readable_path, readable_first).dropDuplicates(["path"])
+
+
+def manifest_form(settings: EncodeSettings) -> str | None:
+    """Return the form of the manifest that the settings name by its ending or outright; None if it is no manifest."""
+    if settings.input_format != "auto":
+        return None if settings.input_format == "images" else settings.input_format
+    return _ENDINGS.get(os.path.splitext(settings.input)[1].lower())
 
 
 def _rows(spark: SparkSession, location: str, kind: str) -> DataFrame:

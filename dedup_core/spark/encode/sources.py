@@ -25,12 +25,11 @@ from dedup_core.ledger import MARKER, STAGING
 from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark.encode.listing import Source
 from dedup_core.spark.encode.local_files import LocalImages
-from dedup_core.spark.encode.manifests import open_manifest
+from dedup_core.spark.encode.manifests import manifest_form, open_manifest
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import CONTENTS, ENTRIES, conform
 
 _SCHEME = re.compile(r"^[A-Za-z0-9+.-]+:(//[^/]*)?")
-_MANIFEST_ENDINGS = {".txt": "text", ".lst": "text", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
 _ENTRIES_LOOKED_AT = 1000
 _MARKER_BYTES = 1 << 28
 
@@ -41,11 +40,9 @@ def open_source(spark: SparkSession, settings: EncodeSettings) -> Source:
     Raises:
         InputError: if there is nothing there.
     """
-    kind: str = settings.input_format
-    if kind == "auto":
-        kind = _MANIFEST_ENDINGS.get(os.path.splitext(settings.input)[1].lower(), "images")
-        if kind == "images" and _holds_parquet_alone(settings.input):
-            kind = "parquet"
+    kind = manifest_form(settings) or "images"
+    if settings.input_format == "auto" and kind == "images" and _holds_parquet_alone(settings.input):
+        kind = "parquet"
     if kind != "images":
         return open_manifest(spark, settings, kind)
     local = local_path(settings.input)

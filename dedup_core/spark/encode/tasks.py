@@ -26,6 +26,7 @@ _ENCODED_ARROW = pa.schema(
     [
         ("path", pa.string()), ("size", pa.int64()), ("modified_at", pa.timestamp("us", "UTC")),
         ("identity", pa.string()), ("width", pa.int32()), ("height", pa.int32()), ("format", pa.string()),
+        ("frames", pa.int32()), ("caution", pa.list_(pa.string())), ("look", pa.binary()), ("digest", pa.string()),
         ("method", pa.string()), ("fingerprint", pa.string()), ("hash", pa.int64()),
         ("embedding", pa.list_(pa.float32())), ("reason", pa.string()), ("message", pa.string()),
     ]
@@ -145,7 +146,7 @@ def _as_record(
         if isinstance(result, Failure):
             encoded.append(image | {"reason": result.reason, "message": result.message})
         else:
-            image |= {"width": result.width, "height": result.height, "format": result.format}
+            image |= {"width": result.width, "height": result.height, "format": result.format, **vars(result.traits)}
             encoded.extend(image | _feature(encoder, result, plan) for encoder in encoders)
     return pa.RecordBatch.from_pylist(encoded, schema=_ENCODED_ARROW)
 

@@ -12,10 +12,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core.spark.staging import Staging
-from dedup_core.spark.tables import PAIRS, conform
 
 CODE_PAIRS = "code_a BIGINT, code_b BIGINT, score DOUBLE"
-IMAGES = "method STRING, path STRING, is_unseen BOOLEAN, code BIGINT"
+IMAGES = "method STRING, path STRING, is_unseen BOOLEAN, digest STRING, code BIGINT"
 
 
 @dataclass(frozen=True)
@@ -54,22 +53,3 @@ class DistinctCodes:
         row = table.agg(*counts).collect()[0]
         compared = table.select("code") if vectors is None else vectors
         return cls(images, table, compared, row["codes"], row["images"] or 0, row["equal_pairs"] or 0.0)
-
-
-def path_pairs(members: DataFrame, code_pairs: DataFrame, same_score: float) -> DataFrame:
-    """Return the pairs of paths that follow from pairs of codes, and from images that share a code.
-
-    Args:
-        members: method, path, code; of every code that has a pair or several images.
-        code_pairs: code_a, code_b, score.
-        same_score: the score of two images that share a code.
-    """
-    a = members.select("method", F.col("path").alias("one"), F.col("code").alias("code_a"))
-    b = members.select(F.col("path").alias("other"), F.col("code").alias("code_b"))
-    across = code_pairs.join(a, on="code_a", how="inner").join(b, on="code_b", how="inner")
-    is_ordered_pair = (F.col("code_a") == F.col("code_b")) & (F.col("one") < F.col("other"))
-    same = a.join(b, on=is_ordered_pair, how="inner").withColumn("score", F.lit(same_score))
-    columns = ["method", "one", "other", "score"]
-    both = across.select(columns).unionByName(same.select(columns))
-    named = both.withColumns({"path_a": F.least("one", "other"), "path_b": F.greatest("one", "other")})
-    return conform(named, PAIRS)

@@ -102,7 +102,9 @@ def check_estimate(settings: SearchSettings, method: str, estimate: SearchEstima
     )
 
 
-def check_pairs(settings: SearchSettings, method: str, codes: DistinctCodes, code_pairs: DataFrame) -> int:
+def check_pairs(
+    settings: SearchSettings, method: str, codes: DistinctCodes, code_pairs: DataFrame, equal: int = 0
+) -> int:
     """Count the pairs of images that pairs of codes stand for, before they are written out one by one.
 
     A sample may miss two codes of many images that lie close to each other; their number is known only now.
@@ -112,6 +114,7 @@ def check_pairs(settings: SearchSettings, method: str, codes: DistinctCodes, cod
         method: what the codes are of.
         codes: the distinct codes.
         code_pairs: code_a, code_b, score.
+        equal: more pairs of images, which every threshold has.
 
     Returns:
         The pairs of images, whatever is listed.
@@ -122,7 +125,7 @@ def check_pairs(settings: SearchSettings, method: str, codes: DistinctCodes, cod
     metric = metric_of(method)
     thresholds = metric.stricter(getattr(settings, metric.option))
     distinct, across = _count_within(codes.table, code_pairs, metric, thresholds)
-    pairs = across + codes.equal_pairs
+    pairs = across + codes.equal_pairs + equal
     held = pairs if settings.list_pairs else distinct
     if held[0] > settings.max_pairs:
         raise LimitError(

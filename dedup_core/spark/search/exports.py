@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
@@ -63,7 +63,9 @@ def export_duplicates(duplicates: DataFrame, settings: SearchSettings, method: s
         staging: where the file is made ready.
     """
     kind = "int" if metric_of(method).is_whole else "double"
-    as_json = _with_scores(kind) if settings.scores else _names_only()
+    told = [(lambda each: each["score"].cast(kind).cast("string"))] if settings.scores else []
+    told += [(lambda each: F.concat(F.lit('"'), each["verdict"], F.lit('"')))] if settings.verdicts else []
+    as_json = _with(told) if told else _names_only()
     rows = duplicates.orderBy("path").select("path", as_json.alias("as_json"))
     staging.finish_file(_name("duplicates", settings, method), _json_object(rows.toLocalIterator()))
 
@@ -98,9 +100,11 @@ def _names_only() -> Column:
     return F.to_json(F.transform("duplicates", lambda duplicate: duplicate["path"]))
 
 
-def _with_scores(score: str) -> Column:
+def _with(told: Sequence[Callable[[Column], Column]]) -> Column:
+    """Return a row's duplicates as JSON text, each an array of its path and what else is told of it."""
+
     def as_json(duplicate: Column) -> Column:
         name = F.regexp_replace(F.to_json(F.array(duplicate["path"])), r"\]$", "")  # ["name" without its end
-        return F.concat(name, F.lit(","), duplicate["score"].cast(score).cast("string"), F.lit("]"))
+        return F.concat(F.concat_ws(",", name, *(each(duplicate) for each in told)), F.lit("]"))
 
     return F.concat(F.lit("["), F.array_join(F.transform("duplicates", as_json), ","), F.lit("]"))

@@ -5,25 +5,32 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core.encoders.registry import metric_of
-from dedup_core.errors import SettingsError
+from dedup_core.errors import LimitError, SettingsError
 from dedup_core.metric import COSINE, HAMMING, Metric
 from dedup_core.settings.settings import SearchSettings
-from dedup_core.spark.search import groups
+from dedup_core.spark.encode.rereading import Reread
+from dedup_core.spark.search import groups, keeping
 from dedup_core.spark.search.cosine.cells import ClusteredSearch
 from dedup_core.spark.search.cosine.search import CosineSearch
-from dedup_core.spark.search.distinct import DistinctCodes, path_pairs
+from dedup_core.spark.search.distinct import DistinctCodes
 from dedup_core.spark.search.estimates import check_estimate, check_pairs
 from dedup_core.spark.search.exports import export_duplicates, export_removals, is_small_enough
+from dedup_core.spark.search.found import FlatPictures, Found, path_pairs
 from dedup_core.spark.search.hamming import HammingSearch
+from dedup_core.spark.search.hubs import hubs_of, most_alike
 from dedup_core.spark.search.proposal import Proposal, Search
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import GROUPS, conform
+from dedup_core.spark.verify.contents import Contents
+from dedup_core.spark.verify.verdicts import verdicts
+from dedup_core.verify.verdict import SAME
 
 SEARCHES: dict[tuple[Metric, str], Callable[[SearchSettings], Search]] = {
     (HAMMING, "exact"): HammingSearch.of,
@@ -54,6 +61,19 @@ def check_features(features: DataFrame, methods: Sequence[str]) -> None:
             )
 
 
+@dataclass(frozen=True)
+class Again:
+    """What can be had of images that were encoded, besides their features.
+
+    Attributes:
+        reread: how to read them again; None where that can't be done.
+        manifest: path, and the columns of the manifest that the order names; None where it names none.
+    """
+
+    reread: Reread | None
+    manifest: DataFrame | None = None
+
+
 class Watch(Protocol):
     """Who watches a run: takes a line to show, and times a stage."""
 
@@ -66,8 +86,8 @@ class Watch(Protocol):
 
 
 def find_method(
-    settings: SearchSettings, method: str, features: DataFrame, staging: Staging, watch: Watch
-) -> dict[str, float | None]:
+    settings: SearchSettings, method: str, features: DataFrame, staging: Staging, watch: Watch, again: Again
+) -> dict[str, Any]:
     """Make one method's tables ready in the staging place, and return the counts of what was found.
 
     Args:
@@ -76,6 +96,7 @@ def find_method(
         features: the ``features`` table of that method.
         staging: where the tables are made ready.
         watch: who watches the run.
+        again: what else can be had of the images.
 
     Raises:
         LimitError: if there are more pairs than ``max_pairs``.
@@ -84,56 +105,109 @@ def find_method(
     way = settings.search if settings.search in metric.searches else "exact"
     search = SEARCHES[metric, way](settings)
     steps = Staging(staging.spark, staging.store, f"{staging.name}/{method}")
+    is_flat = F.coalesce(F.array_contains("caution", "flat"), F.lit(False))
     with watch.stage("search"):
-        codes = search.distinct(features, steps)
+        codes = search.distinct(features.where(~is_flat), steps)
+        flat = FlatPictures.of(features.where(is_flat), steps)
         check_estimate(settings, method, search.estimate(codes), watch.say)
         if note := search.note(codes):
             watch.say(f"  {note}")
         proposal = search.propose(codes, steps)
         if proposal.recall is not None:
             watch.say(f"  {way} search: {proposal.recall}")
-        expected = check_pairs(settings, method, codes, proposal.pairs)
-    watch.say(f"  {expected:,} pairs found; grouping them")
+        expected = check_pairs(settings, method, codes, proposal.pairs, flat.equal_pairs)
+    watch.say(f"  {expected:,} pairs found; verifying them")
+    with watch.stage("verify"):
+        grouped = _grouped(codes, proposal.pairs, steps)
+        contents = Contents.of(groups.group_members(codes.images, grouped).unionByName(flat.members), steps)
+        if not settings.list_pairs:
+            _check_contents(settings, method, contents.count_pairs(proposal.pairs))
+        pairs = contents.pairs(proposal.pairs, metric.closest)
+        judged = verdicts(pairs, contents.table, features, again.reread, steps)
     with watch.stage("group"):
-        members, table = _grouped(codes, proposal.pairs, steps)
-    counts = _counts(codes, expected, table, proposal)
+        table = _fates(settings, Found(method, features, contents, judged), again, steps)
+        loosest = groups.loosest_scores(grouped, proposal.pairs, metric)
+        table = steps.write("groups", groups.group_table(table, loosest, metric.closest, settings.group_by == "star"))
+        counts: dict[str, Any] = {"images": codes.n_images + flat.images, "codes": codes.count, "pairs": expected}
+        counts |= _counts(contents, judged, table, proposal) | {"flat": flat.images}
+        counts["hubs"] = hubs_of(table, features, most_alike(counts["images"]))
     watch.say("  writing the tables")
-    with watch.stage("write"), ThreadPoolExecutor(1) as beside:
+    with watch.stage("write"):
+        _write(settings, Found(method, features, contents, judged), table, counts, staging, watch)
+    return counts
+
+
+def _grouped(codes: DistinctCodes, code_pairs: DataFrame, steps: Staging) -> DataFrame:
+    """Return the codes that share a group with others, or have several images."""
+    labels = steps.write("labels", groups.components(code_pairs, steps))
+    return steps.write("grouped", groups.code_groups(codes.table, labels))
+
+
+def _check_contents(settings: SearchSettings, method: str, pairs: int) -> None:
+    """Refuse what is too much to verify, where pairs of images were not counted against the limit.
+
+    Raises:
+        LimitError: if there are more pairs of contents than ``max_pairs``.
+    """
+    if pairs > settings.max_pairs:
+        raise LimitError(
+            f"{method}: {pairs:,} pairs of different files lie within the threshold and are to be verified, more than "
+            f"the {settings.max_pairs:,} that max_pairs allows: take a stricter threshold, or raise --max-pairs"
+        )
+
+
+def _fates(settings: SearchSettings, found: Found, again: Again, steps: Staging) -> DataFrame:
+    """Return the images in groups, each with the image that stays in its place."""
+    keep = settings.order
+    known = keeping.known_of(found.features, again.manifest)
+    ranked = steps.write("ranked", keeping.ranked(found.contents.members, known, found.enlarged, keep))
+    edges = found.verdicts.where(F.col("verdict") == F.lit(SAME)).select("code_a", "code_b")
+    if settings.removals == "similar":
+        edges = _similar_edges(ranked, found.verdicts, most_alike(found.features.count()))
+    return keeping.fates(ranked, edges, tasks=max(1, -(-found.contents.count // _CODES_A_TASK)))
+
+
+def _similar_edges(ranked: DataFrame, judged: DataFrame, most: int) -> DataFrame:
+    """Return the pairs of which one could go by imagededup's rule: all, but of hubs only those that are the same."""
+    sizes = ranked.groupBy("content").agg(F.first("group_size").alias("group_size"))
+    sized = judged.join(sizes.withColumnRenamed("content", "code_a"), on="code_a", how="inner")
+    return sized.where((F.col("verdict") == F.lit(SAME)) | (F.col("group_size") <= F.lit(most))).select(
+        "code_a", "code_b"
+    )
+
+
+def _write(
+    settings: SearchSettings, found: Found, table: DataFrame, counts: dict[str, Any], staging: Staging, watch: Watch
+) -> None:
+    """Make all tables and exports ready."""
+    method = found.method
+    with ThreadPoolExecutor(1) as beside:
         # Small tables leave cores idle: these two are written while the other two are.
-        grouping = beside.submit(_write_groups, staging, method, features, table)
+        grouping = beside.submit(_write_groups, staging, found, table, settings)
         is_exported = is_small_enough(settings, counts, watch.say)
         if settings.list_pairs:
-            pairs = staging.finish("pairs", method, path_pairs(members, proposal.pairs, metric.closest))
+            pairs = staging.finish("pairs", method, path_pairs(found, metric_of(method).closest))
             if grouping.done():
                 grouping.result()  # an error of theirs ends the run now, not after the longest table
-            duplicates = staging.finish("duplicates", method, groups.duplicate_table(codes.images, pairs, metric))
+            listed = groups.duplicate_table(found.features, pairs, metric_of(method))
+            duplicates = staging.finish("duplicates", method, listed)
             if is_exported:
                 export_duplicates(duplicates, settings, method, staging)
         removals = grouping.result()
         if is_exported:
             export_removals(removals, settings, method, staging)
-    return counts
 
 
-def _grouped(codes: DistinctCodes, code_pairs: DataFrame, steps: Staging) -> tuple[DataFrame, DataFrame]:
-    """Return the images that share a group with others, and the ``groups`` table with what stays for each."""
-    labels = steps.write("labels", groups.components(code_pairs, steps))
-    grouped = steps.write("grouped", groups.code_groups(codes.table, labels))
-    members = steps.write("members", groups.group_members(codes.images, grouped))
-    removed = groups.code_removals(code_pairs, grouped, tasks=-(-codes.count // _CODES_A_TASK))
-    return members, steps.write("groups", groups.group_table(members, removed))
-
-
-def _write_groups(staging: Staging, method: str, features: DataFrame, table: DataFrame) -> DataFrame:
+def _write_groups(staging: Staging, found: Found, table: DataFrame, settings: SearchSettings) -> DataFrame:
     """Make the ``groups`` and ``removals`` tables ready, and return the latter."""
-    staging.finish("groups", method, conform(table, GROUPS))
-    return staging.finish("removals", method, groups.removal_table(table, features))
+    staging.finish("groups", found.method, conform(table, GROUPS))
+    return staging.finish("removals", found.method, keeping.removal_table(table, found.features, settings.order))
 
 
-def _counts(codes: DistinctCodes, pairs: int, table: DataFrame, proposal: Proposal) -> dict[str, float | None]:
+def _counts(contents: Contents, judged: DataFrame, table: DataFrame, proposal: Proposal) -> dict[str, Any]:
     in_groups, removals = F.count("path").alias("in_groups"), F.count("kept_path").alias("removals")
-    grouped = table.agg(F.countDistinct("group_id").alias("groups"), in_groups, removals).collect()[0].asDict()
-    counts: dict[str, float | None] = {"images": codes.n_images, "codes": codes.count, "pairs": pairs} | grouped
+    counts = table.agg(F.countDistinct("group_id").alias("groups"), in_groups, removals).collect()[0].asDict()
+    counts |= contents.counts_of(judged)
     if proposal.recall is not None:
         counts |= {"recall": proposal.recall.share, "recall_pairs": proposal.recall.pairs}
     return counts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -14,12 +13,10 @@ from dedup_core import groups as kernels
 from dedup_core.errors import DedupError
 from dedup_core.metric import Metric
 from dedup_core.spark.staging import Staging
-from dedup_core.spark.tables import DUPLICATES, GROUPS, REMOVALS, conform, names
+from dedup_core.spark.tables import DUPLICATES, conform
 
 _EDGES = "code_a BIGINT, code_b BIGINT"
 _LABELS = "code BIGINT, root BIGINT"
-_REMOVED = "first_path STRING, kept_by STRING"
-_REMOVED_ROWS = 20_000  # in a batch: groups are small, and a batch each would cost more than the pass
 _MAX_ROUNDS = 60
 
 
@@ -77,68 +74,51 @@ def group_members(images: DataFrame, grouped: DataFrame) -> DataFrame:
     return images.join(grouped, on="code", how="inner")
 
 
-def code_removals(code_pairs: DataFrame, grouped: DataFrame, tasks: int) -> DataFrame:
-    """Return the codes that the greedy pass in path order removes: first_path, kept_by.
-
-    A code stands for all images with its code, and the smallest of their paths decides: if that one is kept, it
-    removes the others; if another image removes it, that image is within the threshold of them all.
-    The pass depends on one group at a time, so groups go to tasks whole, with their edges in order.
+def group_table(members: DataFrame, loosest: DataFrame, closest: float, is_star: bool) -> DataFrame:
+    """Return the ``groups`` table with more columns of the members.
 
     Args:
-        code_pairs: code_a, code_b.
-        grouped: code, first_path, group_id.
-        tasks: how many tasks share the groups.
+        members: with ``kept_path``, and the ``group_id`` and ``group_size`` of their connected group.
+        loosest: group_id, loosest_score: of the pairs in a connected group the one least alike.
+        closest: the score of two equal images: where a group has no other pair, that is its loosest.
+        is_star: whether a group is an image that stays and those that go for it, and nothing else.
     """
-    a = grouped.select(F.col("code").alias("code_a"), F.col("first_path").alias("one"), "group_id")
-    b = grouped.select(F.col("code").alias("code_b"), F.col("first_path").alias("other"))
-    edges = code_pairs.join(a, on="code_a", how="inner").join(b, on="code_b", how="inner")
-    ordered = edges.select("group_id", F.least("one", "other").alias("a"), F.greatest("one", "other").alias("b"))
-    whole_groups = ordered.repartition(tasks, "group_id").sortWithinPartitions("group_id", "a", "b")
-    return whole_groups.mapInArrow(_greedy, _REMOVED)
+    kept = members.withColumn("keep", F.col("kept_path").isNull())
+    if not is_star:
+        scored = kept.join(loosest, on="group_id", how="left")
+        return scored.withColumn("loosest_score", F.coalesce("loosest_score", F.lit(closest)))
+    centre = F.coalesce("kept_path", "path")
+    stars = kept.withColumn("centre", centre).groupBy("centre").agg(
+        F.min("path").alias("group_id"), F.count("*").alias("group_size")
+    )  # fmt: skip
+    named = kept.drop("group_id", "group_size").withColumn("centre", centre).join(stars, on="centre", how="inner")
+    return named.where(F.col("group_size") > F.lit(1)).withColumn("loosest_score", F.lit(None).cast("double"))
 
 
-def group_table(members: DataFrame, removed: DataFrame) -> DataFrame:
-    """Return the ``groups`` table with one more column, kept_path: for each image to remove the one that stays.
-
-    An image that could not be seen neither goes nor has others go for it: perhaps it is no longer there.
-    """
-    fate = members.join(removed, on="first_path", how="left")
-    is_first = F.col("kept_by").isNull() & (F.col("path") == F.col("first_path"))
-    fate = fate.withColumn("kept_path", F.when(~is_first, F.coalesce("kept_by", "first_path")))
-    unseen = members.where("is_unseen").select(F.col("path").alias("kept_path"), F.lit(True).alias("for_unseen"))
-    if not unseen.isEmpty():
-        goes = F.col("for_unseen").isNull() & ~F.coalesce("is_unseen", F.lit(False))
-        fate = fate.join(unseen, on="kept_path", how="left").withColumn("kept_path", F.when(goes, F.col("kept_path")))
-    return fate.withColumn("keep", F.col("kept_path").isNull()).select(*names(GROUPS), "kept_path")
-
-
-def removal_table(groups: DataFrame, features: DataFrame) -> DataFrame:
-    """Return the ``removals`` table: an image goes with all names of its file, so that no link is left to nothing.
-
-    A name that is an image's own is never another one's further name, whatever a table says.
+def loosest_scores(codes: DataFrame, code_pairs: DataFrame, metric: Metric) -> DataFrame:
+    """Return of each group the score of the pair that is least alike: group_id, loosest_score.
 
     Args:
-        groups: as `group_table` returns them.
-        features: path, other_names.
+        codes: code, group_id; of every code in a group.
+        code_pairs: code_a, code_b, score.
+        metric: what a score says.
     """
-    removed = groups.where(~F.col("keep"))
-    named = features.where(F.size("other_names") > F.lit(0)).select("path", "other_names")
-    if named.isEmpty():
-        return conform(removed, REMOVALS)
-    others = removed.join(named, on="path", how="inner")
-    linked = others.withColumn("path", F.explode("other_names")).drop("other_names")
-    linked = linked.join(features.select("path"), on="path", how="left_anti")
-    return conform(removed, REMOVALS).unionByName(conform(linked.distinct(), REMOVALS))
+    of_pairs = code_pairs.join(codes.select(F.col("code").alias("code_a"), "group_id"), on="code_a", how="inner")
+    loosest = of_pairs.groupBy("group_id").agg(F.max(metric.rank(F.col("score"))).alias("worst"))
+    return loosest.select("group_id", metric.rank(F.col("worst")).cast("double").alias("loosest_score"))
 
 
 def duplicate_table(images: DataFrame, pairs: DataFrame, metric: Metric) -> DataFrame:
     """Return the ``duplicates`` table: every encoded image, its duplicates best first, ties by path."""
-    ends = pairs.select(F.col("path_a").alias("path"), F.col("path_b").alias("other"), "score").unionByName(
-        pairs.select(F.col("path_b").alias("path"), F.col("path_a").alias("other"), "score")
+    told = ["score", "verdict", "difference", "level"]
+    ends = pairs.select(F.col("path_a").alias("path"), F.col("path_b").alias("other"), *told).unionByName(
+        pairs.select(F.col("path_b").alias("path"), F.col("path_a").alias("other"), *told)
     )
-    entry = F.struct(metric.rank(F.col("score")).alias("rank"), "other", "score")
+    entry = F.struct(metric.rank(F.col("score")).alias("rank"), "other", *told)
     ranked = ends.groupBy("path").agg(F.array_sort(F.collect_list(entry)).alias("ranked"))
-    listed = F.transform("ranked", lambda each: F.struct(each["other"].alias("path"), each["score"].alias("score")))
+    listed = F.transform(
+        "ranked", lambda each: F.struct(each["other"].alias("path"), *(each[name].alias(name) for name in told))
+    )
     every = images.select("method", "path").join(ranked, on="path", how="left")
     return conform(every.withColumn("duplicates", F.coalesce(listed, F.array())), DUPLICATES)
 
@@ -181,12 +161,3 @@ def _labels_of_stars(stars: DataFrame) -> DataFrame:
     leaves = stars.select(F.col("code_a").alias("code"), F.col("code_b").alias("root"))
     roots = stars.select(F.col("code_b").alias("code"), F.col("code_b").alias("root"))
     return leaves.unionByName(roots.distinct())  # a root stands in the edge of each of its leaves
-
-
-def _greedy(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    rows = (row for batch in batches for row in zip(*(column.to_pylist() for column in batch.columns), strict=True))
-    of_groups = (edges for _, edges in itertools.groupby(rows, key=lambda row: row[0]))
-    removed = (pair for edges in of_groups for pair in kernels.removals((a, b) for _, a, b in edges))
-    while block := list(itertools.islice(removed, _REMOVED_ROWS)):
-        columns = [pa.array(column, pa.string()) for column in zip(*block, strict=True)]
-        yield pa.RecordBatch.from_arrays(columns, ["first_path", "kept_by"])

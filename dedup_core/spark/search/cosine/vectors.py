@@ -38,7 +38,7 @@ def with_codes(features: DataFrame, steps: Staging) -> tuple[DataFrame, DataFram
         SettingsError: if the vectors differ in length, or are longer than the search takes.
         InputError: if an image has no embedding, or one with NaN or infinity in it.
     """
-    kept = [features.schema[name] for name in ("method", "path", "is_unseen")]
+    kept = [features.schema[name] for name in ("method", "path", "is_unseen", "digest")]
     added = [StructField("length", IntegerType()), StructField("is_finite", BooleanType())]
     schema = StructType([*kept, *(StructField(word, LongType()) for word in _WORDS), *added])
     rows = features.select(*(field.name for field in kept), "embedding")
