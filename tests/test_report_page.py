@@ -1,7 +1,6 @@
 """The page in a browser: what a person can do with it, by mouse, by keyboard, in the dark and on a phone."""
 
-import shutil
-
+import chromium
 import pytest
 from hostile import NAMES, evaluation, group, hostile_report, report
 
@@ -9,30 +8,16 @@ from dedup_core.report.model import PairExample
 from dedup_core.report.page import readable, render
 
 selenium = pytest.importorskip("selenium", reason="needs selenium: pip install selenium")
-from selenium import webdriver  # noqa: E402 - only where it is installed
-from selenium.webdriver.chrome.service import Service  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402 - only where it is installed
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import Select  # noqa: E402
 
-FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 GROUPS = 95
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    chromium, driver = shutil.which("chromium") or shutil.which("chromium-browser"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("needs chromium and chromedriver: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    started = webdriver.Chrome(options=options, service=Service(driver))
+    started = chromium.start(tmp_path_factory.mktemp("profile"))
     yield started
     started.quit()
 
@@ -68,13 +53,7 @@ def opened(browser, pages):
     """A function that opens a page on a screen of some size, light or dark."""
 
     def open_page(name="many", width=1280, height=900, dark=False):
-        media = [
-            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"},
-            {"name": "prefers-reduced-motion", "value": "reduce"},  # no click on what still moves
-        ]
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": media})
-        screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        chromium.set_screen(browser, width, height, dark)
         browser.get_log("browser")
         browser.get((pages / f"{name}.html").as_uri())
         return browser

@@ -123,14 +123,19 @@ def column_charts(result: MethodResult, evaluation: Evaluation | None = None) ->
 
     Args:
         result: what it found.
-        evaluation: of these very pairs, if there is one: it knows what each threshold removes, and not the most only.
+        evaluation: of these very pairs, if there is one: where pairs have no verdicts, it knows what each threshold
+            removes, and not the most only.
     """
     if not result.scores:
         return []
     counted = {row.threshold: row.removed_share for row in evaluation.rows} if evaluation else {}
     exact = {threshold: share for threshold, share in counted.items() if share is not None}
     all_counted = bool(exact) and len(exact) == len(counted)
-    return [_scores(result), _sizes(result), _removed(result, exact) if all_counted else _removable(result)]
+    if result.same is not None:
+        removed = _going(result)
+    else:
+        removed = _removed(result, exact) if all_counted else _removable(result)
+    return [_scores(result), _sizes(result), removed]
 
 
 def _scores(result: MethodResult) -> ColumnChart:
@@ -170,6 +175,14 @@ def _removable(result: MethodResult) -> ColumnChart:
         f"At the threshold of this run {result.removals / images:.1%} could."
     )
     return _share_chart(result, levels, [total / images for total in totals], note)
+
+
+def _going(result: MethodResult) -> ColumnChart:
+    """Return how many of the images that could go have which score with the one that stays, and all stricter ones."""
+    levels = _strict_first(result)
+    totals = itertools.accumulate(result.going.get(level, 0) for level in levels)
+    note = "The images that could go, by their score with the one that stays: about what each threshold would remove."
+    return _share_chart(result, levels, [total / max(result.images, 1) for total in totals], note)
 
 
 def _share_chart(result: MethodResult, levels: Sequence[float], shares: Sequence[float], note: str) -> ColumnChart:

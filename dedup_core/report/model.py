@@ -20,6 +20,8 @@ class PageImage:
         size: bytes of the file.
         thumbnail: a small WebP or JPEG file, or None where there is no picture to show.
         missing: why there is none.
+        frames: how many the file holds, where known.
+        caution: why a hash may say little of it, by name.
     """
 
     width: int | None = None
@@ -28,15 +30,47 @@ class PageImage:
     size: int | None = None
     thumbnail: bytes | None = None
     missing: str = ""
+    frames: int | None = None
+    caution: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a verdict on two pictures rests on.
+
+    Attributes:
+        verdict: "same" or "similar".
+        difference: the largest difference between them, in levels of 0 to 255; None if they were not compared.
+        level: pixels of the longer side at which they were compared; 32 for small looks; None if they were not.
+        tile: left, top, right and bottom of what differs most, as shares of width and height, where known.
+    """
+
+    verdict: str
+    difference: float | None = None
+    level: int | None = None
+    tile: tuple[float, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Member:
-    """An image of a group: whether it stays, and if not, its score with the image that stays in its place."""
+    """An image of a group.
+
+    Attributes:
+        path: the image.
+        keep: whether it stays.
+        score: its score with ``other``, where they are a pair.
+        other: what it is compared with: the image that stays in its place, or for one that stays the group's first;
+            None for the first.
+        evidence: of the verdict on the two, where there is one.
+        reason: why the other one stays.
+    """
 
     path: str
     keep: bool
     score: float | None = None
+    other: str | None = None
+    evidence: Evidence | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,6 +85,7 @@ class Group:
         loosest: the worst one.
         members: the images to show, each kept image followed by those that it stands for.
         at_random: False if the group is here for its size, True if it was drawn from the rest.
+        same: how many of its pairs are the same picture; None where that is not known.
     """
 
     method: str
@@ -60,6 +95,7 @@ class Group:
     loosest: float | None
     members: tuple[Member, ...]
     at_random: bool = False
+    same: int | None = None
 
 
 @dataclass(frozen=True)
@@ -71,6 +107,24 @@ class PairExample:
     path_a: str
     path_b: str
     score: float
+    evidence: Evidence | None = None
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A group so large that a person should look at it first.
+
+    Attributes:
+        path: the image that it is named after.
+        images: how many images are in it.
+        removals: how many of them could be removed.
+        reason: what its images likely share.
+    """
+
+    path: str
+    images: int
+    removals: int
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -92,6 +146,12 @@ class MethodResult:
         lists_pairs: False if the pairs were counted and not listed, so that nothing is known of each.
         is_exact: False if the search may have missed pairs.
         recall: of such a search, measured on a sample, where known.
+        same: how many pairs are the same picture; None where there are no verdicts.
+        similar: how many are only similar.
+        same_scores: score level to number of pairs that are the same picture.
+        going: score level to number of images that could go and have it with the one that stays; empty as ``same``.
+        hubs: the largest groups, where a person should look at them first.
+        rule: what could go: "same" or "similar", where known.
     """
 
     name: str
@@ -108,6 +168,12 @@ class MethodResult:
     lists_pairs: bool = True
     is_exact: bool = True
     recall: float | None = None
+    same: int | None = None
+    similar: int | None = None
+    same_scores: Mapping[float, int] = field(default_factory=dict)
+    going: Mapping[float, int] = field(default_factory=dict)
+    hubs: tuple[Hub, ...] = ()
+    rule: str | None = None
 
 
 @dataclass(frozen=True)
@@ -187,6 +253,7 @@ class ReportData:
         runs: the runs that made the tables, newest first.
         evaluations: what an evaluation of them says; none where there was no evaluation.
         left_out: methods that the tables hold and the registry lacks, so that nobody knows how to read their scores.
+        caution: name to number of images of which a hash may say little.
     """
 
     source: str
@@ -198,6 +265,7 @@ class ReportData:
     runs: tuple[RunFacts, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
     left_out: tuple[str, ...] = ()
+    caution: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def encoded(self) -> int:

@@ -22,6 +22,7 @@ from dedup_core.metric import Metric
 from dedup_core.report.charts import bin_text, column_charts, level_text, short
 from dedup_core.report.model import Group, Member, MethodResult, PageImage, PairExample, ReportData, RunFacts
 from dedup_core.report.quality import quality_section
+from dedup_core.report.verdicts import KINDS, caution_texts, evidence_row, image_notes
 
 MAX_PAGE_BYTES = 14_500_000
 """The page is never larger. What doesn't fit is left out from the end of the groups, and the page says so."""
@@ -31,6 +32,7 @@ _LONGEST_TEXT = 300
 _TEMPLATES = Path(__file__).parent / "templates"
 _NO_PAIRS = "No pairs were found."
 _NOT_LISTED = "The pairs were counted and not listed: there is none to show."
+_SCRIPTS = ("compare.js", "report.js")
 _JOINERS = "\u200c\u200d"  # invisible letters that emoji and some scripts are written with
 
 
@@ -52,13 +54,16 @@ def render(report: ReportData, max_bytes: int = MAX_PAGE_BYTES) -> str:
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(readable=readable, short=short, level=level_text)
     island = _Island(report, max_bytes)
-    script = _file("report.js")
+    script = "".join(map(_file, _SCRIPTS))
     current = {evaluation.method: evaluation for evaluation in report.evaluations if evaluation.is_current}
     return environment.get_template("report.html").render(
         report=report,
         charts={result.name: column_charts(result, current.get(result.name)) for result in report.methods},
         quality=quality_section(report.evaluations),
         sample=_sample(report, island.groups),
+        cautions=caution_texts(report.caution),
+        has_verdicts=any(result.same is not None for result in report.methods),
+        rules={result.rule for result in report.methods if result.same is not None},
         runs=[(run.run_id, _facts(run)) for run in report.runs],
         no_pairs=_NO_PAIRS if all(result.lists_pairs for result in report.methods) else _NOT_LISTED,
         island=island.text(),
@@ -109,20 +114,26 @@ class _Island:
             self.groups.append(group)
 
     @cached_property
-    def _metrics(self) -> dict[str, Metric]:
-        """Method to how it compares."""
-        return {result.name: result.metric for result in self.report.methods}
+    def _results(self) -> dict[str, MethodResult]:
+        """Method to what it found."""
+        return {result.name: result for result in self.report.methods}
+
+    def _metric(self, method: str) -> Metric:
+        return self._results[method].metric
+
+    def _file(self, path: str) -> PageImage:
+        return self.report.files.get(path, PageImage())
 
     def text(self) -> str:
         """Return the data as JSON that holds no letter with a meaning in HTML."""
         parts = ",".join(f"{_json(name)}:[{','.join(rows)}]" for name, rows in self._parts.items())
         methods = [_method_row(result) for result in self.report.methods]
-        return f'{{"methods":{_json(methods)},{parts}}}'
+        return f'{{"methods":{_json(methods)},"kinds":{_json(KINDS)},{parts}}}'
 
     def _add(self, part: str, row: Iterator[tuple[str, Any]], paths: tuple[str, ...]) -> bool:
         """Add a row with the files it needs, unless the page would grow too large."""
         new = list(dict.fromkeys(path for path in paths if path not in self._places))
-        files = [_json(_file_row(path, self.report.files.get(path, PageImage()))) for path in new]
+        files = [_json(_file_row(path, self._file(path))) for path in new]
         self._places.update({path: len(self._places) + index for index, path in enumerate(new)})
         text = _json(dict(row))
         size = sum(len(entry.encode()) + 1 for entry in (*files, text))
@@ -141,17 +152,33 @@ class _Island:
         yield "removals", group.removals
         yield "closest", group.closest
         yield "loosest", group.loosest
-        yield "rank", None if group.loosest is None else self._metrics[group.method].rank(group.loosest)
+        yield "rank", None if group.loosest is None else self._metric(group.method).rank(group.loosest)
+        yield "same", group.same
         yield "images", [self._member(member) for member in group.members]
 
     def _member(self, member: Member) -> list[Any]:
-        return [self._places[member.path], member.keep, member.score]
+        """Return place, whether it stays, score, place of the other one, evidence, why that one stays."""
+        row = [self._places[member.path], member.keep, member.score]
+        if member.other not in self._places:
+            return row
+        evidence = evidence_row(member.evidence, self._file(member.other), self._file(member.path))
+        return [*row, self._places[member.other], evidence, readable(member.reason)]
 
     def _pair(self, pair: PairExample) -> Iterator[tuple[str, Any]]:
         yield "method", pair.method
-        yield "level", bin_text(pair.level, self._metrics[pair.method])
+        result = self._results[pair.method]
+        yield "level", bin_text(pair.level, result.metric)
+        yield "counts", _verdicts_at(pair.level, result)
         yield "score", pair.score
         yield "images", [self._places[pair.path_a], self._places[pair.path_b]]
+        yield "evidence", evidence_row(pair.evidence, self._file(pair.path_a), self._file(pair.path_b))
+
+
+def _verdicts_at(level: float, result: MethodResult) -> str:
+    """Say how many of all pairs of a score level are the same picture, and how many only similar."""
+    at = round(level, 6)
+    same = result.same_scores.get(at, 0)
+    return "" if result.same is None else f"{same:,} same, {result.scores.get(at, 0) - same:,} similar"
 
 
 def _method_row(result: MethodResult) -> dict[str, Any]:
@@ -164,7 +191,8 @@ def _file_row(path: str, file: PageImage) -> list[Any]:
     kind = "webp" if file.thumbnail and file.thumbnail[8:12] == b"WEBP" else "jpeg"
     source = f"data:image/{kind};base64,{picture}" if picture else ""
     missing = readable(file.missing or "no picture")
-    return [readable(path), file.width, file.height, readable(file.format or ""), file.size, source or missing]
+    facts = [file.width, file.height, readable(file.format or ""), file.size, image_notes(file)]
+    return [readable(path), *facts, source or missing]
 
 
 def _json(value: Any) -> str:

@@ -11,18 +11,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+from reported import tables_of
 
 from dedup_core.errors import InputError, SettingsError
 from dedup_core.metric import COSINE, HAMMING
 from dedup_core.settings.settings import PipelineSettings, ReportSettings
+from dedup_core.spark.report.counts import method_results
 from dedup_core.spark.report.images import page_images, pictures
 from dedup_core.spark.report.page import gather, write_report
 from dedup_core.spark.report.quality import evaluations
-from dedup_core.spark.report.sample import Tables, group_sample, method_results, pair_sample
+from dedup_core.spark.report.sample import group_sample, pair_sample
 from dedup_core.spark.report.searches import SearchFacts, runs_shown, search_facts
 from dedup_core.spark.staging import read_table
 from dedup_core.spark.store import Store
-from dedup_core.spark.tables import TABLES
 
 NAMES = ["a/0.png", "a/1.png", "a/2 %#.png", "a/3.png", "b/0.png", "b/1.png", "c.png"]
 SCORES = {
@@ -136,7 +137,8 @@ def test_images_that_moved_are_found_where_they_are_said_to_be(spark, finished, 
     record = record_of(images, finished.url) | {"source": "/nowhere"}
     features = read_table(spark, finished, "features")
     gone = page_images(spark, settings_of(finished), features, record, NAMES)
-    assert {(file.thumbnail, file.missing) for file in gone.values()} == {(None, "vanished")}
+    told = {(file.thumbnail, file.missing) for file in gone.values()}
+    assert told == {(None, "the images are gone: name their folder by --images")}
     assert all(file.width for file in gone.values())
     at_new_place = settings_of(finished, images=str(tmp_path / "moved"))
     moved = page_images(spark, at_new_place, features, record, NAMES)
@@ -192,7 +194,7 @@ def test_pictures_come_from_wherever_the_images_did(spark, tmp_path, kind):
         for name in names:
             (folder / name).unlink()
     settings = ReportSettings(output=str(tmp_path))
-    made = pictures(spark, settings, record_of(source, tmp_path), dict.fromkeys(names))
+    made = pictures(spark, settings, record_of(source, tmp_path), names)
     assert {name: bool(picture) for name, (picture, _) in made.items()} == dict.fromkeys(names, True)
 
 
@@ -240,16 +242,6 @@ def test_many_evaluations_do_not_hide_the_run_that_made_the_tables():
 
 
 # Samples
-
-
-def tables_of(spark, folder, pairs, groups, removals, metrics):
-    """Write tables by hand, which takes Spark less time than rows of Python, and return them."""
-    frames = []
-    for name, rows in {"pairs": pairs, "groups": groups, "removals": removals}.items():
-        columns = [column.split(" ")[0] for column in TABLES[name].split(", ")]
-        pq.write_table(pa.table(dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))), folder / name)
-        frames.append(spark.read.schema(TABLES[name]).parquet(str(folder / name)))
-    return Tables(*frames, metrics=metrics)
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,11 @@
   const PAGE_GROUPS = 20;
   const at = (id) => document.getElementById(id);
   const methods = new Map(data.methods.map((method) => [method.name, method]));
-  const files = data.files.map(([path, width, height, format, size, picture]) => ({
-    path, width, height, format, size, picture, lower: path.toLowerCase(),
+  const files = data.files.map(([path, width, height, format, size, note, picture]) => ({
+    path, width, height, format, size, note, picture, lower: path.toLowerCase(),
   }));
   const collator = new Intl.Collator("en", { numeric: true });
+  const pairs = data.pairs.map((pair) => ({ ...pair, value: pair.score }));
   const state = { page: 1, groups: [] };
 
   function make(tag, name, ...children) {
@@ -31,7 +32,7 @@
 
   function facts(file) {
     const pixels = file.width ? `${file.width}\u00a0×\u00a0${file.height}` : "";
-    return [pixels, file.format, file.size === null ? "" : bytes(file.size)].filter(Boolean).join(" · ");
+    return [pixels, file.format, file.size === null ? "" : bytes(file.size), file.note].filter(Boolean).join(" · ");
   }
 
   // A path breaks after its slashes and dashes rather than inside of a word.
@@ -42,40 +43,67 @@
     return element;
   }
 
+  const baseName = (file) => file.path.split("/").pop();
+
   function picture(file) {
     if (!file.picture.startsWith("data:")) return make("div", "picture", make("span", "", file.picture));
     const image = document.createElement("img");
     image.src = file.picture;
-    image.alt = `Picture of ${file.path.split("/").pop()}`;
+    image.alt = `Picture of ${baseName(file)}`;
     image.decoding = "async";
     return make("div", "picture", image);
   }
 
-  function card(file, kept, mark) {
-    const content = [picture(file)];
+  const compare = comparison({ files, kinds: data.kinds, methods }, { make, isolated, facts, picture, score });
+
+  function card(file, kept, mark, shown = picture(file), lines = []) {
+    const content = [shown];
     if (mark) content.push(make("span", "mark", mark));
     content.push(isolated(file.path, "name"), make("div", "facts-line", facts(file)));
+    lines.filter(Boolean).forEach((line) => content.push(make("div", "facts-line told", line)));
     return make("li", kept ? "kept" : "", ...content);
   }
 
+  // A member and what it is compared with: what stays in its place, or the first of the group; null for that one.
+  function memberPair(group, [place, keep, value, other, evidence, reason]) {
+    const isPair = !keep || evidence || value !== null;
+    if (other === undefined || !isPair) return null;
+    return { method: group.method, images: [other, place], keep: [true, keep], value, evidence, reason };
+  }
+
+  function memberMark(method, [, keep, value, , evidence]) {
+    const [verdict] = compare.told(evidence) || [""];
+    if (keep) return verdict === "similar" ? "✓ Keep, similar only" : "✓ Keep";
+    return [value === null ? "Duplicate" : `${method.label} ${score(value, method)}`, verdict].filter(Boolean).join(" · ");
+  }
+
+  function memberCard(group, member) {
+    const [place, keep, , other, evidence, reason] = member;
+    const file = files[place];
+    const pair = memberPair(group, member);
+    const [, short] = compare.told(evidence) || [];
+    const name = pair && `Compare ${baseName(file)} with ${baseName(files[other])}`;
+    const badge = make("span", "badge", "Compare");
+    const shown = pair ? compare.button(pair, name, "picture", ...picture(file).childNodes, badge) : picture(file);
+    const lines = [short, reason && `The other stays: ${reason}`];
+    return card(file, keep, memberMark(methods.get(group.method), member), shown, lines);
+  }
+
   function range(group) {
-    if (group.closest === null) return "";
     const method = methods.get(group.method);
+    if (group.loosest === null) return "";
+    if (group.closest === null) return `${method.label} ${score(group.loosest, method)} at the loosest`;
     const [closest, loosest] = [score(group.closest, method), score(group.loosest, method)];
     return closest === loosest ? `${method.label} ${closest}` : `${method.label} ${closest} to ${loosest}`;
   }
 
   function groupCard(group) {
     const details = [`${count(group.removals, "image", "images")} could be removed`, range(group)];
+    if (group.same === 0) details.push("similar pairs only");
     if (methods.size > 1) details.push(group.method);
     const title = make("h3", "", `${count(group.size, "image", "images")}`);
     details.filter(Boolean).forEach((text) => title.append(" ", make("span", "quiet", text)));
-    const method = methods.get(group.method);
-    const list = make("ul", "images");
-    group.images.forEach(([place, keep, value]) => {
-      const mark = keep ? "✓ Keep" : value === null ? "Duplicate" : `${method.label} ${score(value, method)}`;
-      list.append(card(files[place], keep, mark));
-    });
+    const list = make("ul", "images", ...group.images.map((member) => memberCard(group, member)));
     const hidden = group.size - group.images.length;
     if (hidden > 0) list.append(make("li", "more", `and ${count(hidden, "image", "images")} more`));
     const small = list.children.length <= 3;
@@ -111,15 +139,19 @@
     return value.trim() === "" ? null : Number(value);
   }
 
+  const ends = (group) => [group.closest, group.loosest].filter((value) => value !== null);
+
   function wanted() {
     const text = at("filter-text").value.trim().toLowerCase();
     const [least, from, to] = ["filter-size", "filter-from", "filter-to"].map(number);
-    const method = at("filter-method").value;
+    const [method, kind] = ["filter-method", "filter-kind"].map((id) => at(id).value);
     return (group) =>
+      (kind !== "removals" || group.removals > 0) &&
+      (kind !== "similar" || group.same === 0) &&
       (!method || group.method === method) &&
       (least === null || group.size >= least) &&
-      (from === null || Math.max(group.loosest, group.closest) >= from) &&
-      (to === null || Math.min(group.loosest, group.closest) <= to) &&
+      (from === null || Math.max(...ends(group)) >= from) &&
+      (to === null || Math.min(...ends(group)) <= to) &&
       (!text || group.images.some(([place]) => files[place].lower.includes(text)));
   }
 
@@ -157,15 +189,22 @@
 
   function pairCard(pair) {
     const method = methods.get(pair.method);
-    const images = make("ul", "images", ...pair.images.map((place) => card(files[place], false, "")));
+    const [a, b] = pair.images.map((place) => files[place]);
+    const images = make("ul", "images", card(a, false, ""), card(b, false, ""));
+    const button = compare.button(pair, `Compare ${baseName(a)} with ${baseName(b)}`, "", "Compare");
+    images.addEventListener("click", ({ target }) => target.closest(".picture") && button.click());
     // A distance stands in the heading already; a similarity is rounded there.
-    const mark = method.isWhole ? "" : make("span", "mark", `${method.label} ${score(pair.score, method)}`);
-    return make("li", "", images, mark);
+    const mark = method.isWhole ? "" : make("span", "mark", `${method.label} ${score(pair.value, method)}`);
+    const [verdict, short] = compare.told(pair.evidence) || [];
+    const words = make("div", "", mark, verdict ? make("div", "", make("b", "", verdict), `: ${short}`) : "");
+    return make("li", "", images, make("div", "verdict", words, button));
   }
 
   function level(method, text, pairs, open) {
     const title = methods.size > 1 ? `${method.name}: ${text}` : text;
-    const element = make("details", "", make("summary", "", title[0].toUpperCase() + title.slice(1)));
+    const heading = make("summary", "", title[0].toUpperCase() + title.slice(1));
+    if (pairs[0].counts) heading.append(" ", make("span", "quiet", pairs[0].counts));
+    const element = make("details", "", heading);
     const fill = () => {
       if (element.open && element.children.length === 1) element.append(make("ul", "pair-row", ...pairs.map(pairCard)));
     };
@@ -178,13 +217,13 @@
   function showPairs() {
     const list = at("pair-list");
     methods.forEach((method) => {
-      const mine = data.pairs.filter((pair) => pair.method === method.name);
+      const mine = pairs.filter((pair) => pair.method === method.name);
       const levels = [...new Set(mine.map((pair) => pair.level))];
       levels.forEach((text, index) => {
         list.append(level(method, text, mine.filter((pair) => pair.level === text), index === 0));
       });
     });
-    if (!data.pairs.length) list.append(make("p", "empty", list.dataset.empty));
+    if (!pairs.length) list.append(make("p", "empty", list.dataset.empty));
   }
 
   // Begin
@@ -203,6 +242,11 @@
   at("previous").addEventListener("click", () => turn(state.page - 1));
   at("next").addEventListener("click", () => turn(state.page + 1));
   at("page").addEventListener("change", () => turn(Math.round(Number(at("page").value)) || 1));
+  pairs.forEach((pair) => compare.know(pair));
+  data.groups.forEach((group) => {
+    group.images.map((member) => memberPair(group, member)).filter(Boolean).forEach(compare.know);
+  });
   showPairs();
   update();
+  compare.fromLink();
 })();

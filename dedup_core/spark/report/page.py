@@ -15,17 +15,11 @@ from dedup_core.report.model import ReportData
 from dedup_core.report.page import render
 from dedup_core.settings.settings import ReportSettings
 from dedup_core.spark.publishing import refuse_foreign
+from dedup_core.spark.report.counts import failure_kinds, method_results, rows_by_method
 from dedup_core.spark.report.images import page_images
+from dedup_core.spark.report.opened import Tables
 from dedup_core.spark.report.quality import evaluations
-from dedup_core.spark.report.sample import (
-    Tables,
-    failure_kinds,
-    group_sample,
-    method_results,
-    pair_sample,
-    paths_shown,
-    rows_by_method,
-)
+from dedup_core.spark.report.sample import group_sample, pair_sample, paths_shown
 from dedup_core.spark.report.searches import (
     encoding_record,
     features_elsewhere,
@@ -83,16 +77,18 @@ def gather(spark: SparkSession, store: Store, settings: ReportSettings) -> Repor
     groups = group_sample(tables, settings.max_groups, settings.max_images_per_group)
     pairs, results = pair_sample(tables), method_results(tables, images, searches)
     features = _open_features(spark, store, features_elsewhere(records))
+    encoding = encoding_record(records)
     return ReportData(
         source=records[0]["source"] if records else store.url,
         methods=results,
         groups=groups,
-        files=page_images(spark, settings, features, encoding_record(records), paths_shown(groups, pairs)),
+        files=page_images(spark, settings, features, encoding, paths_shown(groups, pairs)),
         pairs=pairs,
         failures=failure_kinds(read_table(spark, store, "failures")) if store.exists("failures") else (),
         runs=runs_shown(records),
         evaluations=evaluations(spark, store, results, records),
         left_out=left_out,
+        caution=(encoding or {}).get("counts", {}).get("caution", {}),
     )
 
 

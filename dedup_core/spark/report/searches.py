@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dedup_core.metric import Metric
-from dedup_core.report.model import RunFacts
+from dedup_core.report.model import Hub, RunFacts
 from dedup_core.spark.runs import newest_search
 
 _RUNS_SHOWN = 3
@@ -24,6 +24,10 @@ class SearchFacts:
         lists_pairs: False if it counted them and listed none.
         is_exact: False if the search may have missed pairs.
         recall: of such a search, measured on a sample, where known.
+        same: how many pairs it found to be the same picture, where it gave verdicts.
+        similar: how many it found to be only similar.
+        hubs: the largest groups, where a person should look at them first.
+        rule: what could go: "same" or "similar", where known.
     """
 
     threshold: float | None = None
@@ -31,6 +35,10 @@ class SearchFacts:
     lists_pairs: bool = True
     is_exact: bool = True
     recall: float | None = None
+    same: int | None = None
+    similar: int | None = None
+    hubs: tuple[Hub, ...] = ()
+    rule: str | None = None
 
 
 def search_facts(method: str, metric: Metric, records: Sequence[Record]) -> SearchFacts:
@@ -51,7 +59,15 @@ def search_facts(method: str, metric: Metric, records: Sequence[Record]) -> Sear
         lists_pairs=_lists_pairs(record),
         is_exact="recall" not in counts,
         recall=counts.get("recall"),
+        same=counts.get("same"),
+        similar=counts.get("similar"),
+        hubs=tuple(_hub(hub) for hub in counts.get("hubs", ())),
+        rule=settings.get("removals"),
     )
+
+
+def _hub(hub: Record) -> Hub:
+    return Hub(str(hub["group_id"]), int(hub["images"]), int(hub["removals"]), str(hub["reason"]))
 
 
 def unlisted_images(records: Sequence[Record]) -> dict[str, int]:
