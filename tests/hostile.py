@@ -1,5 +1,6 @@
 """Names that strangers choose, reports that hold them, and folders that can't be listed."""
 
+import dataclasses
 import io
 import os
 
@@ -9,8 +10,10 @@ from PIL import Image
 from dedup_core.metric import COSINE, HAMMING
 from dedup_core.report.model import (
     Evaluation,
+    Evidence,
     FailureKind,
     Group,
+    Hub,
     Member,
     MethodResult,
     PageImage,
@@ -62,6 +65,35 @@ def group(names, method="phash", scores=None, **others):
     return Group(method, members=tuple(members), **plain | others)
 
 
+SAME = Evidence("same", 1.94, 512, (0.25, 0.5, 0.265625, 0.515625))
+LOOKS = Evidence("similar", 134.0, 32, (0.5, 0.25, 0.53125, 0.28125))
+
+
+def judged(names, evidence, reason="its path comes first", **others):
+    """Return a group of those names in which each is compared with the first, and goes if it is the same."""
+    plain = group(names, **others)
+    kept, *rest = plain.members
+    members = [
+        dataclasses.replace(member, keep=each.verdict != "same", other=kept.path, evidence=each,
+                            reason=reason if each.verdict == "same" else "")
+        for member, each in zip(rest, evidence, strict=True)
+    ]  # fmt: skip
+    removals = sum(not member.keep for member in members)
+    same = sum(each.verdict == "same" for each in evidence)
+    return dataclasses.replace(plain, members=(kept, *members), removals=removals, same=same)
+
+
+def with_verdicts(content, **others):
+    """Return a report whose methods gave verdicts: half of the pairs of each score are the same picture."""
+    methods = []
+    for result in content.methods:
+        same = {level: count // 2 for level, count in result.scores.items()}
+        n_same = sum(same.values())
+        known = {"same": n_same, "similar": result.pairs - n_same, "same_scores": same, "going": result.earlier}
+        methods.append(dataclasses.replace(result, **known | {"rule": "same"} | others))
+    return dataclasses.replace(content, methods=tuple(methods))
+
+
 def metric_of(method):
     """Return how a method compares; one whose name a stranger wrote counts distances."""
     return COSINE if method == "cnn" else HAMMING
@@ -102,13 +134,16 @@ def evaluation(method="phash", best=4.0, **others):
 
 def hostile_report():
     """Return a report in which everything that a stranger may write is hostile."""
-    groups = [group([name, f"copy of {name}"]) for name in NAMES]
-    pairs = tuple(PairExample("phash", 10.0, name, f"copy of {name}", 10.0) for name in NAMES)
+    groups = [judged([name, f"copy of {name}"], [SAME], reason=name) for name in NAMES]
+    odd = Evidence("similar", float("nan"), 32, (float("inf"),) * 4)
+    pairs = tuple(PairExample("phash", 10.0, name, f"copy of {name}", 10.0, odd) for name in NAMES)
     failures = tuple(FailureKind(name, 3, ((name, name),)) for name in NAMES)
     runs = (RunFacts(NAMES[0], NAMES[1], {NAMES[2]: NAMES[3]}, {NAMES[4]: NAMES[5]}, {NAMES[3]: 1.0}),)
     methods = [evaluation(name, is_current=False) for name in NAMES]
     others = {"source": NAMES[1], "evaluations": tuple(methods), "left_out": tuple(NAMES)}
-    return report(groups, pairs=pairs, failures=failures, runs=runs, **others)
+    hubs = tuple(Hub(name, 60, 3, name) for name in NAMES)
+    content = report(groups, pairs=pairs, failures=failures, runs=runs, caution=dict.fromkeys(NAMES, 3), **others)
+    return with_verdicts(content, hubs=hubs)
 
 
 def forbid(patch, ending):

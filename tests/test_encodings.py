@@ -19,6 +19,7 @@ from hostile import forbid
 
 from dedup_core.errors import DedupError
 from dedup_core.images.files import list_images
+from dedup_core.images.looks import LOOK_BYTES, file_digest
 from dedup_core.images.picture import Failure
 from dedup_core.ledger import MARKER, Ledger
 from dedup_core.methods import DHash, PHash, encode_files, encode_images_with
@@ -117,8 +118,12 @@ class TestEncodings:
         encodings = pickle.loads(pickle.dumps(phash.encode_images(album)))
         status = (album / "beach.png").stat()
         known = encodings.images["beach.png"]
-        assert known == ImageInfo(status.st_size, status.st_mtime_ns // 1000, 160, 120, "PNG", known.identity)
+        digest = file_digest((album / "beach.png").read_bytes())
+        assert known == ImageInfo(
+            status.st_size, status.st_mtime_ns // 1000, 160, 120, "PNG", known.identity, 1, (), known.look, digest
+        )
         assert known.identity
+        assert len(known.look) == LOOK_BYTES
         assert encodings.fingerprint == phash.fingerprint
         assert set(encodings.failures) == set(BROKEN)
 
@@ -148,7 +153,7 @@ class TestParquet:
         columns = pq.read_table(tmp_path, partitioning="hive").column_names
         assert columns == [
             "path", "size", "modified_at", "identity", "other_names", "is_unseen", "width", "height", "format",
-            "fingerprint", "hash", "embedding", "run_id", "method",
+            "frames", "caution", "look", "digest", "fingerprint", "hash", "embedding", "run_id", "method",
         ]  # fmt: skip
 
     def test_embeddings(self, tmp_path):

@@ -18,17 +18,18 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FIL
 # folder that has folders inside, each file is a room of its own. AGENTS.md says what each is for.
 FLOORS = (
     "errors jit metric workers",
-    "ledger pairs",
+    "ledger pairs policy",
     "images groups hamming cosine",
-    "filesystems evaluation report corpus",
+    "filesystems evaluation report corpus verify",
     "encoders plotting",
     "methods settings utils",
     "spark/trees spark/tables spark/session spark/search/chunks",
     "spark/inputs spark/store",
     "spark/staging spark/search/given_features",
-    "spark/encode spark/publishing spark/search/distinct spark/search/groups",
-    "spark/runs spark/search/estimates",
-    "spark/evaluate spark/report spark/summary spark/search/proposal spark/search/exports",
+    "spark/encode spark/publishing spark/blocks spark/search/distinct spark/search/groups spark/search/hubs "
+    "spark/search/keeping",
+    "spark/runs spark/verify spark/search/estimates",
+    "spark/evaluate spark/report spark/summary spark/search/proposal spark/search/found spark/search/exports",
     "spark/search/cosine spark/search/hamming",
     "spark/search/find",
     "spark/pipeline",
@@ -181,12 +182,18 @@ def test_our_spark_code_is_imported_by_itself_and_the_jobs_alone():
     assert strangers == []
 
 
-def test_images_are_opened_in_one_place_and_saved_in_two():
-    saves = {"dedup_core/corpus/edits.py", "dedup_core/report/thumbnails.py"}
-    decodes = {f"dedup_core/images/{name}.py" for name in ("picture", "opening", "upright", "deep")}
-    assert set(importers("PIL")) <= decodes | saves
+def test_images_are_opened_in_one_place_and_drawn_compared_and_saved_in_few():
+    """The verifier opens again what it has itself compressed."""
+    rooms = {
+        "images": "picture opening upright deep frames losses looks",
+        "verify": "views levels pixels compression",
+        "corpus": "edits originals plain_copies kinds drawn drawing artwork documents fields icons",
+        "report": "thumbnails",
+    }
+    allowed = {f"dedup_core/{room}/{name}.py" for room, names in rooms.items() for name in names.split()}
+    assert set(importers("PIL")) <= allowed
     opens = [name for name, path in FILES.items() if "Image.open(" in path.read_text(encoding="utf-8")]
-    assert opens == ["dedup_core/images/opening.py"]
+    assert opens == ["dedup_core/images/opening.py", "dedup_core/verify/compression.py"]
 
 
 def test_tensorflow_is_imported_inside_functions_of_cnn_alone():

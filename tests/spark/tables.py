@@ -2,7 +2,10 @@
 
 import datetime
 
-from dedup_core.spark.tables import FEATURES
+from dedup_core.spark.search.found import Found, path_pairs
+from dedup_core.spark.tables import FEATURES, conform
+from dedup_core.spark.verify.contents import Contents
+from dedup_core.spark.verify.verdicts import VERDICTS
 
 NOON = datetime.datetime(2024, 5, 1, 12)
 
@@ -12,12 +15,23 @@ def signed(code):
 
 
 def features_of(spark, codes, method="phash"):
-    """Return a features table of {path: code}."""
-    rows = [
-        (path, 1, NOON, None, None, None, 8, 8, "PNG", method, f"{method}-64-v2", signed(code), None, "run")
-        for path, code in codes.items()
-    ]
-    return spark.createDataFrame(rows, FEATURES)
+    """Return a features table of {path: code}, of images that nobody can look at."""
+    fingerprint = f"{method}-64-v2"
+    return spark.createDataFrame(
+        [(*an_image(path), method, fingerprint, signed(code), None, "run") for path, code in codes.items()], FEATURES
+    )
+
+
+def an_image(path):
+    """Return what a features table says of an image before the method."""
+    return path, 1, NOON, None, None, None, 8, 8, "PNG", 1, [], None, None
+
+
+def proposed_pairs(features, codes, code_pairs, staging, same_score):
+    """Return the pairs table of what a search proposed, before anything is verified."""
+    contents = Contents.of(codes.images, staging)
+    pairs = contents.pairs(code_pairs, same_score)
+    return path_pairs(Found("phash", features, contents, conform(pairs, VERDICTS)), same_score)
 
 
 def pairs_of(frame):

@@ -2,11 +2,10 @@ import naive
 import numpy as np
 import pytest
 from pyspark.sql import functions as F
-from tables import features_of, pairs_of
+from tables import features_of, pairs_of, proposed_pairs
 
 from dedup_core.errors import SettingsError
 from dedup_core.spark.search import chunks
-from dedup_core.spark.search.distinct import path_pairs
 from dedup_core.spark.search.find import check_features
 from dedup_core.spark.search.hamming import HammingSearch
 
@@ -22,7 +21,7 @@ def clustered_codes(random, images, bases=6):
 def proposed(features, staging, max_distance, chunk_codes):
     search = HammingSearch(max_distance, chunk_codes)
     codes = search.distinct(features, staging)
-    return path_pairs(codes.images, search.propose(codes, staging).pairs, 0.0)
+    return proposed_pairs(features, codes, search.propose(codes, staging).pairs, staging, 0.0)
 
 
 def found_pairs(features, staging, max_distance, chunk_codes):

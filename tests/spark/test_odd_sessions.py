@@ -67,7 +67,7 @@ def told(row):
     kept = {name: value for name, value in row.items() if name != "run_id"}
     if "modified_at" in kept:
         kept["modified_at"] = kept["modified_at"].strftime("%F %T.%f")[:-3]
-    return json.dumps(kept, sort_keys=True)
+    return json.dumps(kept, sort_keys=True, default=bytes.hex)
 
 
 @pytest.fixture(scope="module")

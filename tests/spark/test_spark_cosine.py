@@ -1,6 +1,5 @@
 """The cosine join in Spark against its oracle: no chunk, partition, bucket or order of rows changes its answer."""
 
-import datetime
 import json
 import struct
 
@@ -9,6 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import functions as F
+from tables import an_image, proposed_pairs
 
 from dedup_core.cosine.bounds import Basis
 from dedup_core.errors import InputError, SettingsError
@@ -20,13 +20,11 @@ from dedup_core.spark.search.cosine import cells, join, vectors
 from dedup_core.spark.search.cosine.cells import ClusteredSearch
 from dedup_core.spark.search.cosine.join import CosinePlan
 from dedup_core.spark.search.cosine.search import CosineSearch
-from dedup_core.spark.search.distinct import path_pairs
 from dedup_core.spark.search.proposal import Recall
 from dedup_core.spark.store import Store
 from dedup_core.spark.summary import summary
 from dedup_core.spark.tables import FEATURES
 
-NOON = datetime.datetime(2024, 5, 1, 12)
 WIDE = 1024
 
 
@@ -48,25 +46,8 @@ def names_of(rows):
 
 def features_of(spark, embeddings):
     """Return a features table of {path: vector}."""
-    rows = [
-        (
-            path,
-            1,
-            NOON,
-            None,
-            None,
-            None,
-            8,
-            8,
-            "PNG",
-            "cnn",
-            "cnn-v1",
-            None,
-            None if e is None else [float(x) for x in e],
-            "run",
-        )
-        for path, e in embeddings.items()
-    ]
+    vectors = {path: None if vector is None else [float(x) for x in vector] for path, vector in embeddings.items()}
+    rows = [(*an_image(path), "cnn", "cnn-v1", None, vector, "run") for path, vector in vectors.items()]
     return spark.createDataFrame(rows, FEATURES)
 
 
@@ -195,8 +176,9 @@ def test_from_features_to_pairs_of_paths(spark, staging):
     array = clustered(50, WIDE, seed=2)
     paths = names_of(50)
     search = CosineSearch(0.9, 20)
-    codes = search.distinct(features_of(spark, dict(zip(paths, array, strict=True))), staging)
-    rows = path_pairs(codes.images, search.propose(codes, staging).pairs, 1.0).collect()
+    features = features_of(spark, dict(zip(paths, array, strict=True)))
+    codes = search.distinct(features, staging)
+    rows = proposed_pairs(features, codes, search.propose(codes, staging).pairs, staging, 1.0).collect()
     ends = [(paths.index(row["path_a"]), paths.index(row["path_b"]), row["score"]) for row in rows]
     matches(ends, array, 0.9)
 
@@ -233,8 +215,8 @@ def test_a_recall_says_1_only_where_nothing_was_missed(tmp_path):
     shares = [Recall(500, pairs, found).share for pairs, found in [(99_999, 99_998), (7, 7), (0, 0)]]
     assert shares == [0.9999, 1.0, None]
     run = Run(None, Store(str(tmp_path)), None, print, "")
-    run.counts["found"] = {"cnn": dict.fromkeys(("pairs", "groups", "in_groups", "removals", "recall_pairs"), 0)}
-    run.counts["found"]["cnn"]["recall"] = None
+    counted = dict.fromkeys(("pairs", "same", "similar", "groups", "in_groups", "removals", "recall_pairs"), 0)
+    run.counts["found"] = {"cnn": counted | {"recall": None, "hubs": []}}
     assert "unknown  recall (the sample has no pairs): the search was clustered, not exact" in summary(run)
 
 

@@ -79,7 +79,7 @@ def test_what_one_file_alone_says_counts_whichever_file_is_read_first(spark, tmp
     few = copies.select("path", "method", "fingerprint", "hash")
     few.where(F.col("path") == F.lit("a.png")).coalesce(1).write.parquet(str(tmp_path / "features"))
     linked.where(F.col("path") == F.lit("b.png")).coalesce(1).write.mode("append").parquet(str(tmp_path / "features"))
-    find(spark, tmp_path)
+    find(spark, tmp_path, removals="similar")
     removals = spark.read.parquet(str(tmp_path / "out" / "removals")).collect()
     assert sorted(row["path"] for row in removals) == ["b.png", "link.png"]
 

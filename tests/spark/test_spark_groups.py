@@ -6,9 +6,13 @@ import pytest
 from tables import features_of
 
 from dedup_core.errors import DedupError
-from dedup_core.spark.search import groups
+from dedup_core.metric import HAMMING
+from dedup_core.policy import parse
+from dedup_core.spark.search import groups, keeping
 from dedup_core.spark.search.hamming import HammingSearch
-from dedup_core.spark.tables import GROUPS
+from dedup_core.spark.verify.contents import Contents
+
+BY_PATH = parse(["path"])
 
 
 def edges_frame(spark, edges):
@@ -60,27 +64,36 @@ def test_groups_and_removals_are_those_of_the_pass_over_the_whole_map(spark, sta
     names = [f"{name:03d}" for name in random.permutation(70)]
     codes = {name: int(code) for name, code in zip(names, random.integers(0, 1 << 7, 70), strict=True)}
     pairs = naive.path_pairs(codes, 1)
+    features = features_of(spark, codes)
     search = HammingSearch(1, 1000)
-    distinct = search.distinct(features_of(spark, codes), staging)
+    distinct = search.distinct(features, staging)
     code_pairs = search.propose(distinct, staging).pairs
     grouped = staging.write("grouped", groups.code_groups(distinct.table, groups.components(code_pairs, staging)))
-    members = groups.group_members(distinct.images, grouped)
-    table = groups.group_table(members, groups.code_removals(code_pairs, grouped, tasks)).collect()
+    contents = Contents.of(groups.group_members(distinct.images, grouped), staging)
+    none_enlarged = spark.createDataFrame([], "content BIGINT, source_pixels DOUBLE")
+    known = keeping.known_of(features, None)
+    ranked = staging.write("ranked", keeping.ranked(contents.members, known, none_enlarged, BY_PATH))
+    fates = keeping.fates(ranked, contents.pairs(code_pairs, 0.0), tasks)
+    loosest = groups.loosest_scores(grouped, code_pairs, HAMMING)
+    table = groups.group_table(fates, loosest, HAMMING.closest, is_star=False).collect()
 
     expected_groups, removed = naive.connected(pairs), naive.greedy_removals(codes, pairs)
     assert {row["path"]: row["group_id"] for row in table} == expected_groups
     assert {row["path"]: row["kept_path"] for row in table if not row["keep"]} == removed
     sizes = {root: list(expected_groups.values()).count(root) for root in expected_groups.values()}
     assert all(row["group_size"] == sizes[row["group_id"]] for row in table)
+    scores = {root: max(score for pair, score in pairs.items() if expected_groups[pair[0]] == root) for root in sizes}
+    assert {row["group_id"]: row["loosest_score"] for row in table} == scores
 
 
 def test_a_further_name_that_is_an_image_of_its_own_is_not_removed_with_another(spark):
-    table = spark.createDataFrame(
-        [("phash", "a", "a", 2, True, None), ("phash", "a", "b", 2, False, "a")],
-        f"{GROUPS}, kept_path STRING",
+    fates = spark.createDataFrame(
+        [("phash", "a", None, 1, 1, False), ("phash", "b", "a", 1, 1, False)],
+        "method STRING, path STRING, kept_path STRING, width INT, height INT, is_enlarged BOOLEAN",
     )
     features = spark.createDataFrame(
         [("a", None), ("b", ["a", "c", "link"]), ("c", None)], "path STRING, other_names ARRAY<STRING>"
     )
-    rows = groups.removal_table(table, features).collect()
-    assert {(row["path"], row["kept_path"]) for row in rows} == {("b", "a"), ("link", "a")}
+    rows = keeping.removal_table(fates, features, BY_PATH).collect()
+    told = {(row["path"], row["kept_path"], row["reason"]) for row in rows}
+    assert told == {("b", "a", "its path comes first"), ("link", "a", "its path comes first")}

@@ -84,8 +84,8 @@ class TestSeveralNames:
         assert (row["path"], row["other_names"]) == ("a.png", ["best/x.png", "originals/x.png"])
 
     def test_an_image_goes_with_all_its_names_and_leaves_no_link_to_nothing(self, spark, tmp_path):
-        save(tmp_path / "images" / "a.png")
-        save(tmp_path / "images" / "originals" / "x.png", compress_level=1)
+        save(tmp_path / "images" / "a.png", compress_level=1)  # the larger file stays
+        save(tmp_path / "images" / "originals" / "x.png")
         (tmp_path / "images" / "best.png").symlink_to("originals/x.png")
         _, going = removed(spark, tmp_path)
         assert going == {"originals/x.png": "a.png", "best.png": "a.png"}
@@ -138,6 +138,16 @@ class TestReuse:
         run = encode(spark, tmp_path, "list.txt")
         assert (run.counts["encoded"], run.counts["reused"], run.counts["failed"]) == (3, 2, {"vanished": 1})
         assert hashes(spark, tmp_path)["forest.png"] == phash_of("lake")
+
+    def test_features_of_a_version_that_took_no_look_are_made_again(self, spark, tmp_path):
+        save(tmp_path / "images" / "a.png")
+        encode(spark, tmp_path)
+        for part in (tmp_path / "out" / "features").rglob("*.parquet"):
+            before = pq.ParquetFile(part).read().drop_columns(["caution", "look", "digest"])
+            pq.write_table(before, part, use_deprecated_int96_timestamps=True)
+            part.with_name(f".{part.name}.crc").unlink(missing_ok=True)
+        run = encode(spark, tmp_path)
+        assert (run.counts["encoded"], run.counts["reused"]) == (1, 0)
 
     def test_a_table_of_contents_is_reused_by_digest(self, spark, tmp_path):
         def write(**contents):

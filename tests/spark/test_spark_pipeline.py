@@ -55,9 +55,9 @@ def pipeline(spark, images, output, **others):
 
 @pytest.fixture(scope="module")
 def finished(spark, images, tmp_path_factory):
-    """The pipeline's output for two methods over one decode."""
+    """The pipeline's output for two methods over one decode, with what could go by imagededup's rule."""
     output = tmp_path_factory.mktemp("out")
-    run = pipeline(spark, images, output, method="phash,dhash", scores=True, report=True)
+    run = pipeline(spark, images, output, method="phash,dhash", removals="similar", scores=True, report=True)
     return run, output
 
 
@@ -108,7 +108,7 @@ def test_the_record_closes_the_run_and_nothing_is_left_behind(finished):
     record = json.loads((output / "runs" / f"{run.run_id}.json").read_text())
     assert record["settings"]["method"] == ["phash", "dhash"]
     assert record["counts"]["found"]["phash"]["pairs"] == run.counts["found"]["phash"]["pairs"] > 0
-    assert set(record["seconds"]) == {"encode", "search", "group", "write", "publish"}
+    assert set(record["seconds"]) == {"encode", "search", "verify", "group", "write", "publish"}
     assert {"spark", "numpy", "Pillow"} <= set(record["versions"])
     assert not (output / "_staging").exists()
     assert "album/astronaut.png" in (output / "report" / "index.html").read_text()
@@ -124,7 +124,7 @@ def test_the_summary_tells_an_earlier_runs_report_from_its_own(spark, finished):
 def test_the_two_halves_give_the_tables_of_the_whole(spark, finished, images, tmp_path):
     _, output = finished
     run_encode(spark, EncodeSettings(input=str(images), output=str(tmp_path), images_per_task=9), silent)
-    run_find(spark, FindSettings(output=str(tmp_path), chunk_codes=9, scores=True), silent)
+    run_find(spark, FindSettings(output=str(tmp_path), chunk_codes=9, removals="similar", scores=True), silent)
     for table in TABLES:
         of_phash = "" if table == "failures" else "/method=phash"
         assert rows_of(spark, tmp_path, table + of_phash) == rows_of(spark, output, table + of_phash)
@@ -187,13 +187,18 @@ def test_hundreds_of_copies_stay_linear_in_groups_and_removals(spark, tmp_path):
     for number in range(1, 300):
         shutil.copyfile(original, folder / f"{number:04d}.png")
     run = pipeline(spark, folder, tmp_path / "out", method="ahash", scores=True)
+    hub = {"group_id": "0001.png", "images": 300, "codes": 1, "removals": 299, "reason": "their files are equal"}
     assert run.counts["found"]["ahash"] == {
         "images": 300,
         "codes": 1,
         "pairs": 44_850,
+        "same": 44_850,
+        "similar": 0,
         "groups": 1,
         "in_groups": 300,
         "removals": 299,
+        "flat": 0,
+        "hubs": [hub],
     }
 
 
@@ -202,8 +207,8 @@ def test_no_duplicates_is_a_result_like_any_other(spark, tmp_path):
     folder.mkdir()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)).save(folder / "0.png")
     run = pipeline(spark, folder, tmp_path / "out")
-    nothing = {"pairs": 0, "groups": 0, "in_groups": 0, "removals": 0}
-    assert run.counts["found"]["phash"] == {"images": 1, "codes": 1} | nothing
+    nothing = dict.fromkeys(("pairs", "same", "similar", "groups", "in_groups", "removals", "flat"), 0)
+    assert run.counts["found"]["phash"] == {"images": 1, "codes": 1, "hubs": []} | nothing
     assert json.loads((tmp_path / "out" / "duplicates.json").read_text()) == {"0.png": []}
     assert json.loads((tmp_path / "out" / "to_remove.json").read_text()) == []
     assert rows_of(spark, tmp_path / "out", "pairs") == []
@@ -250,7 +255,7 @@ def test_a_run_that_stops_leaves_the_tables_of_another_input_whole(spark, images
 
 def test_lists_that_grow_too_large_go_and_come_back(spark, tmp_path):
     phash, table = PHash(verbose=False), tmp_path / "features"
-    settings = FindSettings(output=str(tmp_path), max_export_images=2)
+    settings = FindSettings(output=str(tmp_path), max_export_images=2, removals="similar")
     nights = []
     for names in ("ab", "abc", "bc"):
         phash.save_encodings(dict.fromkeys(names, "f" * 16), table, overwrite=True)

@@ -45,7 +45,7 @@ def test_groups_and_removals_are_those_of_a_search_that_lists_all(spark, searche
         assert rows_of(spark, folder / "out", table) == rows_of(spark, tmp_path, table)
     assert (folder / "out" / "to_remove.json").read_text() == (tmp_path / "to_remove.json").read_text()
     assert (run.counts["found"]["phash"]["pairs"], run.counts["found"]["phash"]["images"]) == (1830, 62)
-    assert "1,830  pairs of duplicates, counted and not listed" in summary(run)
+    assert "1,830  pairs within the threshold, counted and not listed" in summary(run)
 
 
 def test_what_an_earlier_search_listed_goes(spark, searched, tmp_path):
