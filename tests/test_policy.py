@@ -129,7 +129,7 @@ def test_every_value_has_one_place(values, other):
         (["path:a.*"], SMALL, LARGE, "its path matches a.*"),
         (["path"], SMALL, LARGE, "its path comes first"),
         ([], SMALL, LARGE, "its path comes first"),
-        (["size"], SMALL, LARGE | {"size": None}, "the size is known"),
+        (["size"], SMALL, LARGE | {"size": None}, "20,000 instead of unknown bytes"),
         (["rating:desc"], LARGE | {"rating": 5}, SMALL | {"rating": 3}, "rating 5 instead of 3"),
         (["rating:desc"], LARGE | {"rating": 5}, SMALL, "rating 5 instead of unknown"),
         (["oldest"], LARGE | {"modified_at": "2019-01-02"}, SMALL | {"modified_at": "2024-05-06"},

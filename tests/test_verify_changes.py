@@ -12,8 +12,10 @@ from dedup_core.corpus.drawing import font
 from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.kinds import KINDS
 from dedup_core.images.picture import decode
+from dedup_core.verify.pixels import compare
+from dedup_core.verify.views import View
 
-NUMBERS = range(5)
+NUMBERS = range(4)
 CHANGES = ["crop_2", "crop_10", "border", "text", "logo", "brighter", "darker", "flip_horizontal", "flip_vertical",
            "rotate_2", "rotate_90", "aspect", "screenshot", "noise"]  # fmt: skip
 
@@ -181,6 +183,26 @@ def test_pictures_that_are_to_be_turned_differently_are_only_similar(photographs
     assert judged(files[6], turned(image, 6, form)).is_same
     assert [number for number in (3, 6) if judged(plain, files[number]).is_same] == []
     assert not judged(files[3], files[6]).is_same
+
+
+def upright(content):
+    return View.of(decode(content, orientation="exif"))
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "TIFF"])
+@pytest.mark.parametrize("orientation", [3, 6, 8])
+def test_pictures_that_are_shown_upright_are_compared_so(photographs, form, orientation):
+    back = {3: Image.Transpose.ROTATE_180, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}[orientation]
+    image = resized(few(photographs)[1].image, 0.5)
+    shown, plain, half = upright(turned(image.transpose(back), orientation, form)), png(image), png(resized(image, 0.5))
+    assert shown.image.size == (shown.width, shown.height) == image.size
+    assert compare(shown, upright(plain)).is_same
+    assert compare(shown, upright(half)).is_same
+
+
+def test_pictures_that_are_shown_in_two_shapes_are_only_similar():
+    blank = Image.new("RGB", (200, 100), "white")
+    assert compare(upright(png(blank)), upright(turned(blank, 6, "PNG"))) is None
 
 
 def deep(low, high, dtype=np.uint16):

@@ -2,14 +2,15 @@
 
 import pytest
 from copied import drawn, few, jpeg, judged, photographed, png, resized
-from PIL import Image
+from PIL import Image, ImageDraw
 
+from dedup_core.corpus.drawing import font
 from dedup_core.images.picture import decode, frames_of
 from dedup_core.verify.pixels import compare
 from dedup_core.verify.verdict import Verdict
 from dedup_core.verify.views import HELD_SIDE, View
 
-KINDS = ["captions", "recolours", "sprites", "charts", "screens"]
+KINDS = ["captions", "recolours", "sprites", "charts", "screens", "sparse_pages"]
 LARGER = ["LANCZOS", "BILINEAR", "NEAREST", "BICUBIC"]
 
 
@@ -56,6 +57,26 @@ def test_a_photograph_shows_more_than_its_half(photographs, way):
 def test_a_drawing_shows_more_than_its_half(kind, make):
     original = drawn(kind, 0)
     assert_enlarged(judged(make(resized(original.image, 0.5)), original.content), False)
+
+
+@pytest.mark.parametrize("ink", [(0, 0, 0), (255, 255, 255)])
+def test_a_drawing_on_nothing_shows_more_than_its_half(ink):
+    """However little of it there is, and whatever lies beneath."""
+    mask = Image.new("L", (500, 500))
+    ImageDraw.Draw(mask).text((300, 250), "small print", 255, font(10))
+    drawing = Image.new("RGB", mask.size, ink)
+    drawing.putalpha(mask)
+    assert_enlarged(judged(png(drawing), png(resized(drawing, 0.5))), False)
+    assert_enlarged(judged(png(drawing), png(resized(drawing, 2, Image.Resampling.BICUBIC))), True)
+
+
+@pytest.mark.parametrize("place", [(0, 0), (130, 270), (399, 430)])
+def test_the_busiest_square_is_where_most_edges_are(place):
+    page = Image.new("RGB", (500, 500), "white")
+    ImageDraw.Draw(page).text(place, "word", (90, 90, 90), font(10))
+    left, top, right, bottom = View.of(decode(png(page))).busiest(128)
+    assert (left // 128, top // 128) == (place[0] // 128, place[1] // 128)
+    assert (right, bottom) == (min(left + 128, 500), min(top + 128, 500))
 
 
 def test_a_photograph_shows_more_than_its_half_as_a_jpeg(photographs):

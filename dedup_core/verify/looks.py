@@ -64,7 +64,9 @@ def refuted(looks: Looks, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarr
     merged = np.where(exact, 1, merged_cells(shortest))
     difference, cell = cell_differences(looks.cells, left, right, merged)
     frames, other_frames = looks.frames[left], looks.frames[right]
-    is_other = (frames != other_frames) | (frames == 0) | ~shapes_agree(width, height, other_width, other_height)
+    agree = shapes_agree(width, height, other_width, other_height)
+    agree |= shapes_agree(width, height, other_height, other_width)  # one may be stored turned
+    is_other = (frames != other_frames) | (frames == 0) | ~agree
     return is_other | (difference > limit), difference, cell
 
 

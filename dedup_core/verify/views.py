@@ -11,7 +11,7 @@ from dedup_core.images.losses import Loss
 from dedup_core.images.picture import Picture, on_grey
 from dedup_core.verify.kernels import chroma_of, luma_of
 
-_KEPT = ("width", "height", "turn", "stretch", "loss", "frames")
+_KEPT = ("turn", "stretch", "loss", "frames")
 
 _COARSER = 4
 _GAP = 3.0  # beyond three times the size, whole pixels are summed up first
@@ -67,8 +67,8 @@ class View:
 
     Attributes:
         image: of mode RGB, or RGBA with the colours beneath transparency.
-        width: of the whole picture.
-        height: of the whole picture.
+        width: of the whole picture, as it is turned here.
+        height: of the whole picture, as it is turned here.
         turn: as of `Picture`.
         stretch: as of `Picture`.
         loss: as of `Picture`.
@@ -95,7 +95,10 @@ class View:
         # Pillow's `reduce` would lay the last pixels of sides that are no multiples elsewhere.
         size = max(1, round(image.width / times)), max(1, round(image.height / times))
         held = image if times == 1 else image.resize(size, Image.Resampling.LANCZOS)
-        return cls(held, *(getattr(picture, name) for name in _KEPT))
+        width, height = picture.width, picture.height
+        if (width > height) != (image.width > image.height):  # it was turned, and these are as stored
+            width, height = height, width
+        return cls(held, width, height, *(getattr(picture, name) for name in _KEPT))
 
     def planes_at(self, size: tuple[int, int]) -> Planes:
         """Return the picture as it is compared at a size, and keep that."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import naive
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from dedup_core.corpus.kinds import KINDS
 from dedup_core.corpus.originals import Original
@@ -37,7 +37,11 @@ def make_shelf(folder):
         save(folder / "flat" / f"{name}.png", Image.new("RGB", (100, 80), colour))
     save(folder / "flat" / "also-red.bmp", Image.new("RGB", (100, 80), COLOURS["red"]))
     save(folder / "flat" / "larger-red.png", Image.new("RGB", (200, 160), COLOURS["red"]))
+    for name, seeds in {"fade-1": (60, 61), "fade-2": (62, 63)}.items():  # in from black
+        scenes = [blobs(seed).resize((100, 80)) for seed in seeds]
+        save(folder / "flat" / f"{name}.gif", Image.new("RGB", (100, 80)), save_all=True, append_images=scenes)
     add_line_art(folder / "art")
+    add_seal(folder / "seal")
     add_letters(folder / "letters")
     return folder
 
@@ -61,6 +65,17 @@ def add_line_art(folder):
     save(folder / "05-anew.webp", Image.open(folder / "05.png"), lossless=True, exact=True)
 
 
+def add_seal(folder):
+    """One round picture, twice: what lies beneath the transparency around it is never seen."""
+    rows, columns = np.mgrid[:120, :160]
+    inside = (columns - 80) ** 2 + (rows - 60) ** 2 < 45**2
+    for name, beneath in {"on-black": 0, "on-white": 255}.items():
+        pixels = np.array(blobs(70).convert("RGBA"))
+        pixels[..., 3] = inside * 255
+        pixels[~inside, :3] = beneath
+        save(folder / f"{name}.png", Image.fromarray(pixels))
+
+
 def add_letters(folder):
     """Letters behind one cover: two of three pages, one of them saved twice, and one of two."""
     cover, pages = blobs(50), [blobs(seed) for seed in range(51, 56)]
@@ -73,6 +88,11 @@ def add_letters(folder):
 def blobs(seed):
     pixels = np.random.default_rng(seed).integers(0, 256, (7, 9, 3), dtype=np.uint8)
     return Image.fromarray(pixels).resize((160, 120), Image.Resampling.BICUBIC)
+
+
+def frames(image):
+    """The pixels of all frames in red, green and blue."""
+    return np.stack([np.asarray(frame.convert("RGB")) for frame in ImageSequence.Iterator(image)])
 
 
 def write(path, content):
@@ -110,7 +130,7 @@ class Shelf:
     def pairs(self):
         """{(smaller path, larger path): distance} within 10 bits; of flat pictures those whose pixels are equal."""
         codes = {path: int(each.features["phash"]) for path, each in self.encoded.items() if path not in self.flat}
-        pixels = {path: np.asarray(Image.open(self.folder / path)) for path in sorted(self.flat)}
+        pixels = {path: frames(Image.open(self.folder / path)) for path in sorted(self.flat)}
         equal = [pair for pair in itertools.combinations(pixels, 2) if np.array_equal(*map(pixels.get, pair))]
         return naive.path_pairs(codes, 10) | dict.fromkeys(equal, 0)
 

@@ -190,17 +190,18 @@ def test_pairs_of_flat_pictures_count_towards_the_limit(spark, base, shelf, fini
         find(spark, base, "limited", max_pairs=len(shelf.pairs) - 1)
 
 
-def test_images_in_the_rows_of_a_table_are_verified_too(spark, base, shelf, finished, tmp_path):
-    names = [name for name in shelf.contents if "photo_1" in name or name.startswith("letters/")]
-    columns = {
-        "path": names,
-        "content": [shelf.contents[name] for name in names],
-        "stars": ["10" if name == "halved/photo_1.png" else "9" for name in names],
-    }
+def test_images_in_the_rows_of_a_table_are_verified_too_as_they_look_on_grey(spark, base, shelf, finished, tmp_path):
+    opaque = {name for name in shelf.contents if "photo_1" in name or name.startswith("letters/")}
+    names = sorted(opaque | {name for name in shelf.contents if name.startswith(("art/", "seal/"))})
+    stars = ["10" if name == "halved/photo_1.png" else "9" for name in names]
+    columns = {"path": names, "content": [shelf.contents[name] for name in names], "stars": stars}
     pq.write_table(pa.table(columns), tmp_path / "images.parquet")
     settings = {"input": str(tmp_path / "images.parquet"), "output": str(tmp_path / "out"), "report": False}
-    run_pipeline(spark, PipelineSettings(**settings, keep="stars:desc,size"), silent)
-    expected = {pair: each.verdict for pair, each in shelf.verdicts.items() if set(pair) <= set(names)}
-    assert {pair: row["verdict"] for pair, row in pairs(tmp_path).items()} == expected
+    run = run_pipeline(spark, PipelineSettings(**settings, keep="stars:desc,size", transparency="grey"), silent)
+    found = {pair: row["verdict"] for pair, row in pairs(tmp_path).items()}
+    expected = {pair: each.verdict for pair, each in shelf.verdicts.items() if opaque.issuperset(pair)}
+    drawn = {("art/03-again.png", "art/03.png"), ("art/05-anew.webp", "art/05.png")}
+    assert found == expected | dict.fromkeys(drawn | {("seal/on-black.png", "seal/on-white.png")}, "same")
+    assert run.counts["found"]["phash"]["hubs"] == []
     gone = {row["path"]: (row["kept_path"], row["reason"]) for row in table(tmp_path, "removals")}
     assert gone["photo_1.png"] == ("halved/photo_1.png", "stars 10 instead of 9")
