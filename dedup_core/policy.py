@@ -20,6 +20,8 @@ ASCENDING, DESCENDING = "asc", "desc"
 _NAMED = {"oldest": ("modified_at", False), "newest": ("modified_at", True)}
 _LARGEST_FIRST = ("resolution", "size", "frames")
 _KNOWN = ("resolution", "size", "width", "height", "frames", "format", "modified_at", "path")
+_NUMBERS = ("resolution", "size", "width", "height", "frames", "modified_at")
+_OTHERS = {"format": ", or formats, the best first: png>jpeg", "path": ", or a glob"}
 _WORD = re.compile(r"\w[\w .-]*")
 
 
@@ -47,7 +49,7 @@ class Criterion:
         return self.column in _KNOWN
 
     def place(self, value: Any) -> Any:
-        """Return what sorts a value among others, by this criterion alone: smaller is kept; None comes last."""
+        """Return what tells a value from others by this criterion alone."""
         if self.pattern:
             return 0 if value is not None and fnmatchcase(str(value), self.pattern) else 1
         if self.values:
@@ -84,8 +86,12 @@ def _criterion(text: str) -> Criterion:
     if rest in ("", ASCENDING, DESCENDING):
         return Criterion(text, name, rest == DESCENDING or (not rest and name in _LARGEST_FIRST))
     if ">" in rest or name == "format":
-        return Criterion(text, name, values=tuple(value.strip().lower() for value in rest.split(">")))
-    return Criterion(text, name, pattern=rest)
+        values = tuple(value.strip().lower() for value in rest.split(">"))
+        if all(values):
+            return Criterion(text, name, values=values)
+    elif name not in _NUMBERS:
+        return Criterion(text, name, pattern=rest)
+    raise SettingsError(f"{text!r} is no step of an order: after {name}: comes asc, desc{_OTHERS.get(name, '')}")
 
 
 def reason(keep: Iterable[Criterion], kept: Mapping[str, Any], removed: Mapping[str, Any]) -> str:

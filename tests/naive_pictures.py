@@ -50,7 +50,8 @@ def may_be_laid_on_each_other(one, other):
     return max(abs(a - b) for a, b in zip(one.stretch, other.stretch, strict=True)) <= 0.02 * wide
 
 
-SMALLER = [getattr(Image.Resampling, way) for way in ("LANCZOS", "BILINEAR", "NEAREST", "BICUBIC", "BOX", "HAMMING")]
+WAYS = ("LANCZOS", "BILINEAR", "NEAREST", "BICUBIC", "BOX", "HAMMING", "MKS2013")
+SMALLER = [getattr(Image.Resampling, way) for way in WAYS if hasattr(Image.Resampling, way)]
 LARGER = SMALLER[:4]
 
 
@@ -103,7 +104,7 @@ def difference_of(one, other, limits, spread=None, enough=np.inf):
 
 def seen_from_afar(small, large):
     size = tuple(side // 4 for side in size_at(small, 512))
-    return difference_of(at(small, size), at(large, size), [(10, 0, 0, 0, 0)] * 3, enough=1) if min(size) >= 8 else None
+    return difference_of(at(small, size), at(large, size), [(20, 0, 0, 0, 0)] * 3, enough=1) if min(size) >= 8 else None
 
 
 def limits_of(pictures, size, is_resized):
@@ -116,9 +117,9 @@ def limits_of(pictures, size, is_resized):
         worst = [sum(float(table[int(v / n), int(u / n)]) ** 2 for v in range(8) for u in range(8)) ** 0.5 / 16
                  for table, n in zip(steps, times, strict=True)]  # fmt: skip
         deviation = min(most, sum((share * each) ** 2 for each in worst) ** 0.5)
-        of_contrast = 0.1 if lossy or is_resized else 0.0
+        of_contrast = 0.12 if lossy or is_resized else 0.0
         by_plane.append((1.5, sum(t[0, 0] for t in steps) / 16, deviation, of_contrast, 0.25 * is_resized))
-    return [*by_plane, (1.5, 0, 0, 0.1 * is_resized, 0.25 * is_resized)]
+    return [*by_plane, (1.5, 0, 0, 0.12 * is_resized, 0.25 * is_resized)]
 
 
 def as_they_are(one, other):
@@ -167,7 +168,7 @@ def made_alike(before, after, ways, square=None):
             return
     again = as_jpeg(best[1], after)
     if again is not None:
-        yield difference_of(at(again, size), at(seen, size), [(2, 0, 0, 0.1, 0.25)] * 3, spread)
+        yield difference_of(at(again, size), at(seen, size), [(2, 0, 0, 0.12, 0.25)] * 3, spread)
 
 
 def busiest_square(image):

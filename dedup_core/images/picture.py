@@ -274,9 +274,10 @@ def frames_of(
     with opened:
         for number in frame_numbers(opened)[1:]:
             frame = _frame(opened, number, max_pixels, orientation)
-            yield frame if isinstance(frame, Failure) else replace(frame, frames=first.frames, loss=first.loss)
             if isinstance(frame, Failure):
+                yield frame
                 return
+            yield replace(frame, frames=first.frames, loss=loss_of(opened, data))
 
 
 def _frame(image: Image.Image, number: int, max_pixels: int, orientation: Orientation) -> Picture | Failure:

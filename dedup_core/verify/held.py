@@ -52,8 +52,9 @@ class HeldViews(Generic[Key]):
         first = next(iter(self._frames(key)))
         view = first if isinstance(first, Failure) else View.of(first)
         with self._lock:
-            self._held[key] = view
-            self._bytes += _size(view)
+            if key not in self._held:  # another thread may have been as fast
+                self._held[key] = view
+                self._bytes += _size(view)
             while self._bytes > self._most_bytes and len(self._held) > 2:
                 self._bytes -= _size(self._held.popitem(last=False)[1])
         return view

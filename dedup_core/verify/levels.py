@@ -19,8 +19,8 @@ COMPARED_SIDE = 512
 BASE, REPEATED = 1.5, 2.0
 """Levels that rounding may leave in a tile; and two programs that do the same to a picture."""
 
-_AFAR_LEVELS = 10.0
-OF_CONTRAST, OF_SPREAD = 0.1, 0.25
+_AFAR_LEVELS = 20.0
+OF_CONTRAST, OF_SPREAD = 0.12, 0.25
 LUMA_SHARE, CHROMA_SHARE = 0.75, 1.0
 """What a tile may lose to a table of steps, as a share of what it loses at worst: half of every step."""
 

@@ -9,7 +9,7 @@ import numpy as np
 from dedup_core.images.looks import SIDE
 from dedup_core.jit.compiled import compiled
 
-LOOK_LIMITS = {0: 40, 128: 32, 256: 24, 512: 16}
+LOOK_LIMITS = {0: 40, 256: 24, 512: 16}
 """Levels by which a cell of two looks may differ before the pictures are refuted, from the shortest of their sides on:
 the larger a cell, the less it depends on how a picture was resized and compressed. All are looser than what pixels are
 held to: copies of some hundred photographs, icons, flags and drawings by seven ways to resize, JPEG and WebP were

@@ -20,6 +20,7 @@ from dedup_core.verify.views import Planes, View
 SMALLER = (
     Image.Resampling.LANCZOS, Image.Resampling.BILINEAR, Image.Resampling.NEAREST, Image.Resampling.BICUBIC,
     Image.Resampling.BOX, Image.Resampling.HAMMING,
+    *(way for way in Image.Resampling if way.name == "MKS2013"),  # which sharpens; since Pillow 13
 )  # fmt: skip
 LARGER = (
     Image.Resampling.LANCZOS, Image.Resampling.BILINEAR, Image.Resampling.NEAREST, Image.Resampling.BICUBIC,
