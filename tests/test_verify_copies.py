@@ -17,7 +17,7 @@ MADE = {
     "jpeg_40": lambda image: jpeg(image, 40),
     "jpeg_60_all_colours": lambda image: jpeg(image, 60, subsampling=0),
     "progressive": lambda image: jpeg(image, 95, progressive=True),
-    "webp_90": lambda image: saved(image, "WEBP", quality=90),
+    "webp_80": lambda image: saved(image, "WEBP", quality=80),
     "half_as_jpeg": lambda image: jpeg(resized(image, 0.5)),
     "third": lambda image: png(resized(image, 1 / 3)),
     "odd_size": lambda image: png(resized(image, 0.7, Image.Resampling.BICUBIC)),
@@ -46,7 +46,10 @@ def test_plain_copies_of_opaque_drawings_are_the_same(kind, name):
 
 @pytest.mark.parametrize("kind", OPAQUE)
 @every_other_copy
-def test_other_copies_of_opaque_drawings_are_the_same(kind, name):
+def test_other_copies_of_opaque_drawings_are_the_same(kind, name, request):
+    if (kind, name) == ("recolours", "webp_80"):
+        reason = "beside its edges a colour bleeds by more than the steps that are assumed of WebP"
+        request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     assert_all_same([drawn(kind, 0)], lambda one: MADE[name](one.image))
 
 
