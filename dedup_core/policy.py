@@ -116,9 +116,9 @@ def _is_enlarged(image: Mapping[str, Any]) -> bool:
 def _said(step: Criterion, kept: Mapping[str, Any], removed: Mapping[str, Any]) -> str:
     ours, theirs = (_plain(image.get(step.column)) for image in (kept, removed))
     if step.column == "resolution":
-        ours, theirs = (f"{image['width']:,} x {image['height']:,}" for image in (kept, removed))
+        ours, theirs = (f"{_plain(image.get('width'))} x {_plain(image.get('height'))}" for image in (kept, removed))
         if _is_enlarged(removed):
-            return f"{ours}; the one of {theirs} shows no more, it is only larger"
+            return f"{ours}; {theirs} was only made larger"
         return f"{ours} instead of {theirs}"
     if step.pattern:
         return f"its {step.column} matches {step.pattern}"

@@ -36,18 +36,24 @@ def compare(one, other):
     larger = nearest(made_alike(small, large, LARGER)) if 1 < smaller[0] <= 8 else smaller
     if larger[0] > 1:
         return *smaller, False
-    both_whole = is_whole(small) and is_whole(large)
-    return *larger, both_whole and nearest(made_alike(small, large, LARGER, busiest_square(held(large))))[0] <= 1
+    told = is_whole(small) and is_whole(large) and large.loss is None
+    squares = [busiest_square(held(large)), (0, 0, large.width, large.height)]
+    return *larger, told and all(nearest(made_alike(small, large, LARGER, square))[0] <= 1 for square in squares)
 
 
 def may_be_laid_on_each_other(one, other):
-    longest = max(one.width, one.height, other.width, other.height)
-    if abs(one.width * other.height - one.height * other.width) > 1.5 * longest or one.turn != other.turn:
-        return False
-    if one.stretch is None or other.stretch is None:
-        return one.stretch is other.stretch
-    wide = max(abs(high - low) for low, high in (one.stretch, other.stretch))
-    return max(abs(a - b) for a, b in zip(one.stretch, other.stretch, strict=True)) <= 0.02 * wide
+    return is_of_one_shape(one, other) and one.turn == other.turn and one.stretch is None and other.stretch is None
+
+
+def is_of_one_shape(one, other):
+    """The shorter side is what the longer one says, to a whole pixel, and not much more of it."""
+    wide = one.width + other.width >= one.height + other.height
+    sides = [(p.width, p.height) if wide else (p.height, p.width) for p in (one, other)]
+    (long_small, short_small), (long_large, short_large) = sorted(sides, key=lambda side: side[0])
+    if long_small == long_large:  # then neither is the larger one by its longer side
+        (_, short_large), (_, short_small) = sides
+    expected = short_large * long_small / long_large
+    return abs(short_small - expected) <= 1 and short_small <= 1.5 * expected + 0.5
 
 
 WAYS = ("LANCZOS", "BILINEAR", "NEAREST", "BICUBIC", "BOX", "HAMMING", "MKS2013")
@@ -70,7 +76,7 @@ def held(picture):
     image = picture.image
     if picture.alpha is not None:
         image = Image.merge("RGBA", [*image.split(), picture.alpha])
-    times = max(1, max(image.size) // 1024)
+    times = max(1, max(image.size) // 2048)
     size = [max(1, round(side / times)) for side in image.size]
     return image if times == 1 else image.resize(size, Image.Resampling.LANCZOS)
 
@@ -103,7 +109,7 @@ def difference_of(one, other, limits, spread=None, enough=np.inf):
 
 
 def seen_from_afar(small, large):
-    size = tuple(side // 4 for side in size_at(small, 512))
+    size = tuple(side // 4 for side in size_at(small, 1024))
     return difference_of(at(small, size), at(large, size), [(20, 0, 0, 0, 0)] * 3, enough=1) if min(size) >= 8 else None
 
 
@@ -125,7 +131,7 @@ def limits_of(pictures, size, is_resized):
 def as_they_are(one, other):
     """Two of one size: as they are; then each as a JPEG of the other's tables."""
     a, b = held(one), held(other)
-    size = size_at(a, 512)
+    size = a.size if one.loss is None and other.loss is None else size_at(a, 1024)
     found = difference_of(at(a, size), at(b, size), limits_of([one, other], size, False))
     yield found
     if found[0] > 8:
@@ -146,7 +152,7 @@ def made_alike(before, after, ways, square=None):
         seen = seen.crop(square)
         across, down = before.width / after.width, before.height / after.height
         box = square[0] * across, square[1] * down, square[2] * across, square[3] * down
-    size = size_at(seen, 512)
+    size = size_at(seen, 1024) if square is None else seen.size
     resized = size if image.size == seen.size else seen.size
     one, other = (at(image.resize(resized, way, box if resized == seen.size else None), size) for way in SMALLER[:2])
     spread = {name: one[name] - other[name] for name in one}
@@ -192,6 +198,8 @@ def as_jpeg(image, picture):
     """An image as a JPEG of a picture's tables; None where that can't be done, or it is not all of the picture."""
     loss = picture.loss
     if loss is None or loss.sampling is None or image.mode != "RGB" or max(*loss.luma, *loss.chroma) > 255:
+        return None
+    if sum(step**2 for step in loss.luma) ** 0.5 / 16 > 45:
         return None
     if image.size != (picture.width, picture.height):
         return None

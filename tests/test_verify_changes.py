@@ -211,25 +211,25 @@ def deep(low, high, dtype=np.uint16):
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "is_same"),
+    ("one", "other"),
     [
-        ((0, 65_535), (0, 65_535), True),
-        ((0, 60_000), (0, 60_500), True),
-        ((0, 60_000), (0, 30_000), False),
-        ((0, 60_000), (5_000, 60_000), False),
-        ((1_000, 3_000), (11_000, 13_000), False),
+        ((0, 65_535), (0, 65_535)),
+        ((0, 60_000), (0, 30_000)),
+        ((0, 60_000), (5_000, 60_000)),
+        ((1_000, 3_000), (11_000, 13_000)),
     ],
 )
-def test_deep_pictures_are_the_same_if_their_black_and_white_are(one, other, is_same):
+def test_deep_pictures_are_the_same_if_their_files_are_equal_and_not_by_eight_of_their_bits(one, other):
     files = [saved(deep(*ends), "PNG") for ends in (one, other)]
-    assert judged(*files).is_same == judged(*files[::-1]).is_same == is_same
+    assert not judged(*files).is_same
+    assert not judged(*files[::-1]).is_same
 
 
 def test_a_deep_picture_is_not_what_it_looks_like():
     """What was stretched to be seen is not the picture that was not."""
     image = deep(1_000, 3_000)
     assert not judged(saved(image, "PNG"), png(decode(saved(image, "PNG")).image)).is_same
-    assert judged(saved(image, "PNG"), saved(image, "TIFF")).is_same
+    assert not judged(saved(image, "PNG"), saved(image, "TIFF")).is_same
 
 
 # Transparency

@@ -47,8 +47,8 @@ def test_plain_copies_of_opaque_drawings_are_the_same(kind, name):
 @pytest.mark.parametrize("kind", OPAQUE)
 @every_other_copy
 def test_other_copies_of_opaque_drawings_are_the_same(kind, name, request):
-    if (kind, name) == ("recolours", "webp_80"):
-        reason = "beside its edges a colour bleeds by more than the steps that are assumed of WebP"
+    if (kind, name) in (("recolours", "webp_80"), ("forms", "webp_80")):
+        reason = "beside edges it loses more than the steps that are assumed of WebP"
         request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
     assert_all_same([drawn(kind, 0)], lambda one: MADE[name](one.image))
 

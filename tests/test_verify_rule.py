@@ -183,6 +183,9 @@ def test_which_is_the_first_does_not_matter_for_pictures_of_few_pixels(wide, hig
 @settings(deadline=None, max_examples=60)
 def test_a_picture_is_the_same_as_itself(picture):
     found = compare(View.of(picture), View.of(picture))
+    if picture.stretch is not None:  # of which eight bits say nothing
+        assert found is None
+        return
     assert (found.is_same, found.share, found.difference, found.is_enlarged) == (True, 0.0, 0.0, False)
 
 
@@ -190,7 +193,7 @@ def test_a_picture_is_the_same_as_itself(picture):
 @settings(deadline=None, max_examples=40)
 def test_a_picture_whose_values_are_turned_upside_down_is_another(picture, seed):
     """Whatever format it is in."""
-    assume(picture.alpha is None)
+    assume(picture.alpha is None and picture.stretch is None)
     pixels = np.asarray(picture.image)
     assume(np.abs(255.0 - 2 * pixels).max() > 160)
     other = dataclasses.replace(picture, image=Image.fromarray(255 - pixels))

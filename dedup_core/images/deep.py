@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -16,6 +17,17 @@ OUTSIDE = 0.001
 
 _BLOCK_PIXELS = 2**20
 _SIGN = np.uint32(2**31)
+
+
+def is_cut(image: Image.Image) -> bool:
+    """Return whether Pillow will cut an opened image to 8 bits: colours of 16 bits, which it has no mode for."""
+    raw = [str(argument) for tile in getattr(image, "tile", ()) for argument in _arguments(tile)]
+    return image.mode not in MODES and any(";16" in text for text in raw)
+
+
+def _arguments(tile: Any) -> tuple[Any, ...]:
+    arguments = tile[3] if len(tile) > 3 else ()
+    return arguments if isinstance(arguments, tuple) else (arguments,)
 
 
 def stretched(image: Image.Image, low: float, high: float) -> Image.Image:

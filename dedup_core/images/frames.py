@@ -16,6 +16,8 @@ def frame_numbers(image: Image.Image) -> Sequence[int]:
     What a camera stores behind a JPEG, previews and maps of its light, is no frame.
     """
     try:
+        if image.format == "ICO" and len(image.info.get("sizes", ())) > 1:
+            return []  # pictures of several sizes, which may show different things
         count = int(getattr(image, "n_frames", 1))
         if image.format == "MPO":
             return [0, *(number for number in range(1, count) if _is_view(image, number))]

@@ -24,7 +24,9 @@ LOOK_BYTES = SIDE * SIDE * 4
 FLAT_LEVELS = 6
 """Cells of a flat picture differ by no more: what a hash makes of these is noise."""
 
+_OF_FILE = "file:"
 _DIGEST_BYTES = 16
+_MOST_FRAMES = 100
 _FEW_LEVELS, _FEW_SHARE = 8, 0.95
 
 
@@ -75,20 +77,30 @@ def look_at(picture: Picture) -> np.ndarray:
 
 def file_digest(content: bytes) -> str:
     """Return what two files share if all their bytes are equal."""
-    return f"file:{hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()}"
+    return f"{_OF_FILE}{hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()}"
+
+
+def is_still(content: bytes, digest: str | None) -> bool:
+    """Return whether a file's bytes are those of which a digest was kept, as far as that tells."""
+    return digest is None or not digest.startswith(_OF_FILE) or file_digest(content) == digest
 
 
 def pixel_digest(frames: Iterable[Picture | Failure]) -> str | None:
-    """Return what two files share if all their pixels are equal, frame by frame; None if a frame can't be decoded."""
-    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    """Return what two files share if all their pixels are equal, frame by frame.
+
+    None if a frame can't be decoded or counted, if there are too many of them to look at, or if they hold more than 8
+    bits a pixel: then only the bytes of the files tell.
+    """
+    digest, count = hashlib.blake2b(digest_size=_DIGEST_BYTES), 0
     for frame in frames:
-        if isinstance(frame, Failure):
+        if isinstance(frame, Failure) or frame.stretch is not None or not 1 <= frame.frames <= _MOST_FRAMES:
             return None
+        count += 1
         alpha = Image.new("L", frame.image.size, 255) if frame.alpha is None else frame.alpha
         digest.update(f"{frame.image.size} {frame.turn} {frame.stretch}".encode())
         digest.update(frame.image.tobytes())
         digest.update(alpha.tobytes())
-    return f"pixels:{digest.hexdigest()}"
+    return f"pixels:{count}:{digest.hexdigest()}"
 
 
 def as_cells(look: bytes) -> np.ndarray:

@@ -72,7 +72,8 @@ class Picture:
         transparency: what encoders see: "drop" the pixels as they are, "grey" what they look like on grey.
         frames: how many the file holds, of which this is one; 0 where they can't be counted.
         turn: how the camera says to turn the pixels as they are here; 1 for not at all.
-        stretch: of a picture of more than 8 bits, what became black and what became white.
+        stretch: of a picture of more than 8 bits, what became black and what became white; NaN where the lower bits
+            were cut off.
         loss: what the file's format may have changed of what was saved; None where it keeps every pixel.
     """
 
@@ -192,7 +193,14 @@ def _decode(data: bytes, max_pixels: int, orientation: Orientation, ask: Ask | N
             return first
         plain = ancillary.without(data)
         again = first if plain is None else _attempt(plain, max_pixels, orientation, ask)
-        return again if isinstance(again, Picture) else first
+        if isinstance(again, Picture):  # of what was taken away nothing is known but that it isn't of the first frame
+            return replace(again, frames=1 if _has_one_frame(again.format, data) else 0)
+        return first
+
+
+def _has_one_frame(form: str, data: bytes) -> bool:
+    """Return whether a file of a format can have but one frame, whatever else is wrong with it."""
+    return form in ("JPEG", "BMP", "DIB", "PPM", "TGA", "PCX", "SGI") or (form == "PNG" and b"acTL" not in data)
 
 
 def _attempt(data: bytes, max_pixels: int, orientation: Orientation, ask: Ask | None) -> Picture | Failure:
@@ -234,9 +242,11 @@ def _load(image: Image.Image, max_pixels: int, orientation: Orientation, ask: As
     if ask is not None:
         ask(image)
     frames = len(frame_numbers(image))
+    is_cut = deep_images.is_cut(image)
     image.load()
     turned, turn = (upright(image), 1) if orientation == "exif" else (image, turn_of(image))
-    return replace(shown(turned), width=width, height=height, format=str(image.format), frames=frames, turn=turn)
+    picture = replace(shown(turned), width=width, height=height, format=str(image.format), frames=frames, turn=turn)
+    return replace(picture, stretch=(math.nan, math.nan)) if is_cut else picture
 
 
 def _refused(width: int, height: int, max_pixels: int) -> Failure | None:
@@ -269,10 +279,12 @@ def frames_of(
         return
     with undisturbed(max_pixels):
         opened = open_image(data)
-    if not isinstance(opened, Image.Image):
+    numbers = frame_numbers(opened) if isinstance(opened, Image.Image) else ()
+    if not isinstance(opened, Image.Image) or len(numbers) != first.frames:
+        yield Failure("corrupt", "its frames can't be told apart")
         return
     with opened:
-        for number in frame_numbers(opened)[1:]:
+        for number in numbers[1:]:
             frame = _frame(opened, number, max_pixels, orientation)
             if isinstance(frame, Failure):
                 yield frame

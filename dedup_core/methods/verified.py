@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dedup_core.encoders.encoder import Decoding
-from dedup_core.images.looks import LOOK_BYTES, SIDE
+from dedup_core.images.looks import LOOK_BYTES, SIDE, is_still
 from dedup_core.images.names import on_disk
 from dedup_core.images.picture import Failure, Picture, frames_of, read
 from dedup_core.methods.encode_files import MAX_FILE_BYTES
@@ -92,6 +92,8 @@ class Files:
         is_same, is_flat = left == right, self.marked("flat")
         waiting = ~is_same & ~is_flat[left] & ~is_flat[right]
         is_refuted, _, _ = refuted(self.looks, left[waiting], right[waiting])
+        has_look = np.array([info.look is not None for info in self.infos], bool)
+        is_refuted &= has_look[left[waiting]] & has_look[right[waiting]]
         waiting[np.flatnonzero(waiting)[is_refuted]] = False
         ends = np.stack([np.minimum(left, right), np.maximum(left, right)], axis=1)[waiting]
         distinct, number = np.unique(ends, axis=0, return_inverse=True)
@@ -113,6 +115,8 @@ def _by_pixels(ends: np.ndarray, files: Files, decoding: Decoding) -> np.ndarray
         content = read(files.paths[position], MAX_FILE_BYTES)
         if isinstance(content, Failure):
             return iter([content])
+        if not is_still(content, files.infos[position].digest):
+            return iter([Failure("vanished", "the image is another one than when it was encoded")])
         return frames_of(content, decoding.max_pixels, decoding.orientation, HELD_SIDE)
 
     views: HeldViews[int] = HeldViews(frames)

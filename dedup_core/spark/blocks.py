@@ -21,7 +21,7 @@ from dedup_core.spark.search.chunks import Batches
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import conform
 
-Decide = Callable[[pa.RecordBatch], Callable[[pa.RecordBatch], pa.RecordBatch]]
+Decide = Callable[[pa.RecordBatch | pa.Table], Callable[[pa.RecordBatch], pa.RecordBatch]]
 """Takes what is known in a block, in the order of ``code``, and returns what decides candidates of it."""
 
 _CROWDED = "place BIGINT, parts INT"
@@ -163,8 +163,9 @@ class _Held:
 
     def decided(self, candidates: pa.RecordBatch) -> pa.RecordBatch:
         if self._decided is None:
-            (whole,), self.parts = pa.Table.from_batches(self.parts).combine_chunks().to_batches(), []
-            self._decided = self._decide(whole)
+            whole, self.parts = pa.Table.from_batches(self.parts).combine_chunks(), []
+            batches = whole.to_batches()  # more than one beyond 2 GiB
+            self._decided = self._decide(batches[0] if len(batches) == 1 else whole)
         return self._decided(candidates)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import posixpath
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -176,9 +175,12 @@ def _encoded_as(store: Store, settings: FindSettings) -> EncodeSettings | None:
 
 def _reread(run: Run, encoded: EncodeSettings | None) -> Reread | None:
     """Return how encoded images are read again; None, and a line that says so, where they can't be."""
-    with suppress(InputError):
+    try:
         if encoded is not None:
             return Reread.of(run.spark, encoded)
+    except InputError:
+        if getattr(run.settings, "images", None) is not None:
+            raise
     run.say("The images can't be read again, so that only equal files are the same: name their folder by --images")
     return None
 

@@ -42,7 +42,7 @@ class HeldViews(Generic[Key]):
     def larger(self, one: Key, other: Key) -> Key:
         """Return which of two pictures has more pixels."""
         views = {key: view for key in (one, other) if isinstance(view := self._view(key), View)}
-        return max(views, key=lambda key: views[key].width * views[key].height)
+        return max(views, key=lambda key: views[key].width * views[key].height, default=one)
 
     def _view(self, key: Key) -> View | Failure:
         with self._lock:

@@ -13,7 +13,7 @@ from dedup_core.images.losses import Loss
 from dedup_core.verify.kernels import TILE, Limits, worst_tile
 from dedup_core.verify.views import Planes, View, at_size
 
-COMPARED_SIDE = 512
+COMPARED_SIDE = 1024
 """Larger pictures are compared at this many pixels of their longer side."""
 
 BASE, REPEATED = 1.5, 2.0
@@ -133,6 +133,9 @@ _PLANES = (("luma", "luma", 1), ("blue", "chroma", 2), ("red", "chroma", 2), ("a
 """Each plane, whose limits it has, and how many pixels a side make one of its own."""
 
 EXACTLY = Limits(REPEATED, 0.0, 0.0, 0.0, 0.0)
+MOST_REPEATED = 45.0
+"""The same for a compression that is done again: JPEG's tables down to a quality of about 36."""
+
 AFAR_LIMITS = PlaneLimits(*(Limits(_AFAR_LEVELS, 0.0, 0.0, 0.0, 0.0),) * 3)
 """Of pictures that are seen from afar: what differs more can be no copy."""
 
@@ -146,13 +149,13 @@ RESIZED_LIMITS = PlaneLimits(*(Limits(REPEATED, 0.0, 0.0, OF_CONTRAST, OF_SPREAD
 def _limits(plane: int, lossy: list[tuple[Loss, float]], is_resized: bool) -> Limits:
     share, most = ((LUMA_SHARE, MOST_LUMA), (CHROMA_SHARE, MOST_CHROMA))[plane]
     means = [loss.tables[plane][0, 0] / (2 * TILE) for loss, _ in lossy]
-    deviations = [share * _at_worst(loss.tables[plane], times) for loss, times in lossy]
+    deviations = [share * at_worst(loss.tables[plane], times) for loss, times in lossy]
     of_contrast = OF_CONTRAST if lossy or is_resized else 0.0
     of_spread = OF_SPREAD if is_resized else 0.0
     return Limits(BASE, sum(means, 0.0), min(most, math.hypot(*deviations)), of_contrast, of_spread)
 
 
-def _at_worst(steps: np.ndarray, times: float) -> float:
+def at_worst(steps: np.ndarray, times: float = 1.0) -> float:
     """Return the root mean square of what a tile loses if each frequency is off by half its step.
 
     Args:

@@ -22,7 +22,7 @@ LOSSLESS = ("PNG", "GIF", "BMP", "DIB", "PPM", "TGA", "PCX", "SGI", "ICO")
 """Formats that keep every pixel that is saved in them."""
 
 _PIXELS_A_CELL = 4
-_ROUNDED_PIXELS = 1.5
+_ROUNDED_PIXELS, _ROUNDED_SHARE = 1.0, 1.5
 
 
 class Looks(NamedTuple):
@@ -79,10 +79,16 @@ def look_limit(shortest: np.ndarray) -> np.ndarray:
 def shapes_agree(
     width: np.ndarray | int, height: np.ndarray | int, other_width: np.ndarray | int, other_height: np.ndarray | int
 ) -> np.ndarray:
-    """Return whether one picture has the other's shape, but for the rounding of its sides."""
-    longest = np.maximum(np.maximum(width, height), np.maximum(other_width, other_height))
-    across, down = np.multiply(width, other_height), np.multiply(height, other_width)
-    return np.abs(np.subtract(across, down)) <= _ROUNDED_PIXELS * longest
+    """Return whether one picture has the other's shape, but for the rounding of its shorter side to a whole pixel."""
+    sides = [np.asarray(side, np.float64) for side in (width, height, other_width, other_height)]
+    is_wide = sides[0] + sides[2] >= sides[1] + sides[3]
+    long, short = np.where(is_wide, sides[0], sides[1]), np.where(is_wide, sides[1], sides[0])
+    other_long, other_short = np.where(is_wide, sides[2], sides[3]), np.where(is_wide, sides[3], sides[2])
+    is_larger = long >= other_long
+    share = np.where(is_larger, other_long / np.maximum(long, 1), long / np.maximum(other_long, 1))
+    expected, found = np.where(is_larger, short, other_short) * share, np.where(is_larger, other_short, short)
+    # The longer side may be rounded too, which moves the shorter one by less.
+    return (np.abs(found - expected) <= _ROUNDED_PIXELS) & (found <= _ROUNDED_SHARE * expected + _ROUNDED_PIXELS / 2)
 
 
 def merged_cells(shortest: np.ndarray) -> np.ndarray:

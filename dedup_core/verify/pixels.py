@@ -14,7 +14,16 @@ from PIL import Image
 
 from dedup_core.verify.compression import compressed
 from dedup_core.verify.kernels import TILE
-from dedup_core.verify.levels import AFAR_LIMITS, REPEATED_LIMITS, RESIZED_LIMITS, Comparison, Level
+from dedup_core.verify.levels import (
+    AFAR_LIMITS,
+    MOST_REPEATED,
+    REPEATED_LIMITS,
+    RESIZED_LIMITS,
+    Comparison,
+    Level,
+    at_worst,
+)
+from dedup_core.verify.looks import shapes_agree
 from dedup_core.verify.views import Planes, View
 
 SMALLER = (
@@ -33,8 +42,6 @@ _HOPELESS = 8.0
 
 _AFAR = 4
 _PIECE = 128
-_ROUNDED_PIXELS = 1.5
-_STRETCH_SHARE = 0.02
 
 
 def compare(one: View, other: View) -> Comparison | None:
@@ -56,12 +63,14 @@ def compare(one: View, other: View) -> Comparison | None:
 def _shows_no_more(large: View, small: View) -> bool:
     """Return whether a picture is the smaller one made larger, pixel by pixel, but for what its own format loses.
 
-    Where pictures are compared, most of what a large one shows beyond a small one is gone. So it is looked at in full
-    size, in the square in which most happens. What is too large to be held whole is never said to show no more.
+    Where pictures are compared, much of what a large one shows beyond a small one is gone. So it is looked at in full
+    size: first the square in which most happens, which tells nearly all copies that were made smaller, then the whole.
+    What is too large to be held whole, or was saved with loss, is never said to show no more.
     """
-    if not (small.is_whole and large.is_whole):
+    if not (small.is_whole and large.is_whole) or large.loss is not None:
         return False
-    return _least(_resized(replace(small, loss=None), large, LARGER, large.busiest(_PIECE))).is_same
+    pieces = large.busiest(_PIECE), (0, 0, large.width, large.height)
+    return all(_least(_resized(replace(small, loss=None), large, LARGER, piece)).is_same for piece in pieces)
 
 
 def _from_afar(small: View, large: View) -> Comparison | None:
@@ -84,21 +93,22 @@ def _least(found: Iterator[Comparison]) -> Comparison:
 
 def _shapes_agree(one: View, other: View) -> bool:
     """Return whether one is the other's shape but for the rounding of its sides."""
-    across, down = one.width * other.height, one.height * other.width
-    return abs(across - down) <= _ROUNDED_PIXELS * max(one.width, one.height, other.width, other.height)
+    return bool(shapes_agree(one.width, one.height, other.width, other.height))
 
 
 def _ranges_agree(one: View, other: View) -> bool:
-    """Return whether what became black and white is the same in both, so that equal levels mean equal values."""
-    if one.stretch is None or other.stretch is None:
-        return one.stretch == other.stretch
-    span = max(abs(one.stretch[1] - one.stretch[0]), abs(other.stretch[1] - other.stretch[0]))
-    return all(abs(a - b) <= _STRETCH_SHARE * span for a, b in zip(one.stretch, other.stretch, strict=True))
+    """Return whether both hold no more than 8 bits: of what is deeper, only the bytes of files tell."""
+    return one.stretch is None and other.stretch is None
 
 
 def _of_one_size(one: View, other: View) -> Iterator[Comparison]:
-    """Compare two pictures as they are, then one of them with the other after that one's compression."""
+    """Compare two pictures as they are, then one of them with the other after that one's compression.
+
+    Where nothing can have been lost, all that is held is compared.
+    """
     level = Level(one.image.size)
+    if one.loss is None and other.loss is None:
+        level = Level(one.image.size, max(one.image.size))
     planes = [view.planes_at(level.compared_size) for view in (one, other)]
     found = level.compared(planes[0], planes[1], level.limits(one, other))
     yield found
@@ -158,5 +168,10 @@ def _spread(before: Image.Image, made: Mapping[Image.Resampling, Image.Image], l
 
 
 def _compressed_as(view: View, image: Image.Image) -> Image.Image | None:
-    """Return an image of a picture's size after that one's compression; None where that can't be done again."""
-    return compressed(image, view.loss) if view.loss is not None and view.is_whole else None
+    """Return an image of a picture's size after that one's compression; None where that can't be done again.
+
+    Coarse steps would make words of small print agree with others.
+    """
+    if view.loss is None or not view.is_whole or at_worst(view.loss.tables[0]) > MOST_REPEATED:
+        return None
+    return compressed(image, view.loss)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Literal
 
@@ -91,6 +91,7 @@ def _over_frames(verdict: Verdict, one: Frames, other: Frames) -> Verdict:
         found = Verdict.of(compare(View.of(a), View.of(b)))
         if not found.is_same:
             return found
-        if (found.difference or 0.0) > (verdict.difference or 0.0):
-            verdict = found
+        is_enlarged = verdict.is_enlarged and found.is_enlarged
+        worse = found if (found.difference or 0.0) > (verdict.difference or 0.0) else verdict
+        verdict = replace(worse, is_enlarged=is_enlarged)
     return verdict

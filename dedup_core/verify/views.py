@@ -16,7 +16,7 @@ _KEPT = ("turn", "stretch", "loss", "frames")
 _COARSER = 4
 _GAP = 3.0  # beyond three times the size, whole pixels are summed up first
 
-HELD_SIDE = 1024
+HELD_SIDE = 2048
 """A picture is held at a whole fraction of its size, at which its longer side has this many pixels or more."""
 
 

@@ -14,17 +14,17 @@ def signed(code):
     return code - (1 << 64) if code >= 1 << 63 else code
 
 
-def features_of(spark, codes, method="phash"):
+def features_of(spark, codes, method="phash", digest_of=lambda _path: None):
     """Return a features table of {path: code}, of images that nobody can look at."""
     fingerprint = f"{method}-64-v2"
-    return spark.createDataFrame(
-        [(*an_image(path), method, fingerprint, signed(code), None, "run") for path, code in codes.items()], FEATURES
-    )
+    rows = [(*an_image(path, digest_of(path)), method, fingerprint, signed(code), None, "run")
+            for path, code in codes.items()]  # fmt: skip
+    return spark.createDataFrame(rows, FEATURES)
 
 
-def an_image(path):
+def an_image(path, digest=None):
     """Return what a features table says of an image before the method."""
-    return path, 1, NOON, None, None, None, 8, 8, "PNG", 1, [], None, None
+    return path, 1, NOON, None, None, None, 8, 8, "PNG", 1, [], None, digest
 
 
 def proposed_pairs(features, codes, code_pairs, staging, same_score):

@@ -28,8 +28,12 @@ def find(spark, tmp_path, **others):
 @pytest.fixture(scope="module")
 def searched(spark, tmp_path_factory):
     folder = tmp_path_factory.mktemp("unlisted")
-    features_of(spark, COPIES).write.partitionBy("method").parquet(str(folder / "features"))
+    save(features_of(spark, COPIES, digest_of=lambda path: path if path[0] in "xy" else "copy"), folder)
     return folder, find(spark, folder, list_pairs=False)
+
+
+def save(features, folder):
+    features.write.partitionBy("method").parquet(str(folder / "features"))
 
 
 def test_the_limit_names_the_option_that_helps(spark, searched, tmp_path):
@@ -45,7 +49,13 @@ def test_groups_and_removals_are_those_of_a_search_that_lists_all(spark, searche
         assert rows_of(spark, folder / "out", table) == rows_of(spark, tmp_path, table)
     assert (folder / "out" / "to_remove.json").read_text() == (tmp_path / "to_remove.json").read_text()
     assert (run.counts["found"]["phash"]["pairs"], run.counts["found"]["phash"]["images"]) == (1830, 62)
-    assert "1,830  pairs within the threshold, counted and not listed" in summary(run)
+    assert "1,830  pairs in reach, counted and not listed" in summary(run)
+
+
+def test_files_that_differ_are_verified_pair_by_pair_and_held_against_the_limit(spark, tmp_path):
+    save(features_of(spark, COPIES), tmp_path)
+    with pytest.raises(LimitError, match=r"1,830 pairs of different files .* to be verified, more than the 100 that"):
+        find(spark, tmp_path, list_pairs=False)
 
 
 def test_what_an_earlier_search_listed_goes(spark, searched, tmp_path):

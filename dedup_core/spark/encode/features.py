@@ -260,7 +260,6 @@ def _published(staging: Staging, settings: EncodeSettings, plan: EncodePlan) -> 
     same = [(F.col("method") == name) & (F.col("fingerprint") == fingerprint) for name, fingerprint in made_alike]
     pixels = F.col("width").cast("bigint") * F.col("height")
     is_allowed = (F.col("size") <= settings.max_file_bytes) & (pixels <= settings.max_pixels)
-    is_allowed &= F.col("look").isNotNull()  # earlier versions kept none
     return read_table(staging.spark, staging.store, "features").where(functools.reduce(operator.or_, same) & is_allowed)
 
 

@@ -172,7 +172,9 @@ def manifest_columns(spark: SparkSession, settings: EncodeSettings | None, colum
         raise SettingsError(str(error)) from error
     wanted = rows.select(path.alias("path"), *named)
     readable_first = StructType([StructField("path", StringType()), *wanted.schema.fields[1:]])
-    return wanted.mapInArrow(_with_readable_path, readable_first).dropDuplicates(["path"])
+    spelt = wanted.mapInArrow(_with_readable_path, readable_first)
+    first = F.min(F.struct(*(f"`{name}`" for name in columns))).alias("first")  # of rows that say the path twice
+    return spelt.groupBy("path").agg(first).select("path", "first.*")
 
 
 def manifest_form(settings: EncodeSettings) -> str | None:

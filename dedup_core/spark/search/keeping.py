@@ -16,7 +16,7 @@ from dedup_core.policy import Criterion, reason
 from dedup_core.spark.tables import REMOVALS, conform
 
 _REMOVED = "group_id STRING, rank BIGINT, kept_rank BIGINT"
-_NUMBER = r"^\s*[-+]?\d+(\.\d+)?\s*$"
+_NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
 _PARTS = re.compile(r"\*+|\[!?\]?[^\]]*\]|.", re.DOTALL)  # of a glob: stars, a set of characters, any other character
 _BRACKET = re.compile(r"(?<!\\)\[")  # inside a set it would begin another one
 _REMOVED_ROWS = 20_000  # in a batch: groups are small, and a batch each would cost more than the pass
@@ -66,8 +66,10 @@ def _ordered(criterion: Criterion) -> list[Column]:
     if criterion.pattern:
         return [F.when(column.cast("string").rlike(_regex(criterion.pattern)), F.lit(0)).otherwise(F.lit(1)).asc()]
     if criterion.values:
-        place = F.array_position(F.array(*map(F.lit, criterion.values)), F.lower(column.cast("string")))
-        return [F.when(place > F.lit(0), place).otherwise(F.lit(len(criterion.values) + 1)).asc()]
+        place: Column = F.lit(len(criterion.values))
+        for at, value in reversed(list(enumerate(criterion.values))):
+            place = F.when(F.lower(column.cast("string")) == F.lit(value), F.lit(at)).otherwise(place)
+        return [place.asc()]
     # A number in CSV is text: it sorts as a number where it is one.
     number = F.when(column.cast("string").rlike(_NUMBER), column.cast("string").cast("double"))
     by = [column] if criterion.is_of_features else [number, column]

@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core.filesystems import read_uri
-from dedup_core.images.looks import LOOK_BYTES, SIDE
+from dedup_core.images.looks import LOOK_BYTES, SIDE, is_still
 from dedup_core.images.picture import Failure, Picture, frames_of
 from dedup_core.spark.blocks import decided_in_blocks
 from dedup_core.spark.encode.rereading import Reread
@@ -31,9 +31,10 @@ VERDICTS = (
 """Of pairs of contents. ``verdict`` is null where looks can't tell; ``enlarged`` is the end that shows no more than the
 other one, made larger."""
 
+_CHANGED = Failure("vanished", "the image is another one than when it was encoded")
 _LOOKS = "code BIGINT, look BINARY, width INT, height INT, frames INT, format STRING"
 _BLOCK_LOOKS, _BLOCK_IMAGES = 2_000, 64
-_BATCH_IMAGES = 16
+_BATCH_CARRIED, _BATCH_IMAGES = 4, 1_000
 
 _VERDICTS_ARROW = pa.schema(
     [
@@ -56,8 +57,12 @@ def verdicts(
         reread: how to read images again; None where that can't be done: then nothing is the same by its pixels.
         steps: where the steps are written.
     """
-    known = contents.select(F.col("content").alias("code"), "path")
-    looks = known.join(features, on="path", how="inner").select(*(name.split()[0] for name in _LOOKS.split(", ")))
+    known = contents.select(F.col("content").alias("code"), "path", "digest")
+    looks = (
+        known.drop("digest")
+        .join(features, on="path", how="inner")
+        .select(*(name.split()[0] for name in _LOOKS.split(", ")))
+    )
     proposed = steps.write("content_pairs", pairs)
     looked = decided_in_blocks(proposed, looks, steps, _BLOCK_LOOKS, _by_looks, VERDICTS)
     looked = steps.write("looked", looked)
@@ -67,8 +72,9 @@ def verdicts(
     if undecided.isEmpty():
         return looked
     waiting = steps.write("undecided", undecided)
-    images = reread.contents(_ends(waiting).join(known, on="code", how="inner"), "code")
-    with setting(steps.spark, "spark.sql.execution.arrow.maxRecordsPerBatch", str(_BATCH_IMAGES)):
+    images = reread.contents(_ends(waiting).join(known, on="code", how="inner"), "code", "digest")
+    rows = _BATCH_CARRIED if reread.by_spark else _BATCH_IMAGES  # what carries its bytes may be large
+    with setting(steps.spark, "spark.sql.execution.arrow.maxRecordsPerBatch", str(rows)):
         decide = partial(_by_pixels, read=_Reader(reread))
         decided = decided_in_blocks(waiting, images, steps, _BLOCK_IMAGES, decide, VERDICTS)
         decided = steps.write("decided", decided)
@@ -80,7 +86,7 @@ def _ends(pairs: DataFrame) -> DataFrame:
     return a.unionByName(b).distinct()
 
 
-def _by_looks(known: pa.RecordBatch) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+def _by_looks(known: pa.RecordBatch | pa.Table) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
     codes, looks = known.column("code").to_numpy(), _looks(known)
     is_known = ~np.asarray(known.column("look").is_null())
 
@@ -101,7 +107,7 @@ def _refuted_by_look(difference: int, cell: int) -> dict[str, Any]:
     return {"verdict": SIMILAR, "difference": float(difference), "level": SIDE, "tile": tile}
 
 
-def _looks(known: pa.RecordBatch) -> Looks:
+def _looks(known: pa.RecordBatch | pa.Table) -> Looks:
     contents = [content or bytes(LOOK_BYTES) for content in known.column("look").to_pylist()]
     cells = np.frombuffer(b"".join(contents), np.uint8).reshape(-1, SIDE, SIDE, 4)
     width, height, frames = (
@@ -119,11 +125,12 @@ class _Reader:
 
     def content(self, row: dict[str, Any]) -> bytes | Failure:
         """Return a file's bytes, or why they can't be had."""
-        if row["bytes"] is not None:
-            return row["bytes"]
-        if self.reread.by_spark:
+        content = row["bytes"]
+        if content is None and self.reread.by_spark:
             return Failure("vanished", "the image can't be read again")
-        return read_uri(self.reread.locate(row["path"]), self.reread.max_bytes)
+        if content is None:
+            content = read_uri(self.reread.locate(row["path"]), self.reread.max_bytes)
+        return content if isinstance(content, Failure) or is_still(content, row["digest"]) else _CHANGED
 
     def frames(self, row: dict[str, Any], side: int | None = HELD_SIDE) -> Iterator[Picture | Failure]:
         """Decode a file's frames."""
@@ -133,7 +140,7 @@ class _Reader:
         return frames_of(content, decoding.max_pixels, decoding.orientation, side)
 
 
-def _by_pixels(known: pa.RecordBatch, read: _Reader) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+def _by_pixels(known: pa.RecordBatch | pa.Table, read: _Reader) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
     files = {row["code"]: row for row in known.to_pylist()}
     views: HeldViews[int] = HeldViews(lambda code: read.frames(files[code]))
 

@@ -28,7 +28,7 @@ def verify(candidates: DataFrame, vectors: DataFrame, steps: Staging, least: flo
         block_vectors: how many vectors a task compares with as many others.
     """
 
-    def verifier(known: pa.RecordBatch) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+    def verifier(known: pa.RecordBatch | pa.Table) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
         codes, content = known.column("code").to_numpy(), known.column("vector")
         held = matrix(content, len(content[0].as_buffer()) // 4)
         return lambda part: _verified(part, codes, held, least)
