@@ -6,7 +6,7 @@ import os
 import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -206,7 +206,8 @@ def _refuse_repeated(names: Sequence[str], source: Path) -> None:
 def _infos(rows: pa.Table) -> list[ImageInfo]:
     microseconds = rows["modified_at"].cast(pa.int64())
     columns = [(microseconds if name == "modified_at" else rows[name]).to_pylist() for name in _INFO_COLUMNS]
-    return [ImageInfo(*values) for values in zip(*columns, strict=True)]
+    infos = (ImageInfo(*values) for values in zip(*columns, strict=True))
+    return [replace(info, caution=None if info.caution is None else tuple(info.caution)) for info in infos]
 
 
 def _lists(vectors: np.ndarray) -> pa.Array:
