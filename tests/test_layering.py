@@ -356,3 +356,20 @@ def test_no_function_takes_a_crowd_of_arguments():
                for function in functions(tree) if arguments(function) > MOST_ARGUMENTS
                and (file, function.name) not in SIGNATURES_OF_IMAGEDEDUP}  # fmt: skip
     assert crowded == {}
+
+
+FIRST = """
+import importlib, sys
+for module in sys.argv[1:]:
+    for loaded in [name for name in sys.modules if name.split(".")[0] == "dedup_core"]:
+        del sys.modules[loaded]
+    importlib.import_module(module)
+"""
+
+
+def test_a_worker_may_import_any_module_of_spark_first():
+    """Which it does when it unpickles a function: what a package's __init__ hands on may close a circle then."""
+    modules = [name.removesuffix(".py").removesuffix("/__init__").replace("/", ".") for name in LIBRARY
+               if name.startswith(("dedup_core/spark/", "dedup_core/verify/"))]  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", FIRST, *modules], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -17,7 +17,6 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from dedup_core.spark.search.chunks import Batches
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import conform
 
@@ -136,10 +135,12 @@ def _ends(pairs: DataFrame, *names: str) -> DataFrame:
     return a.unionByName(b)
 
 
-def _decider(decide: Decide, known: Sequence[str], candidates: Sequence[str]) -> Callable[[Batches], Batches]:
+def _decider(
+    decide: Decide, known: Sequence[str], candidates: Sequence[str]
+) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     """Decide block after block: in a partition what is known of each arrives before its candidates, by code."""
 
-    def decide_all(batches: Batches) -> Batches:
+    def decide_all(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         block, held = None, _Held(decide)
         for batch in batches:
             for (*of_block, kind), part in _runs(batch):
