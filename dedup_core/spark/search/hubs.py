@@ -57,7 +57,8 @@ def _reason(row: dict[str, Any]) -> str:
     if row["contents"] == 1:
         return "their files are equal"
     if row["removals"] > _MOSTLY * row["images"]:
-        return "most are the same picture"
+        kept = row["images"] - row["removals"]
+        return "copies of one picture" if kept == 1 else f"copies of {kept:,} pictures that are only similar"
     for name, text in _REASONS.items():
         if row[name] > _MOSTLY * row["images"]:
             return text
