@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from dedup_core.encoders.encoder import Decoding
-from dedup_core.images.looks import LOOK_BYTES, SIDE, is_still
+from dedup_core.images.looks import is_still
 from dedup_core.images.names import on_disk
 from dedup_core.images.picture import Failure, Picture, frames_of, read
 from dedup_core.methods.encode_files import MAX_FILE_BYTES
 from dedup_core.methods.encodings import Encodings, ImageInfo
 from dedup_core.pairs import Pairs
 from dedup_core.verify.held import HeldViews
-from dedup_core.verify.looks import LOSSLESS, Looks, refuted
+from dedup_core.verify.looks import Looks, refuted
 from dedup_core.verify.views import HELD_SIDE
 from dedup_core.workers import map_in_threads, n_cores
 
@@ -70,12 +70,9 @@ class Files:
     @cached_property
     def looks(self) -> Looks:
         """What is known of the images before they are read again."""
-        cells = b"".join(info.look or bytes(LOOK_BYTES) for info in self.infos)
-        sizes = [[info.width or 0, info.height or 0, info.frames or 0] for info in self.infos]
-        width, height, frames = np.array(sizes, np.int64).reshape(-1, 3).T
-        lossless = np.array([info.format in LOSSLESS for info in self.infos], bool)
-        shaped = np.frombuffer(cells, np.uint8).reshape(-1, SIDE, SIDE, 4)
-        return Looks(shaped, width, height, frames, lossless)
+        numbers = [[info.width or 0, info.height or 0, info.frames or 0] for info in self.infos]
+        looks, formats = (info.look for info in self.infos), (info.format for info in self.infos)
+        return Looks.of(looks, np.array(numbers, np.int64).reshape(-1, 3), formats)
 
     def marked(self, caution: str) -> np.ndarray:
         """Return which images bear a caution, bool (n,)."""

@@ -50,7 +50,7 @@ class Places:
             placed: place, code_a, code_b.
             block_codes: how many codes make a place a crowded one.
         """
-        codes = _ends(placed, "place").distinct().groupBy("place").count()
+        codes = ends_of(placed, "place").distinct().groupBy("place").count()
         own_block = F.when(F.col("count") > F.lit(block_codes), F.col("place")).alias("place")
         rows = codes.groupBy(own_block).agg(F.sum("count").alias("codes")).collect()
         small = sum(row["codes"] for row in rows if row["place"] is None)
@@ -79,7 +79,7 @@ def decided_in_blocks(
     places = Places.of(placed, block_codes)
     pairs = with_blocks(placed, places, block_codes)
     # A code is wanted once in a block, however many candidates it has there.
-    wanted = _ends(pairs, *_BLOCK).distinct()
+    wanted = ends_of(pairs, *_BLOCK).distinct()
     if places.codes <= _BROADCAST_ROWS and not places.crowded:
         wanted = F.broadcast(wanted)  # what is known then stays where it is until it goes to its block
     arriving = wanted.join(known, on="code", how="inner").withColumn("kind", F.lit(_KNOWN))
@@ -129,7 +129,7 @@ def with_blocks(placed: DataFrame, places: Places, block_codes: int) -> DataFram
     )
 
 
-def _ends(pairs: DataFrame, *names: str) -> DataFrame:
+def ends_of(pairs: DataFrame, *names: str) -> DataFrame:
     """Return the named columns and a code, once for each end of the pairs."""
     a, b = (pairs.select(*names, F.col(end).alias("code")) for end in ("code_a", "code_b"))
     return a.unionByName(b)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 
-from dedup_core.images.looks import SIDE
+from dedup_core.images.looks import LOOK_BYTES, SIDE
 from dedup_core.jit.compiled import compiled
 
 LOOK_LIMITS = {0: 40, 256: 24, 512: 16}
@@ -41,6 +42,20 @@ class Looks(NamedTuple):
     height: np.ndarray
     frames: np.ndarray
     is_lossless: np.ndarray
+
+    @classmethod
+    def of(cls, looks: Iterable[bytes | None], numbers: np.ndarray, formats: Iterable[str | None]) -> Looks:
+        """Take what is kept of pictures; a look that is not known is black, and nothing may be refuted by it.
+
+        Args:
+            looks: as `dedup_core.images.looks.Traits` has them.
+            numbers: int64 (n, 3), width, height and frames of each; 0 where that is not known.
+            formats: what each content is.
+        """
+        cells = np.frombuffer(b"".join(look or bytes(LOOK_BYTES) for look in looks), np.uint8)
+        is_lossless = np.array([form in LOSSLESS for form in formats], bool)
+        width, height, frames = numbers.T
+        return cls(cells.reshape(-1, SIDE, SIDE, 4), width, height, frames, is_lossless)
 
 
 def refuted(looks: Looks, left: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -124,8 +124,9 @@ def find_method(
             _check_contents(settings, method, contents.count_pairs(proposal.pairs))
         pairs = contents.pairs(proposal.pairs, metric.closest)
         judged = verdicts(pairs, contents.table, features, again.reread, steps)
+    found = Found(method, features, contents, judged)
     with watch.stage("group"):
-        table = _fates(settings, Found(method, features, contents, judged), again, steps)
+        table = _fates(settings, found, again, steps)
         loosest = groups.loosest_scores(grouped, proposal.pairs, metric)
         table = steps.write("groups", groups.group_table(table, loosest, metric.closest, settings.group_by == "star"))
         counts: dict[str, Any] = {"images": codes.n_images + flat.images, "codes": codes.count, "pairs": expected}
@@ -133,7 +134,7 @@ def find_method(
         counts["hubs"] = hubs_of(table, features, most_alike(counts["images"]))
     watch.say("  writing the tables")
     with watch.stage("write"):
-        _write(settings, Found(method, features, contents, judged), table, counts, staging, watch)
+        _write(settings, found, table, counts, staging, watch)
     return counts
 
 

@@ -13,14 +13,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core.filesystems import read_uri
-from dedup_core.images.looks import LOOK_BYTES, SIDE, is_still
+from dedup_core.images.looks import SIDE, is_still
 from dedup_core.images.picture import Failure, Picture, frames_of
-from dedup_core.spark.blocks import decided_in_blocks
+from dedup_core.spark.blocks import decided_in_blocks, ends_of
 from dedup_core.spark.encode.rereading import Reread
 from dedup_core.spark.session import setting
 from dedup_core.spark.staging import Staging
 from dedup_core.verify.held import HeldViews
-from dedup_core.verify.looks import LOSSLESS, Looks, refuted
+from dedup_core.verify.looks import Looks, refuted
 from dedup_core.verify.verdict import SIMILAR
 from dedup_core.verify.views import HELD_SIDE
 
@@ -72,18 +72,13 @@ def verdicts(
     if undecided.isEmpty():
         return looked
     waiting = steps.write("undecided", undecided)
-    images = reread.contents(_ends(waiting).join(known, on="code", how="inner"), "code", "digest")
+    images = reread.contents(ends_of(waiting).distinct().join(known, on="code", how="inner"), "code", "digest")
     rows = _BATCH_CARRIED if reread.by_spark else _BATCH_IMAGES  # what carries its bytes may be large
     with setting(steps.spark, "spark.sql.execution.arrow.maxRecordsPerBatch", str(rows)):
         decide = partial(_by_pixels, read=_Reader(reread))
         decided = decided_in_blocks(waiting, images, steps, _BLOCK_IMAGES, decide, VERDICTS)
         decided = steps.write("decided", decided)
     return looked.where(F.col("verdict").isNotNull()).unionByName(decided)
-
-
-def _ends(pairs: DataFrame) -> DataFrame:
-    a, b = (pairs.select(F.col(end).alias("code")) for end in ("code_a", "code_b"))
-    return a.unionByName(b).distinct()
 
 
 def _by_looks(known: pa.RecordBatch | pa.Table) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
@@ -108,13 +103,9 @@ def _refuted_by_look(difference: int, cell: int) -> dict[str, Any]:
 
 
 def _looks(known: pa.RecordBatch | pa.Table) -> Looks:
-    contents = [content or bytes(LOOK_BYTES) for content in known.column("look").to_pylist()]
-    cells = np.frombuffer(b"".join(contents), np.uint8).reshape(-1, SIDE, SIDE, 4)
-    width, height, frames = (
-        np.asarray(known.column(name).fill_null(0), np.int64) for name in ("width", "height", "frames")
-    )
-    lossless = np.array([form in LOSSLESS for form in known.column("format").to_pylist()], bool)
-    return Looks(cells, width, height, frames, lossless)
+    numbers = [np.asarray(known.column(name).fill_null(0), np.int64) for name in ("width", "height", "frames")]
+    looks, formats = (known.column(name).to_pylist() for name in ("look", "format"))
+    return Looks.of(looks, np.stack(numbers, axis=1), formats)
 
 
 @dataclass(frozen=True)
