@@ -39,6 +39,7 @@ Real = Annotated[float, Number]
 Location = Annotated[str, Field(min_length=1)]
 
 MAX_CELLS = 8192  # of a clustered search, which fits them to as many embeddings
+MOST_COPIES = 1000  # half a million pairs: of more copies of one picture nobody reads every two
 
 
 class JobSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
@@ -158,10 +159,18 @@ class SearchSettings(MethodSettings, frozen=True):
     list_pairs: bool = Field(
         True, description="List every pair, in pairs and duplicates; without, groups and removals alone."
     )
+    most_copies: Count = Field(
+        MOST_COPIES,
+        ge=1,
+        description="List each two of equal images, if they are up to so many; of more, each with the first of them.",
+    )
     export_json: bool = Field(True, description="Write duplicates.json and to_remove.json, in imagededup's form.")
     scores: bool = Field(False, description="Give the score of each duplicate in duplicates.json.")
     max_export_images: Count = Field(
         200_000, ge=0, description="Above this many images, leave the JSON files out: the tables hold the same."
+    )
+    max_export_pairs: Count = Field(
+        5_000_000, ge=0, description="Above this many listed pairs, leave duplicates.json out."
     )
 
     @field_validator("keep")

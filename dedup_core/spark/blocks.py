@@ -20,12 +20,14 @@ from pyspark.sql import functions as F
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import conform
 
-Decide = Callable[[pa.RecordBatch | pa.Table], Callable[[pa.RecordBatch], pa.RecordBatch]]
-"""Takes what is known in a block, in the order of ``code``, and returns what decides candidates of it."""
+Decide = Callable[[pa.RecordBatch | pa.Table, Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+"""Takes what is known in a block and its candidates, in the order that was asked for; yields what it decides."""
+
+BLOCK = ("place", "low", "high")
+"""The columns that name a block."""
 
 _CROWDED = "place BIGINT, parts INT"
 _BROADCAST_ROWS = 1 << 20  # some 50 MB where they arrive
-_BLOCK = ("place", "low", "high")
 _BLOCK_SCHEMA = "place BIGINT, low BIGINT, high BIGINT, kind INT"
 _KNOWN, _CANDIDATE = 0, 1
 
@@ -50,9 +52,18 @@ class Places:
             placed: place, code_a, code_b.
             block_codes: how many codes make a place a crowded one.
         """
-        codes = ends_of(placed, "place").distinct().groupBy("place").count()
+        return cls.counted(ends_of(placed, "place").distinct().groupBy("place").count(), block_codes)
+
+    @classmethod
+    def counted(cls, sizes: DataFrame, block_codes: int) -> Places:
+        """Tell the crowded ones from the others.
+
+        Args:
+            sizes: place, count.
+            block_codes: how many codes make a place a crowded one.
+        """
         own_block = F.when(F.col("count") > F.lit(block_codes), F.col("place")).alias("place")
-        rows = codes.groupBy(own_block).agg(F.sum("count").alias("codes")).collect()
+        rows = sizes.groupBy(own_block).agg(F.sum("count").alias("codes")).collect()
         small = sum(row["codes"] for row in rows if row["place"] is None)
         return cls(small, [(row["place"], row["codes"]) for row in rows if row["place"] is not None])
 
@@ -60,6 +71,10 @@ class Places:
     def codes(self) -> int:
         """How many codes travel."""
         return self.small + sum(codes for _, codes in self.crowded)
+
+    def tasks(self, block_codes: int) -> int:
+        """Return how many tasks share them."""
+        return max(1, math.ceil(self.codes / block_codes))
 
 
 def decided_in_blocks(
@@ -79,17 +94,34 @@ def decided_in_blocks(
     places = Places.of(placed, block_codes)
     pairs = with_blocks(placed, places, block_codes)
     # A code is wanted once in a block, however many candidates it has there.
-    wanted = ends_of(pairs, *_BLOCK).distinct()
+    wanted = ends_of(pairs, *BLOCK).distinct()
     if places.codes <= _BROADCAST_ROWS and not places.crowded:
         wanted = F.broadcast(wanted)  # what is known then stays where it is until it goes to its block
-    arriving = wanted.join(known, on="code", how="inner").withColumn("kind", F.lit(_KNOWN))
-    waiting = pairs.withColumn("kind", F.lit(_CANDIDATE))
-    columns = [f"{name} {kind}" for frame in (known, candidates) for name, kind in frame.dtypes]
-    rows_schema = ", ".join([_BLOCK_SCHEMA, *columns])
-    rows = conform(arriving, rows_schema).unionByName(conform(waiting, rows_schema))
-    tasks = max(1, math.ceil(places.codes / block_codes))
-    blocks = rows.repartition(tasks, *_BLOCK).sortWithinPartitions(*_BLOCK, "kind", "code", "code_a", "code_b")
-    return blocks.mapInArrow(_decider(decide, known.columns, candidates.columns), schema)
+    arriving = wanted.join(known, on="code", how="inner")
+    order = "code", "code_a", "code_b"
+    return decided_together(arriving, pairs, places.tasks(block_codes), decide, schema, order)
+
+
+def decided_together(
+    known: DataFrame, candidates: DataFrame, tasks: int, decide: Decide, schema: str, order: Sequence[str] = ()
+) -> DataFrame:
+    """Bring what is known in each block together with its candidates, and return what is decided of these.
+
+    Args:
+        known: ``BLOCK``, and what is known, under other names than the columns of the candidates.
+        candidates: ``BLOCK``, and what is to be decided.
+        tasks: how many tasks share the blocks.
+        decide: decides a block's candidates.
+        schema: what it returns.
+        order: columns by which the rows of a block are sorted.
+    """
+    of_known, of_candidates = ([name for name in frame.columns if name not in BLOCK] for frame in (known, candidates))
+    both = known.select(of_known).dtypes + candidates.select(of_candidates).dtypes
+    rows_schema = ", ".join([_BLOCK_SCHEMA, *(f"{name} {kind}" for name, kind in both)])
+    kinds = known.withColumn("kind", F.lit(_KNOWN)), candidates.withColumn("kind", F.lit(_CANDIDATE))
+    rows = conform(kinds[0], rows_schema).unionByName(conform(kinds[1], rows_schema))
+    blocks = rows.repartition(tasks, *BLOCK).sortWithinPartitions(*BLOCK, "kind", *order)
+    return blocks.mapInArrow(_decider(decide, of_known, of_candidates), schema)
 
 
 def with_places(candidates: DataFrame) -> DataFrame:
@@ -138,43 +170,36 @@ def ends_of(pairs: DataFrame, *names: str) -> DataFrame:
 def _decider(
     decide: Decide, known: Sequence[str], candidates: Sequence[str]
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """Decide block after block: in a partition what is known of each arrives before its candidates, by code."""
+    """Decide block after block: in a partition what is known of each arrives before its candidates."""
 
     def decide_all(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        block, held = None, _Held(decide)
-        for batch in batches:
-            for (*of_block, kind), part in _runs(batch):
-                if of_block != block:
-                    block, held = of_block, _Held(decide)
-                if kind == _KNOWN:
-                    held.parts.append(part.select(known))
-                else:
-                    yield held.decided(part.select(candidates))
+        runs = (run for batch in batches for run in _runs(batch))
+        for _, of_block in itertools.groupby(runs, key=lambda run: run[0]):
+            parts = ((kind, part) for _, kind, part in of_block)
+            arrived, first = [], None
+            for kind, part in parts:
+                if kind != _KNOWN:
+                    first = part
+                    break
+                arrived.append(part.select(known))
+            if first is not None:
+                waiting = itertools.chain([first], (part for _, part in parts))
+                yield from decide(_whole(arrived), (part.select(candidates) for part in waiting))
 
     return decide_all
 
 
-class _Held:
-    """What is known in a block, as it arrives."""
-
-    def __init__(self, decide: Decide) -> None:
-        self.parts: list[pa.RecordBatch] = []
-        self._decide = decide
-        self._decided: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None
-
-    def decided(self, candidates: pa.RecordBatch) -> pa.RecordBatch:
-        if self._decided is None:
-            whole, self.parts = pa.Table.from_batches(self.parts).combine_chunks(), []
-            batches = whole.to_batches()  # more than one beyond 2 GiB
-            self._decided = self._decide(batches[0] if len(batches) == 1 else whole)
-        return self._decided(candidates)
+def _whole(parts: list[pa.RecordBatch]) -> pa.RecordBatch | pa.Table:
+    batches = pa.Table.from_batches(parts).combine_chunks().to_batches()  # more than one beyond 2 GiB
+    return batches[0] if len(batches) == 1 else pa.Table.from_batches(batches)
 
 
-def _runs(batch: pa.RecordBatch) -> Iterator[tuple[tuple, pa.RecordBatch]]:
+def _runs(batch: pa.RecordBatch) -> Iterator[tuple[tuple[int, ...], int, pa.RecordBatch]]:
     """Cut a batch where the block changes, or what is known gives way to candidates."""
-    columns = [batch.column(name).to_numpy() for name in (*_BLOCK, "kind")]
+    columns = [batch.column(name).to_numpy() for name in (*BLOCK, "kind")]
     changes = np.any([np.diff(column) != 0 for column in columns], axis=0)
     starts = [0, *(np.flatnonzero(changes) + 1).tolist(), len(batch)]
     for start, end in itertools.pairwise(starts):
         if end > start:
-            yield tuple(int(column[start]) for column in columns), batch.slice(start, end - start)
+            *block, kind = (int(column[start]) for column in columns)
+            yield tuple(block), kind, batch.slice(start, end - start)

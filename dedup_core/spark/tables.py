@@ -23,7 +23,7 @@ ENCODED = f"{_IMAGE}, {_PICTURE}, {_FEATURE}, {_FAILURE}"
 STAGED = f"{ENCODED}, run_id STRING"
 
 _NAMES = "other_names ARRAY<STRING>, is_unseen BOOLEAN"
-FEATURES = f"{_IMAGE}, {_NAMES}, {_PICTURE}, {_FEATURE}, run_id STRING"
+FEATURES = f"id BIGINT, {_IMAGE}, {_NAMES}, {_PICTURE}, {_FEATURE}, run_id STRING"
 FAILURES = f"{_FILE}, {_FAILURE}, run_id STRING"
 _VERDICT = "score DOUBLE, verdict STRING, difference DOUBLE, level INT"
 PAIRS = f"method STRING, path_a STRING, path_b STRING, {_VERDICT}, tile ARRAY<FLOAT>"

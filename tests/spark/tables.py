@@ -2,11 +2,15 @@
 
 import datetime
 
-from dedup_core.spark.search.found import Found, path_pairs
-from dedup_core.spark.tables import FEATURES, conform
+from dedup_core.metric import HAMMING
+from dedup_core.spark.ids import id_of
+from dedup_core.spark.search import groups, listing
+from dedup_core.spark.search.found import Found
+from dedup_core.spark.tables import FEATURES
 from dedup_core.spark.verify.contents import Contents
-from dedup_core.spark.verify.verdicts import VERDICTS
+from dedup_core.spark.verify.verdicts import verdicts
 
+UNNUMBERED = FEATURES.removeprefix("id BIGINT, ")
 NOON = datetime.datetime(2024, 5, 1, 12)
 
 
@@ -19,7 +23,12 @@ def features_of(spark, codes, method="phash", digest_of=lambda _path: None):
     fingerprint = f"{method}-64-v2"
     rows = [(*an_image(path, digest_of(path)), method, fingerprint, signed(code), None, "run")
             for path, code in codes.items()]  # fmt: skip
-    return spark.createDataFrame(rows, FEATURES)
+    return numbered(spark.createDataFrame(rows, UNNUMBERED))
+
+
+def numbered(features):
+    """Return features with the ids of the images."""
+    return features.withColumn("id", id_of("path"))
 
 
 def an_image(path, digest=None):
@@ -27,11 +36,20 @@ def an_image(path, digest=None):
     return path, 1, NOON, None, None, None, 8, 8, "PNG", 1, [], None, digest
 
 
-def proposed_pairs(features, codes, code_pairs, staging, same_score):
+def contents_of(codes, code_pairs, features, staging):
+    """Return the contents of the images in groups, and the pairs of codes with the roots of their groups."""
+    labels = groups.components(code_pairs, staging)
+    grouped = staging.write("grouped", groups.code_groups(codes.table, labels, codes.count))
+    coded = groups.group_members(codes.images, grouped, codes.count)
+    contents = Contents.of(coded, features.select("id", "digest").limit(0), features, staging)
+    return contents, groups.rooted_pairs(code_pairs, grouped, codes.count)
+
+
+def proposed_pairs(features, codes, code_pairs, staging, metric=HAMMING, method="phash"):
     """Return the pairs table of what a search proposed, before anything is verified."""
-    contents = Contents.of(codes.images, staging)
-    pairs = contents.pairs(code_pairs, same_score)
-    return path_pairs(Found("phash", features, contents, conform(pairs, VERDICTS)), same_score)
+    contents, rooted = contents_of(codes, code_pairs, features, staging)
+    found = Found(method, features, contents, verdicts(rooted, contents, metric.closest, None, staging))
+    return listing.pair_table(found, listing.merged(listing.listed(found, metric, 1000)))
 
 
 def pairs_of(frame):

@@ -18,10 +18,10 @@ def clustered_codes(random, images, bases=6):
     return {f"{number:03d}.jpg": int(code) for number, code in enumerate(codes)}
 
 
-def proposed(features, staging, max_distance, chunk_codes):
+def proposed(features, staging, max_distance, chunk_codes, method="phash"):
     search = HammingSearch(max_distance, chunk_codes)
     codes = search.distinct(features, staging)
-    return proposed_pairs(features, codes, search.propose(codes, staging).pairs, staging, 0.0)
+    return proposed_pairs(features, codes, search.propose(codes, staging).pairs, staging, method=method)
 
 
 def found_pairs(features, staging, max_distance, chunk_codes):
@@ -72,6 +72,6 @@ def test_every_partition_gets_one_task(spark, tasks):
 
 
 def test_pairs_carry_their_method(spark, staging):
-    rows = proposed(features_of(spark, {"a": 1, "b": 1}, method="dhash"), staging, 0, 10)
+    rows = proposed(features_of(spark, {"a": 1, "b": 1}, method="dhash"), staging, 0, 10, "dhash")
     assert [row["method"] for row in rows.collect()] == ["dhash"]
     assert pairs_of(rows) == {("a", "b"): 0.0}

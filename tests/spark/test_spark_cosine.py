@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import functions as F
-from tables import an_image, proposed_pairs
+from tables import UNNUMBERED, an_image, numbered, proposed_pairs
 
 from dedup_core.cosine.bounds import Basis
 from dedup_core.errors import InputError, SettingsError
+from dedup_core.metric import COSINE
 from dedup_core.settings.settings import FindSettings
 from dedup_core.spark.pipeline import run_find
 from dedup_core.spark.runs import Run
@@ -23,7 +24,6 @@ from dedup_core.spark.search.cosine.search import CosineSearch
 from dedup_core.spark.search.proposal import Recall
 from dedup_core.spark.store import Store
 from dedup_core.spark.summary import summary
-from dedup_core.spark.tables import FEATURES
 
 WIDE = 1024
 
@@ -48,7 +48,7 @@ def features_of(spark, embeddings):
     """Return a features table of {path: vector}."""
     vectors = {path: None if vector is None else [float(x) for x in vector] for path, vector in embeddings.items()}
     rows = [(*an_image(path), "cnn", "cnn-v1", None, vector, "run") for path, vector in vectors.items()]
-    return spark.createDataFrame(rows, FEATURES)
+    return numbered(spark.createDataFrame(rows, UNNUMBERED))
 
 
 def vectors_of(spark, array):
@@ -150,8 +150,9 @@ def test_identical_vectors_share_a_code(spark, staging):
     array[31] = np.where(np.arange(33) % 2, array[0], -0.0)
     paths = names_of(60)
     features = features_of(spark, dict(zip(paths, array, strict=True)))
+    path_of = {row["id"]: row["path"] for row in features.select("id", "path").collect()}
     named, distinct = vectors.with_codes(features.repartition(3), staging)
-    code = {row["path"]: row["code"] for row in named.collect()}
+    code = {path_of[row["id"]]: row["code"] for row in named.collect()}
     assert code.keys() == set(paths)
     for i, a in enumerate(paths):
         for j, b in enumerate(paths[:i]):
@@ -163,7 +164,7 @@ def test_identical_vectors_share_a_code(spark, staging):
     for path, row in zip(paths, array, strict=True):
         assert content[code[path]] == struct.pack("<33f", *(row + np.float32(0.0)))
     again, _ = vectors.with_codes(features, staging)
-    assert {row["path"]: row["code"] for row in again.collect()} == code
+    assert {path_of[row["id"]]: row["code"] for row in again.collect()} == code
 
 
 def test_a_shared_word_makes_the_next_one_the_name(spark):
@@ -175,10 +176,10 @@ def test_a_shared_word_makes_the_next_one_the_name(spark):
 def test_from_features_to_pairs_of_paths(spark, staging):
     array = clustered(50, WIDE, seed=2)
     paths = names_of(50)
-    search = CosineSearch(0.9, 20)
+    search = CosineSearch(0.9, 1000, 20)
     features = features_of(spark, dict(zip(paths, array, strict=True)))
     codes = search.distinct(features, staging)
-    rows = proposed_pairs(features, codes, search.propose(codes, staging).pairs, staging, 1.0).collect()
+    rows = proposed_pairs(features, codes, search.propose(codes, staging).pairs, staging, COSINE).collect()
     ends = [(paths.index(row["path_a"]), paths.index(row["path_b"]), row["score"]) for row in rows]
     matches(ends, array, 0.9)
 

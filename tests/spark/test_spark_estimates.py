@@ -6,7 +6,8 @@ from dataclasses import replace
 import naive
 import numpy as np
 import pytest
-from tables import signed
+from pyspark.sql import functions as F
+from tables import contents_of, features_of, signed
 
 from dedup_core.errors import LimitError
 from dedup_core.hamming.estimate import PairEstimate
@@ -17,6 +18,7 @@ from dedup_core.spark.search.cosine import vectors
 from dedup_core.spark.search.distinct import CODE_PAIRS, DistinctCodes
 from dedup_core.spark.search.estimates import SearchEstimate, check_estimate, check_pairs
 from dedup_core.spark.search.hamming import HammingSearch
+from dedup_core.spark.verify.contents import _SLIM, Contents
 
 
 @pytest.fixture
@@ -54,14 +56,14 @@ def crowded_codes(seed, images, bases=6):
 
 def codes_of(spark, staging, codes):
     """The distinct codes of {path: code}."""
-    rows = [(path, signed(code)) for path, code in codes.items()]
-    return HammingSearch(0, 1).distinct(spark.createDataFrame(rows, "path STRING, hash BIGINT"), staging)
+    return HammingSearch(0, 1).distinct(features_of(spark, codes), staging)
 
 
 def given_codes(table, equal_pairs=0.0):
-    """Distinct codes as a table has them: code, images."""
+    """Distinct codes as a table has them: code, images; all of these are listed."""
     count, images = table.count(), table.groupBy().sum("images").collect()[0][0]
-    return DistinctCodes(None, table, table.select("code"), count, images, equal_pairs)
+    listed = table.withColumn("listed", F.col("images"))
+    return DistinctCodes(None, listed, table.select("code"), count, images, images, equal_pairs)
 
 
 def estimate_search(codes, max_distance):
@@ -291,50 +293,58 @@ def test_pairs_that_chance_alone_would_make_are_told(say, said):
 # What is refused after it
 
 
-def searched(spark, staging, codes, max_distance):
-    distinct = codes_of(spark, staging, codes)
-    return distinct, HammingSearch(max_distance, 1000).propose(distinct, staging).pairs
+def searched(spark, staging, codes, max_distance, digest_of=lambda _path: None):
+    features = features_of(spark, codes, digest_of=digest_of)
+    distinct = HammingSearch(max_distance, 1000).distinct(features, staging)
+    code_pairs = HammingSearch(max_distance, 1000).propose(distinct, staging).pairs
+    return contents_of(distinct, code_pairs, features, staging)[0], code_pairs
 
 
 def test_pairs_of_images_are_counted_before_they_are_listed(spark, staging):
     codes = crowded_codes(4, 120)
     found = naive.path_pairs(codes, 5)
     tables = searched(spark, staging, codes, 5)
-    assert check_pairs(settings(max_distance_threshold=5, max_pairs=len(found)), "phash", *tables) == len(found)
+    assert check_pairs(settings(max_distance_threshold=5, max_pairs=len(found)), "phash", *tables)["pairs"] == len(
+        found
+    )
     fits = max(d for d in range(6) if within_each(found, [d])[0] < len(found))
     with pytest.raises(LimitError) as refused:
         check_pairs(settings(max_distance_threshold=5, max_pairs=len(found) - 1), "phash", *tables)
     assert str(refused.value) == (
         f"phash: the search found {len(found):,} pairs, more than the {len(found) - 1:,} that max_pairs allows: "
-        f"--max-distance-threshold {fits} would fit, or raise --max-pairs, "
-        "or --no-list-pairs, which gives groups and removals alone"
+        f"--max-distance-threshold {fits} would fit, or raise --max-pairs"
     )
 
 
 def test_without_the_list_copies_do_not_count(spark, staging):
     copies = {f"{number:03}": 7 for number in range(60)} | {"x": 6, "y": 0}
-    tables = searched(spark, staging, copies, 2)
-    one_pair = settings(max_distance_threshold=2, max_pairs=2, list_pairs=False)
-    assert check_pairs(one_pair, "phash", *tables) == len(naive.path_pairs(copies, 2))
+    tables = searched(spark, staging, copies, 2, lambda path: path if path in ("x", "y") else "a copy")
+    two_pairs = settings(max_distance_threshold=2, max_pairs=2, list_pairs=False)
+    counts = check_pairs(two_pairs, "phash", *tables)
+    assert (counts["pairs"], counts["content_pairs"]) == (len(naive.path_pairs(copies, 2)), 2)
     message = (
-        r"^phash: the search found 2 pairs of distinct hashes, more than the 1 that max_pairs allows: "
+        r"^phash: the search found 2 pairs of different files, more than the 1 that max_pairs allows: "
         r"--max-distance-threshold 1 would fit, or raise --max-pairs$"
     )
     with pytest.raises(LimitError, match=message):
-        check_pairs(one_pair.model_copy(update={"max_pairs": 1}), "phash", *tables)
+        check_pairs(two_pairs.model_copy(update={"max_pairs": 1}), "phash", *tables)
     with pytest.raises(LimitError, match=r"1,831 pairs, .* allows: raise --max-pairs, or --no-list-pairs, "):
         check_pairs(settings(max_distance_threshold=2, max_pairs=9), "phash", *tables)
 
 
 def test_pairs_of_embeddings_are_counted_at_the_stricter_thresholds_too(spark):
-    codes = given_codes(spark.createDataFrame([(1, 3), (2, 2), (3, 1)], "code BIGINT, images BIGINT"), equal_pairs=4.0)
+    # The codes 1, 2 and 3 have three, two and one image.
+    rows = [(id_, id_, 1, code, several, True, 1, 6) for id_, (code, several) in
+            enumerate([(1, 3), (1, 3), (1, 3), (2, 2), (2, 2), (3, 1)])]  # fmt: skip
+    slim = spark.createDataFrame(rows, _SLIM)
+    contents = Contents(None, slim, 6, 6, 1, 0)
     pairs = spark.createDataFrame([(1, 2, 0.65), (1, 3, 0.97), (2, 3, 0.6)], CODE_PAIRS)
     given = {"method": "cnn", "min_similarity_threshold": 0.6}
-    assert check_pairs(settings(**given), "cnn", codes, pairs) == 6 + 3 + 2 + 3 + 1
-    message = r"found 15 pairs, .* allows: --min-similarity-threshold 0\.7 would fit, or raise --max-pairs, or --no-l"
+    assert check_pairs(settings(**given), "cnn", contents, pairs)["pairs"] == 6 + 3 + 2 + 3 + 1
+    message = r"found 15 pairs, .* allows: --min-similarity-threshold 0\.7 would fit, or raise --max-pairs$"
     with pytest.raises(LimitError, match=message):
-        check_pairs(settings(**given, max_pairs=7), "cnn", codes, pairs)
+        check_pairs(settings(**given, max_pairs=7), "cnn", contents, pairs)
 
 
 def test_a_search_without_a_pair_has_none(spark, staging):
-    assert check_pairs(settings(), "phash", *searched(spark, staging, {"a": 1}, 10)) == 0
+    assert check_pairs(settings(), "phash", *searched(spark, staging, {"a": 1}, 10))["pairs"] == 0

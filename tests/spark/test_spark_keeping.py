@@ -15,8 +15,10 @@ from dedup_core.spark.pipeline import run_pipeline
 from dedup_core.spark.search import groups, keeping
 from dedup_core.spark.search.hubs import most_alike
 
-MEMBERS = "method STRING, path STRING, is_unseen BOOLEAN, content BIGINT, group_id STRING, group_size BIGINT"
-FACTS = "path STRING, size BIGINT, width INT, height INT, frames INT, format STRING, modified_at TIMESTAMP"
+MEMBERS = (
+    "path STRING, is_unseen BOOLEAN, content BIGINT, root BIGINT, group_size BIGINT, size BIGINT, width INT, "
+    "height INT, frames INT, format STRING, modified_at TIMESTAMP"
+)
 MANIFEST = "path STRING, `my.stars` STRING, content STRING"
 ORDERS = [
     ["resolution", "size", "path"],
@@ -54,7 +56,7 @@ def facts():
 
 
 def group_of(path):
-    return f"group {int(path.split('.')[0][-2:]) % 3}"
+    return int(path.split(".")[0][-2:]) % 3
 
 
 def content_of(path):
@@ -65,13 +67,12 @@ def content_of(path):
 
 @pytest.fixture(scope="module")
 def frames(spark, facts):
-    members = [("phash", path, None, content_of(path), group_of(path), 20) for path in facts]
     names = ("size", "width", "height", "frames", "format", "modified_at")
-    known = [(path, *(each[name] for name in names)) for path, each in facts.items()]
+    members = [(path, None, content_of(path), group_of(path), 20, *(each[name] for name in names))
+               for path, each in facts.items()]  # fmt: skip
     listed = [(path, each["my.stars"] and f"{each['my.stars']:g}", each["content"]) for path, each in facts.items()]
     manifest = spark.createDataFrame(listed, MANIFEST)
-    of_features = spark.createDataFrame(known, FACTS)
-    return spark.createDataFrame(members, MEMBERS).cache(), keeping.known_of(of_features, manifest).cache()
+    return keeping.with_manifest(spark.createDataFrame(members, MEMBERS), manifest).cache()
 
 
 @pytest.fixture(scope="module")
@@ -81,8 +82,8 @@ def none_enlarged(spark):
 
 @pytest.mark.parametrize("order", ORDERS, ids=",".join)
 def test_images_come_in_the_order_that_is_declared(facts, frames, none_enlarged, order):
-    rows = keeping.ranked(*frames, none_enlarged, parse(order)).collect()
-    ranked = [row["path"] for row in sorted(rows, key=lambda row: (row["group_id"], row["rank"]))]
+    rows = keeping.ranked(frames, none_enlarged, parse(order)).collect()
+    ranked = [row["path"] for row in sorted(rows, key=lambda row: (row["root"], row["rank"]))]
     in_order = naive.in_order(order, facts)
     assert ranked == sorted(in_order, key=lambda path: (group_of(path), in_order.index(path)))
 
@@ -92,13 +93,12 @@ def test_one_that_was_made_larger_comes_after_what_it_was_made_from(spark, facts
     enlarged = spark.createDataFrame([(content_of(large), 20_000.0)], "content BIGINT, source_pixels DOUBLE")
     told = {path: each | {"resolution": 19_999.5} if content_of(path) == content_of(large) else each
             for path, each in facts.items()}  # fmt: skip
-    rows = keeping.ranked(*frames, enlarged, parse(["resolution"])).where(f"group_id = '{group_of(large)}'").collect()
+    rows = keeping.ranked(frames, enlarged, parse(["resolution"])).where(f"root = {group_of(large)}").collect()
     expected = [path for path in naive.in_order(["resolution"], told) if group_of(path) == group_of(large)]
     assert [row["path"] for row in sorted(rows, key=lambda row: row["rank"])] == expected
 
 
-@pytest.mark.parametrize("tasks", [1, 4])
-def test_what_goes_is_what_the_pass_in_that_order_leaves_out(spark, facts, frames, none_enlarged, tasks):
+def test_what_goes_is_what_the_pass_in_that_order_leaves_out(spark, staging, facts, frames, none_enlarged):
     order = ["my.stars:desc", "oldest", "size"]
     random = np.random.default_rng(4)
     alike = {(a, b) for a, b in itertools.combinations(sorted({content_of(path) for path in facts}), 2)
@@ -106,8 +106,11 @@ def test_what_goes_is_what_the_pass_in_that_order_leaves_out(spark, facts, frame
     edges = {(a, b) for a, b in itertools.combinations(sorted(facts), 2)
              if content_of(a) == content_of(b) or tuple(sorted((content_of(a), content_of(b)))) in alike}  # fmt: skip
     removed = naive.removals_by(order, facts, edges)
-    ranked = keeping.ranked(*frames, none_enlarged, parse(order)).cache()
-    fates = keeping.fates(ranked, spark.createDataFrame(sorted(alike), "code_a BIGINT, code_b BIGINT"), tasks)
+    ranked = keeping.ranked(frames, none_enlarged, parse(order)).cache()
+    in_groups = [(a % 3, a, b) for a, b in sorted(alike)]
+    fates = keeping.fates(
+        ranked, spark.createDataFrame(in_groups, "root BIGINT, code_a BIGINT, code_b BIGINT"), staging
+    )
     rows = fates.collect()
     assert {row["path"]: row["kept_path"] for row in rows} == {path: removed.get(path) for path in facts}
     assert 20 < len(removed) < 55

@@ -192,6 +192,8 @@ def test_hundreds_of_copies_stay_linear_in_groups_and_removals(spark, tmp_path):
         "images": 300,
         "codes": 1,
         "pairs": 44_850,
+        "content_pairs": 0,
+        "listed": 44_850,
         "same": 44_850,
         "similar": 0,
         "groups": 1,

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from dedup_core.spark.staging import Staging
 
 CODE_PAIRS = "code_a BIGINT, code_b BIGINT, score DOUBLE"
-IMAGES = "method STRING, path STRING, is_unseen BOOLEAN, digest STRING, code BIGINT"
+IMAGES = "id BIGINT, digest STRING, code BIGINT"
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,13 @@ class DistinctCodes:
 
     Attributes:
         images: ``IMAGES``: every image with its code.
-        table: code, first_path (the smallest of its images), images (how many).
+        table: code, first_id (the smallest of its images), images (how many), listed: how many of them are listed in
+            pairs with every other image, which is one of a crowd of copies.
         compared: what a search compares: code, or code and vector.
         count: how many codes there are.
         n_images: how many images there are.
-        equal_pairs: how many pairs of images share a code.
+        n_listed: the sum of ``listed``.
+        equal_pairs: how many pairs of images that share a code are listed.
     """
 
     images: DataFrame
@@ -35,21 +37,28 @@ class DistinctCodes:
     compared: DataFrame
     count: int
     n_images: int
+    n_listed: int
     equal_pairs: float
 
     @classmethod
-    def of(cls, images: DataFrame, steps: Staging, vectors: DataFrame | None = None) -> DistinctCodes:
+    def of(cls, images: DataFrame, steps: Staging, most_copies: int, vectors: DataFrame | None = None) -> DistinctCodes:
         """Group images by their code.
 
         Args:
             images: ``IMAGES``.
             steps: where the codes are written.
+            most_copies: of how many images of a code each is listed with each. Of more, it isn't known yet whether they
+                are copies, of which one is listed: they count as such.
             vectors: code, vector, where the codes stand for these.
         """
-        by_code = images.groupBy("code").agg(F.min("path").alias("first_path"), F.count("path").alias("images"))
-        table = steps.write("codes", by_code)
-        equal_pairs = F.sum(F.col("images") * (F.col("images") - F.lit(1)) / F.lit(2))
-        counts = F.count("*").alias("codes"), F.sum("images").alias("images"), equal_pairs.alias("equal_pairs")
-        row = table.agg(*counts).collect()[0]
+        by_code = images.groupBy("code").agg(F.min("id").alias("first_id"), F.count("*").alias("images"))
+        is_star = F.col("images") > F.lit(most_copies)
+        listed = F.when(is_star, F.lit(1)).otherwise(F.col("images")).cast("bigint")
+        table = steps.write("codes", by_code.withColumn("listed", listed))
+        every_two = F.col("images") * (F.col("images") - F.lit(1)) / F.lit(2)
+        equal = F.sum(F.when(is_star, F.col("images") - F.lit(1)).otherwise(every_two)).alias("equal")
+        sums = F.sum("images").alias("images"), F.sum("listed").alias("listed")
+        row = table.agg(F.count("*").alias("codes"), *sums, equal).collect()[0]
         compared = table.select("code") if vectors is None else vectors
-        return cls(images, table, compared, row["codes"], row["images"] or 0, row["equal_pairs"] or 0.0)
+        counts = row["images"] or 0, row["listed"] or 0, row["equal"] or 0.0
+        return cls(images, table, compared, row["codes"], *counts)

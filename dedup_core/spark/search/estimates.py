@@ -21,8 +21,10 @@ from dedup_core.settings.layers import option
 from dedup_core.settings.settings import SearchSettings
 from dedup_core.spark.search.chunks import Batches
 from dedup_core.spark.search.distinct import DistinctCodes
+from dedup_core.spark.verify.contents import Contents
 
 _DIGITS = 3
+_BROADCAST_CODES = 1 << 22  # codes of several images: some 200 MB where they arrive
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class SearchEstimate:
         images: how many images have features.
         codes: how many distinct hashes or embeddings they have.
         thresholds: the one asked for, and stricter ones.
-        pairs: pairs of images within each threshold, those of one code among them.
+        pairs: pairs of images to list within each threshold, those of one code among them.
         distinct: pairs of codes within each threshold.
     """
 
@@ -50,13 +52,14 @@ def estimate_of(
     """Return the estimate that follows from the partners of sampled codes.
 
     Args:
-        of_each: float64 (2, m, t): how many codes, and how many images, lie within each threshold of each sampled code.
-        copies: int64 (m,), how many images each sampled code has.
+        of_each: float64 (2, m, t): how many codes, and how many listed images of them, lie within each threshold of
+            each sampled code.
+        copies: int64 (m,), how many listed images each sampled code has.
         codes: all of them.
         thresholds: the t thresholds, the loosest first.
     """
     # Where no sampled code has a partner, one that has is taken to have as many images as others, like its partner.
-    images_a_code = codes.n_images / codes.count
+    images_a_code = codes.n_listed / codes.count
     across = estimate_pairs(copies[:, None] * of_each[1], codes.count, images_a_code**2)
     pairs = PairEstimate(across.low + codes.equal_pairs, across.high + codes.equal_pairs)
     return SearchEstimate(codes.n_images, codes.count, thresholds, pairs, estimate_pairs(of_each[0], codes.count))
@@ -102,54 +105,61 @@ def check_estimate(settings: SearchSettings, method: str, estimate: SearchEstima
     )
 
 
-def check_pairs(
-    settings: SearchSettings, method: str, codes: DistinctCodes, code_pairs: DataFrame, equal: int = 0
-) -> int:
-    """Count the pairs of images that pairs of codes stand for, before they are written out one by one.
+def check_pairs(settings: SearchSettings, method: str, contents: Contents, code_pairs: DataFrame) -> dict[str, int]:
+    """Count the pairs that pairs of codes stand for, before they are verified and written out one by one.
 
     A sample may miss two codes of many images that lie close to each other; their number is known only now.
 
     Args:
         settings: which say how many there may be, and whether those of images are listed.
         method: what the codes are of.
-        codes: the distinct codes.
+        contents: of the images in groups.
         code_pairs: code_a, code_b, score.
-        equal: more pairs of images, which every threshold has.
 
     Returns:
-        The pairs of images, whatever is listed.
+        ``pairs``, of images, whatever is listed; ``content_pairs``, of different files; ``listed``, of images.
 
     Raises:
-        LimitError: if more than ``max_pairs`` were to be listed.
+        LimitError: if more than ``max_pairs`` were to be listed, or verified where none are listed.
     """
     metric = metric_of(method)
     thresholds = metric.stricter(getattr(settings, metric.option))
-    distinct, across = _count_within(codes.table, code_pairs, metric, thresholds)
-    pairs = across + codes.equal_pairs + equal
-    held = pairs if settings.list_pairs else distinct
+    across = _count_within(contents.weights(settings.most_copies), code_pairs, metric, thresholds)
+    within_codes = contents.pairs_within(settings.most_copies)
+    counts = {name: counted + within_codes[name] for name, counted in across.items()}
+    held, kind = counts["listed"], "pairs"
+    if not settings.list_pairs:
+        held, kind = counts["contents"], "pairs of different files"
     if held[0] > settings.max_pairs:
         raise LimitError(
-            f"{method}: the search found {held[0]:,.0f} {_pairs(settings, metric)}, more than the "
-            f"{settings.max_pairs:,} that max_pairs allows: {_advice(settings, metric, thresholds, held, distinct[0])}"
+            f"{method}: the search found {held[0]:,.0f} {kind}, more than the "
+            f"{settings.max_pairs:,} that max_pairs allows: "
+            f"{_advice(settings, metric, thresholds, held, counts['contents'][0])}"
         )
-    return int(pairs[0])
+    named = {"pairs": "images", "content_pairs": "contents", "listed": "listed"}
+    return {name: int(counts[of][0]) for name, of in named.items()}
 
 
 def _count_within(
-    codes: DataFrame, code_pairs: DataFrame, metric: Metric, thresholds: Sequence[float]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the pairs of codes, and those of images of different codes, within each threshold, float64 (t,)."""
-    images = codes.select("code", F.col("images").cast("double").alias("images"))
-    a = images.select(F.col("code").alias("code_a"), F.col("images").alias("images_a"))
-    b = images.select(F.col("code").alias("code_b"), F.col("images").alias("images_b"))
-    across = code_pairs.join(a, on="code_a", how="inner").join(b, on="code_b", how="inner")
+    weights: DataFrame, code_pairs: DataFrame, metric: Metric, thresholds: Sequence[float]
+) -> dict[str, np.ndarray]:
+    """Return the pairs of images, contents and listed images of different codes within each threshold, float64 (t,)."""
+    kinds = ("images", "contents", "listed")
+    weights = weights if weights.count() > _BROADCAST_CODES else F.broadcast(weights)
+    weighed = code_pairs
+    for end in "ab":
+        of_end = [F.col(kind).cast("double").alias(f"{kind}_{end}") for kind in kinds]
+        weighed = weighed.join(
+            weights.select(F.col("code").alias(f"code_{end}"), *of_end), on=f"code_{end}", how="left"
+        )
+    one = F.lit(1.0)
+    sums = [F.sum(F.coalesce(f"{kind}_a", one) * F.coalesce(f"{kind}_b", one)).alias(kind) for kind in kinds]
     reached = [metric.within(F.col("score"), F.lit(float(end))).cast("int") for end in thresholds]
-    counts = F.count("*").alias("codes"), F.sum(F.col("images_a") * F.col("images_b")).alias("images")
-    counted = np.zeros((2, len(thresholds)))
-    for row in across.groupBy(reduce(add, reached).alias("reached")).agg(*counts).collect():
-        counted[:, row["reached"] - 1] = row["codes"], row["images"]
-    of_codes, of_images = within(counted)
-    return of_codes, of_images
+    counted = {kind: np.zeros(len(thresholds)) for kind in kinds}
+    for row in weighed.groupBy(reduce(add, reached).alias("reached")).agg(*sums).collect():
+        for kind in kinds:
+            counted[kind][row["reached"] - 1] = row[kind]
+    return {kind: within(values[None])[0] for kind, values in counted.items()}
 
 
 def _advice(

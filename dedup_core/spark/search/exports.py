@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
@@ -14,28 +15,38 @@ from dedup_core.settings.settings import SearchSettings
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.store import Store
 
+DUPLICATES, REMOVALS = "duplicates", "to_remove"
 _EXPORT = re.compile(r"(duplicates|to_remove)(_(?P<method>\w+))?\.json")
 
 
 def export_names(settings: SearchSettings) -> list[str]:
     """Return the files that a search with these settings may write."""
-    forms = ("duplicates", "to_remove") if settings.list_pairs else ("to_remove",)
+    forms = (DUPLICATES, REMOVALS) if settings.list_pairs else (REMOVALS,)
     methods = settings.method if settings.export_json else ()
     return [_name(form, settings, method) for form in forms for method in methods]
 
 
-def is_small_enough(settings: SearchSettings, counts: Mapping[str, float | None], say: Callable[[str], None]) -> bool:
-    """Return whether what a method found goes into JSON files too; where it is too much for these, say so.
+def small_exports(settings: SearchSettings, counts: Mapping[str, Any], say: Callable[[str], None]) -> set[str]:
+    """Return which forms of what a method found are small enough for JSON files; of the others say that they aren't.
 
     Args:
         settings: of the search.
         counts: what the method found.
         say: takes a line for the person who watches.
     """
-    images = counts["images" if settings.list_pairs else "removals"] or 0
-    if settings.export_json and images > settings.max_export_images:
+    if not settings.export_json:
+        return set()
+    images = counts["images" if settings.list_pairs else "removals"]
+    if images > settings.max_export_images:
         say(f"  {images:,} images are too many for the JSON files (max_export_images): the tables hold the same")
-    return settings.export_json and images <= settings.max_export_images
+        return set()
+    if not settings.list_pairs:
+        return {REMOVALS}
+    if counts["listed"] > settings.max_export_pairs:
+        too_many = f"{counts['listed']:,} pairs are too many for duplicates.json (max_export_pairs)"
+        say(f"  {too_many}: the tables hold the same")
+        return {REMOVALS}
+    return {DUPLICATES, REMOVALS}
 
 
 def stale_exports(store: Store, methods: Collection[str] | None = None) -> list[str]:
@@ -67,13 +78,13 @@ def export_duplicates(duplicates: DataFrame, settings: SearchSettings, method: s
     told += [(lambda each: F.concat(F.lit('"'), each["verdict"], F.lit('"')))] if settings.verdicts else []
     as_json = _with(told) if told else _names_only()
     rows = duplicates.orderBy("path").select("path", as_json.alias("as_json"))
-    staging.finish_file(_name("duplicates", settings, method), _json_object(rows.toLocalIterator()))
+    staging.finish_file(_name(DUPLICATES, settings, method), _json_object(rows.toLocalIterator()))
 
 
 def export_removals(removals: DataFrame, settings: SearchSettings, method: str, staging: Staging) -> None:
     """Make one method's list of what could go ready as JSON, as `export_duplicates`."""
     rows = removals.select("path").orderBy("path")
-    staging.finish_file(_name("to_remove", settings, method), _json_list(rows.toLocalIterator()))
+    staging.finish_file(_name(REMOVALS, settings, method), _json_list(rows.toLocalIterator()))
 
 
 def _name(form: str, settings: SearchSettings, method: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,17 +12,17 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core.encoders.registry import metric_of
-from dedup_core.errors import LimitError, SettingsError
+from dedup_core.errors import SettingsError
 from dedup_core.metric import COSINE, HAMMING, Metric
 from dedup_core.settings.settings import SearchSettings
 from dedup_core.spark.encode.rereading import Reread
-from dedup_core.spark.search import groups, keeping
+from dedup_core.spark.search import exports, groups, keeping, listing
 from dedup_core.spark.search.cosine.cells import ClusteredSearch
 from dedup_core.spark.search.cosine.search import CosineSearch
 from dedup_core.spark.search.distinct import DistinctCodes
 from dedup_core.spark.search.estimates import check_estimate, check_pairs
-from dedup_core.spark.search.exports import export_duplicates, export_removals, is_small_enough
-from dedup_core.spark.search.found import FlatPictures, Found, path_pairs
+from dedup_core.spark.search.exports import export_duplicates, export_removals, small_exports
+from dedup_core.spark.search.found import Found
 from dedup_core.spark.search.hamming import HammingSearch
 from dedup_core.spark.search.hubs import hubs_of, most_alike
 from dedup_core.spark.search.proposal import Proposal, Search
@@ -38,8 +38,6 @@ SEARCHES: dict[tuple[Metric, str], Callable[[SearchSettings], Search]] = {
     (COSINE, "clustered"): ClusteredSearch.of,
 }
 """What searches, by metric and way: those that `Metric.searches` names."""
-
-_CODES_A_TASK = 2_000_000
 
 
 def check_features(features: DataFrame, methods: Sequence[str]) -> None:
@@ -108,30 +106,28 @@ def find_method(
     is_flat = F.coalesce(F.array_contains("caution", "flat"), F.lit(False))
     with watch.stage("search"):
         codes = search.distinct(features.where(~is_flat), steps)
-        flat = FlatPictures.of(features.where(is_flat), steps)
         check_estimate(settings, method, search.estimate(codes), watch.say)
         if note := search.note(codes):
             watch.say(f"  {note}")
         proposal = search.propose(codes, steps)
         if proposal.recall is not None:
             watch.say(f"  {way} search: {proposal.recall}")
-        expected = check_pairs(settings, method, codes, proposal.pairs, flat.equal_pairs)
-    watch.say(f"  {expected:,} pairs found; verifying them")
-    with watch.stage("verify"):
         grouped = _grouped(codes, proposal.pairs, steps)
-        contents = Contents.of(groups.group_members(codes.images, grouped).unionByName(flat.members), steps)
-        if not settings.list_pairs:
-            _check_contents(settings, method, contents.count_pairs(proposal.pairs))
-        pairs = contents.pairs(proposal.pairs, metric.closest)
-        judged = verdicts(pairs, contents.table, features, again.reread, steps)
-    found = Found(method, features, contents, judged)
+        coded = groups.group_members(codes.images, grouped, codes.count)
+        contents = Contents.of(coded, features.where(is_flat).select("id", "digest"), features, steps)
+        expected = check_pairs(settings, method, contents, proposal.pairs)
+    watch.say(f"  {expected['pairs']:,} pairs found; verifying them")
+    rooted = groups.rooted_pairs(proposal.pairs, grouped, contents.count)
+    with watch.stage("verify"):
+        found = Found(method, features, contents, verdicts(rooted, contents, metric.closest, again.reread, steps))
     with watch.stage("group"):
-        table = _fates(settings, found, again, steps)
-        loosest = groups.loosest_scores(grouped, proposal.pairs, metric)
+        counts: dict[str, Any] = {"images": features.count(), "codes": codes.count} | expected
+        counts["flat"] = counts["images"] - codes.n_images
+        table = _fates(settings, found, again, most_alike(counts["images"]), steps)
+        loosest = groups.loosest_scores(rooted, metric)
         table = steps.write("groups", groups.group_table(table, loosest, metric.closest, settings.group_by == "star"))
-        counts: dict[str, Any] = {"images": codes.n_images + flat.images, "codes": codes.count, "pairs": expected}
-        counts |= _counts(contents, judged, table, proposal) | {"flat": flat.images}
-        counts["hubs"] = hubs_of(table, features, most_alike(counts["images"]))
+        counts |= found.count_verdicts() | _counts(table, proposal)
+        counts["hubs"] = hubs_of(table, most_alike(counts["images"]))
     watch.say("  writing the tables")
     with watch.stage("write"):
         _write(settings, found, table, counts, staging, watch)
@@ -141,40 +137,26 @@ def find_method(
 def _grouped(codes: DistinctCodes, code_pairs: DataFrame, steps: Staging) -> DataFrame:
     """Return the codes that share a group with others, or have several images."""
     labels = steps.write("labels", groups.components(code_pairs, steps))
-    return steps.write("grouped", groups.code_groups(codes.table, labels))
+    return steps.write("grouped", groups.code_groups(codes.table, labels, codes.count))
 
 
-def _check_contents(settings: SearchSettings, method: str, pairs: int) -> None:
-    """Refuse what is too much to verify, where pairs of images were not counted against the limit.
-
-    Raises:
-        LimitError: if there are more pairs of contents than ``max_pairs``.
-    """
-    if pairs > settings.max_pairs:
-        raise LimitError(
-            f"{method}: {pairs:,} pairs of different files lie within the threshold and are to be verified, more than "
-            f"the {settings.max_pairs:,} that max_pairs allows: take a stricter threshold, or raise --max-pairs"
-        )
-
-
-def _fates(settings: SearchSettings, found: Found, again: Again, steps: Staging) -> DataFrame:
+def _fates(settings: SearchSettings, found: Found, again: Again, most: int, steps: Staging) -> DataFrame:
     """Return the images in groups, each with the image that stays in its place."""
-    keep = settings.order
-    known = keeping.known_of(found.features, again.manifest)
-    ranked = steps.write("ranked", keeping.ranked(found.contents.members, known, found.enlarged, keep))
-    edges = found.verdicts.where(F.col("verdict") == F.lit(SAME)).select("code_a", "code_b")
+    members = keeping.with_manifest(found.contents.members.drop("look"), again.manifest)
+    ranked = steps.write("ranked", keeping.ranked(members, found.enlarged, settings.order))
+    edges = found.verdicts
     if settings.removals == "similar":
-        edges = _similar_edges(ranked, found.verdicts, most_alike(found.features.count()))
-    return keeping.fates(ranked, edges, tasks=max(1, -(-found.contents.count // _CODES_A_TASK)))
+        edges = _similar_edges(ranked, edges, most)
+    else:
+        edges = edges.where(F.col("verdict") == F.lit(SAME))
+    return keeping.fates(ranked, edges.select("root", "code_a", "code_b"), steps)
 
 
 def _similar_edges(ranked: DataFrame, judged: DataFrame, most: int) -> DataFrame:
     """Return the pairs of which one could go by imagededup's rule: all, but of hubs only those that are the same."""
-    sizes = ranked.groupBy("content").agg(F.first("group_size").alias("group_size"))
-    sized = judged.join(sizes.withColumnRenamed("content", "code_a"), on="code_a", how="inner")
-    return sized.where((F.col("verdict") == F.lit(SAME)) | (F.col("group_size") <= F.lit(most))).select(
-        "code_a", "code_b"
-    )
+    hubs = ranked.where(F.col("group_size") > F.lit(most)).select("root", F.lit(True).alias("is_hub")).distinct()
+    told = judged.join(hubs, on="root", how="left")
+    return told.where((F.col("verdict") == F.lit(SAME)) | F.col("is_hub").isNull())
 
 
 def _write(
@@ -185,30 +167,38 @@ def _write(
     with ThreadPoolExecutor(1) as beside:
         # Small tables leave cores idle: these two are written while the other two are.
         grouping = beside.submit(_write_groups, staging, found, table, settings)
-        is_exported = is_small_enough(settings, counts, watch.say)
+        exported = small_exports(settings, counts, watch.say)
         if settings.list_pairs:
-            pairs = staging.finish("pairs", method, path_pairs(found, metric_of(method).closest))
-            if grouping.done():
-                grouping.result()  # an error of theirs ends the run now, not after the longest table
-            listed = groups.duplicate_table(found.features, pairs, metric_of(method))
-            duplicates = staging.finish("duplicates", method, listed)
-            if is_exported:
+            duplicates = _write_pairs(settings, found, staging, grouping)
+            if exports.DUPLICATES in exported:
                 export_duplicates(duplicates, settings, method, staging)
         removals = grouping.result()
-        if is_exported:
+        if exports.REMOVALS in exported:
             export_removals(removals, settings, method, staging)
+
+
+def _write_pairs(settings: SearchSettings, found: Found, staging: Staging, grouping: Future[DataFrame]) -> DataFrame:
+    """Make the ``pairs`` and ``duplicates`` tables ready, and return the latter."""
+    steps = Staging(staging.spark, staging.store, f"{staging.name}/{found.method}")
+    listed = steps.write("listed", listing.listed(found, metric_of(found.method), settings.most_copies))
+    if grouping.done():
+        grouping.result()  # an error of theirs ends the run now, not after the longest table
+    merged = listing.merged(listed)
+    staging.finish("pairs", found.method, listing.pair_table(found, merged))
+    return staging.finish("duplicates", found.method, listing.duplicate_table(found, merged))
 
 
 def _write_groups(staging: Staging, found: Found, table: DataFrame, settings: SearchSettings) -> DataFrame:
     """Make the ``groups`` and ``removals`` tables ready, and return the latter."""
-    staging.finish("groups", found.method, conform(table, GROUPS))
-    return staging.finish("removals", found.method, keeping.removal_table(table, found.features, settings.order))
+    named = table.withColumn("method", F.lit(found.method))
+    staging.finish("groups", found.method, conform(named, GROUPS))
+    removals = keeping.removal_table(found.method, table, found.features, settings.order)
+    return staging.finish("removals", found.method, removals)
 
 
-def _counts(contents: Contents, judged: DataFrame, table: DataFrame, proposal: Proposal) -> dict[str, Any]:
+def _counts(table: DataFrame, proposal: Proposal) -> dict[str, Any]:
     in_groups, removals = F.count("path").alias("in_groups"), F.count("kept_path").alias("removals")
     counts = table.agg(F.countDistinct("group_id").alias("groups"), in_groups, removals).collect()[0].asDict()
-    counts |= contents.counts_of(judged)
     if proposal.recall is not None:
         counts |= {"recall": proposal.recall.share, "recall_pairs": proposal.recall.pairs}
     return counts

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from dedup_core.encoders.registry import ENCODERS, metric_of
 from dedup_core.errors import InputError
 from dedup_core.filesystems import for_spark
+from dedup_core.spark.ids import are_told_apart, id_of, with_ids
 from dedup_core.spark.inputs.parquet import READING_ERRORS, read_parquet, reason_of
 from dedup_core.spark.store import Store
 from dedup_core.spark.tables import FEATURES, columns_of, conform
@@ -41,8 +42,7 @@ def read_features(spark: SparkSession, location: str, methods: Sequence[str], sa
     if strange := sorted(set(table.columns) - set(_COLUMNS)):
         say(f"Features {location}: passed over the columns {', '.join(strange)}")
     features = conform(_every_file_alike(table, location), FEATURES)
-    _check_rows(features.where(F.col("method").isin(list(methods)) | F.col("method").isNull()), location)
-    return features
+    return _checked(features, methods, location)
 
 
 def _check_columns(table: DataFrame, location: str, methods: Sequence[str]) -> None:
@@ -69,14 +69,22 @@ def _every_file_alike(table: DataFrame, location: str) -> DataFrame:
     return table.sparkSession.read.schema(schema).parquet(for_spark(location))
 
 
-def _check_rows(features: DataFrame, location: str) -> None:
+def _checked(features: DataFrame, methods: Sequence[str], location: str) -> DataFrame:
+    """Return the features with an ``id`` of each image."""
+    searched = features.where(F.col("method").isin(list(methods)) | F.col("method").isNull())
     try:
-        _refuse_rows(features, location)
+        if _refuse_empty(searched, location):
+            features, searched = (frame.withColumn("id", id_of("path")) for frame in (features, searched))
+        if are_told_apart(searched):
+            return features
+        _refuse_repeated(searched, location)
+        return with_ids(features)
     except READING_ERRORS as error:
         raise InputError(f"can't read the features in {location}: {reason_of(error)}") from error
 
 
-def _refuse_rows(features: DataFrame, location: str) -> None:
+def _refuse_empty(features: DataFrame, location: str) -> int:
+    """Refuse rows that lack what a search needs, and return how many have another id than a hash of their path."""
     empty = {
         "method": F.col("method").isNull(),
         "path": F.col("path").isNull() | (F.col("path") == F.lit("")),
@@ -84,7 +92,9 @@ def _refuse_rows(features: DataFrame, location: str) -> None:
         "fingerprint": F.col("fingerprint").isNull(),
         **{feature: _is_of(feature) & F.col(feature).isNull() for feature in _KINDS},
     }
-    counts = features.agg(*(F.count_if(is_empty).alias(name) for name, is_empty in empty.items())).collect()[0].asDict()
+    counted = {**empty, "id": ~F.col("id").eqNullSafe(id_of("path"))}
+    counts = features.agg(*(F.count_if(is_so).alias(name) for name, is_so in counted.items())).collect()[0].asDict()
+    others = int(counts.pop("id"))
     for name, count in counts.items():
         if count:
             shown = _examples(features.where(empty[name]).select("path").where(F.col("path").isNotNull()))
@@ -92,6 +102,10 @@ def _refuse_rows(features: DataFrame, location: str) -> None:
                 f"{count:,} rows of the features in {location} have no {name}{shown}: encode these images again, or "
                 "leave the rows out"
             )
+    return others
+
+
+def _refuse_repeated(features: DataFrame, location: str) -> None:
     twice = features.groupBy("method", "path").count().where(F.col("count") > F.lit(1))
     if not twice.isEmpty():
         raise InputError(

@@ -6,18 +6,19 @@ from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from dedup_core import groups as kernels
 from dedup_core.errors import DedupError
 from dedup_core.metric import Metric
+from dedup_core.spark.sieve import Sieve
 from dedup_core.spark.staging import Staging
-from dedup_core.spark.tables import DUPLICATES, conform
 
 _EDGES = "code_a BIGINT, code_b BIGINT"
 _LABELS = "code BIGINT, root BIGINT"
 _MAX_ROUNDS = 60
+_BROADCAST_CODES = 1 << 20  # some 50 MB where they arrive
 
 
 def components(edges: DataFrame, staging: Staging, edges_a_task: int = 5_000_000) -> DataFrame:
@@ -36,7 +37,10 @@ def components(edges: DataFrame, staging: Staging, edges_a_task: int = 5_000_000
     Raises:
         DedupError: if the components have not settled after 60 rounds.
     """
-    current, state = edges.select("code_a", "code_b"), (edges.count(), 0)
+    edges = edges.select("code_a", "code_b")
+    count = edges.count()
+    # Where pairs are many, most of a task's own say nothing new, and are not sent on.
+    current, state = (edges.mapInArrow(_contract, _EDGES) if count > edges_a_task else edges), (count, 0)
     for number in range(1, _MAX_ROUNDS + 1):
         tasks = -(-state[0] // edges_a_task)
         if tasks <= 1:
@@ -51,76 +55,83 @@ def components(edges: DataFrame, staging: Staging, edges_a_task: int = 5_000_000
     raise DedupError(f"the groups have not settled after {_MAX_ROUNDS} rounds over {state[0]:,} edges")
 
 
-def code_groups(codes: DataFrame, labels: DataFrame) -> DataFrame:
+def code_groups(codes: DataFrame, labels: DataFrame, count: int) -> DataFrame:
     """Return the codes that share a group with another image.
 
     Args:
-        codes: code, first_path, images.
+        codes: code, first_id, images.
         labels: code, root; of every code that has a pair.
+        count: how many codes there are.
 
     Returns:
-        code, first_path, group_id (the smallest path of the group), group_size (its images).
+        code, root (the smallest id of the group), group_size (its images), is_paired (whether the code has a pair).
     """
-    labelled = codes.join(labels, on="code", how="left")
-    in_a_group = labelled.where(F.col("root").isNotNull() | (F.col("images") > F.lit(1)))
-    rooted = in_a_group.withColumn("root", F.coalesce("root", "code"))
-    of_root = rooted.groupBy("root").agg(F.min("first_path").alias("group_id"), F.sum("images").alias("group_size"))
-    grouped = rooted.join(of_root, on="root", how="inner")
-    return grouped.select("code", "first_path", "group_id", "group_size")
+    may_be = Sieve.of(labels.select("code"), count).marked(codes, "may_be_paired")
+    wanted = may_be.where(F.col("may_be_paired") | (F.col("images") > F.lit(1)))
+    labelled = wanted.join(labels.withColumnRenamed("root", "label"), on="code", how="left")
+    in_a_group = labelled.where(F.col("label").isNotNull() | (F.col("images") > F.lit(1)))
+    of_group = Window.partitionBy(F.coalesce("label", "code"))
+    return in_a_group.select(
+        "code",
+        F.min("first_id").over(of_group).alias("root"),
+        F.sum("images").over(of_group).alias("group_size"),
+        F.col("label").isNotNull().alias("is_paired"),
+    )
 
 
-def group_members(images: DataFrame, grouped: DataFrame) -> DataFrame:
-    """Return the images of the grouped codes: method, path, is_unseen, and the columns of ``grouped``."""
-    return images.join(grouped, on="code", how="inner")
+def group_members(images: DataFrame, grouped: DataFrame, count: int) -> DataFrame:
+    """Return the images of the grouped codes, with the columns of ``grouped``.
+
+    Args:
+        images: id, digest, code.
+        grouped: as `code_groups` returns them.
+        count: how many codes there are.
+    """
+    return Sieve.of(grouped.select("code"), count).sifted(images).join(grouped, on="code", how="inner")
+
+
+def rooted_pairs(code_pairs: DataFrame, grouped: DataFrame, count: int) -> DataFrame:
+    """Return the pairs of codes with the ``root`` of their group.
+
+    Args:
+        code_pairs: code_a, code_b, score.
+        grouped: as `code_groups` returns them.
+        count: how many these are, or more.
+    """
+    roots = grouped.where("is_paired").select(F.col("code").alias("code_a"), "root")
+    # Two numbers a code travel to every task where they are not too many, and no pair.
+    return code_pairs.join(F.broadcast(roots) if count <= _BROADCAST_CODES else roots, on="code_a", how="inner")
 
 
 def group_table(members: DataFrame, loosest: DataFrame, closest: float, is_star: bool) -> DataFrame:
     """Return the ``groups`` table with more columns of the members.
 
     Args:
-        members: with ``kept_path``, and the ``group_id`` and ``group_size`` of their connected group.
-        loosest: group_id, loosest_score: of the pairs in a connected group the one least alike.
+        members: with ``kept_path``, and the ``root`` and ``group_size`` of their connected group.
+        loosest: root, loosest_score: of the pairs in a connected group the one least alike.
         closest: the score of two equal images: where a group has no other pair, that is its loosest.
         is_star: whether a group is an image that stays and those that go for it, and nothing else.
     """
     kept = members.withColumn("keep", F.col("kept_path").isNull())
     if not is_star:
-        scored = kept.join(loosest, on="group_id", how="left")
+        of_group = Window.partitionBy("root")
+        named = kept.withColumn("group_id", F.min("path").over(of_group))
+        scored = named.join(loosest, on="root", how="left")
         return scored.withColumn("loosest_score", F.coalesce("loosest_score", F.lit(closest)))
-    centre = F.coalesce("kept_path", "path")
-    stars = kept.withColumn("centre", centre).groupBy("centre").agg(
-        F.min("path").alias("group_id"), F.count("*").alias("group_size")
-    )  # fmt: skip
-    named = kept.drop("group_id", "group_size").withColumn("centre", centre).join(stars, on="centre", how="inner")
-    return named.where(F.col("group_size") > F.lit(1)).withColumn("loosest_score", F.lit(None).cast("double"))
+    of_star = Window.partitionBy(F.coalesce("kept_path", "path"))
+    stars = kept.withColumns({"group_id": F.min("path").over(of_star), "group_size": F.count("*").over(of_star)})
+    return stars.where(F.col("group_size") > F.lit(1)).withColumn("loosest_score", F.lit(None).cast("double"))
 
 
-def loosest_scores(codes: DataFrame, code_pairs: DataFrame, metric: Metric) -> DataFrame:
-    """Return of each group the score of the pair that is least alike: group_id, loosest_score.
+def loosest_scores(rooted: DataFrame, metric: Metric) -> DataFrame:
+    """Return of each group the score of the pair that is least alike: root, loosest_score.
 
     Args:
-        codes: code, group_id; of every code in a group.
-        code_pairs: code_a, code_b, score.
+        rooted: code_a, code_b, score, root.
         metric: what a score says.
     """
-    of_pairs = code_pairs.join(codes.select(F.col("code").alias("code_a"), "group_id"), on="code_a", how="inner")
-    loosest = of_pairs.groupBy("group_id").agg(F.max(metric.rank(F.col("score"))).alias("worst"))
-    return loosest.select("group_id", metric.rank(F.col("worst")).cast("double").alias("loosest_score"))
-
-
-def duplicate_table(images: DataFrame, pairs: DataFrame, metric: Metric) -> DataFrame:
-    """Return the ``duplicates`` table: every encoded image, its duplicates best first, ties by path."""
-    told = ["score", "verdict", "difference", "level"]
-    ends = pairs.select(F.col("path_a").alias("path"), F.col("path_b").alias("other"), *told).unionByName(
-        pairs.select(F.col("path_b").alias("path"), F.col("path_a").alias("other"), *told)
-    )
-    entry = F.struct(metric.rank(F.col("score")).alias("rank"), "other", *told)
-    ranked = ends.groupBy("path").agg(F.array_sort(F.collect_list(entry)).alias("ranked"))
-    listed = F.transform(
-        "ranked", lambda each: F.struct(each["other"].alias("path"), *(each[name].alias(name) for name in told))
-    )
-    every = images.select("method", "path").join(ranked, on="path", how="left")
-    return conform(every.withColumn("duplicates", F.coalesce(listed, F.array())), DUPLICATES)
+    loosest = rooted.groupBy("root").agg(F.max(metric.rank(F.col("score"))).alias("worst"))
+    return loosest.select("root", metric.rank(F.col("worst")).cast("double").alias("loosest_score"))
 
 
 def _staged(edges: DataFrame, staging: Staging, name: str) -> tuple[DataFrame, tuple[int, int]]:

@@ -15,7 +15,7 @@ from dedup_core.hamming.estimate import enough, partners
 from dedup_core.hamming.join import cross_join_blocks, self_join_blocks
 from dedup_core.metric import HAMMING
 from dedup_core.pairs import Pairs
-from dedup_core.settings.settings import SearchSettings
+from dedup_core.settings.settings import MOST_COPIES, SearchSettings
 from dedup_core.spark.search.chunks import BOTH, LEFT, RIGHT, Batches, brought_together, chunk_pairs
 from dedup_core.spark.search.distinct import CODE_PAIRS, IMAGES, DistinctCodes
 from dedup_core.spark.search.estimates import SearchEstimate, estimate_of, gathered
@@ -40,19 +40,22 @@ class HammingSearch:
     Attributes:
         max_distance: the largest Hamming distance of a pair, 0 to 64.
         chunk_codes: how many codes a task compares with as many others; memory and time of a task follow from it.
+        most_copies: of how many equal images each is listed with each.
     """
 
     max_distance: int
     chunk_codes: int
+    most_copies: int = MOST_COPIES
 
     @classmethod
     def of(cls, settings: SearchSettings) -> HammingSearch:
         """Return the search that the settings ask for."""
-        return cls(settings.max_distance_threshold, settings.chunk_codes)
+        return cls(settings.max_distance_threshold, settings.chunk_codes, settings.most_copies)
 
     def distinct(self, features: DataFrame, steps: Staging) -> DistinctCodes:
         """Return the distinct hashes."""
-        return DistinctCodes.of(conform(features.withColumnRenamed("hash", "code"), IMAGES), steps)
+        images = conform(features.withColumnRenamed("hash", "code"), IMAGES)
+        return DistinctCodes.of(images, steps, self.most_copies)
 
     def estimate(self, codes: DistinctCodes) -> SearchEstimate:
         """Compare some thousand codes with all, in one pass. What is drawn depends on the codes alone."""
@@ -139,8 +142,10 @@ def _records(blocks: Iterator[Pairs], left: np.ndarray, right: np.ndarray) -> It
 
 
 def _compared(codes: DataFrame, sample: np.ndarray, max_distance: int) -> np.ndarray:
-    """Return float64 (2, m, max_distance + 1): codes and images at each distance from each sampled code."""
-    compared = codes.select("code", "images").mapInArrow(_comparer(sample, max_distance), _PARTNERS)
+    """Return float64 (2, m, max_distance + 1): codes and listed images at each distance from each sampled code."""
+    compared = codes.select("code", F.col("listed").alias("images")).mapInArrow(
+        _comparer(sample, max_distance), _PARTNERS
+    )
     summed = compared.groupBy("member", "distance").agg(F.sum("codes").alias("codes"), F.sum("images").alias("images"))
     of_each = np.zeros((2, len(sample), max_distance + 1))
     for row in summed.collect():
@@ -153,10 +158,10 @@ def _sample_size(codes: int) -> int:
 
 
 def _draw(codes: DataFrame, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return about as many codes as wanted, int64 (m,), in an order by chance, and how many images each has."""
+    """Return about as many codes as wanted, int64 (m,), in an order by chance, and how many listed images each has."""
     share = min(1.0, _sample_size(count) / count)
     is_drawn = F.pmod(F.xxhash64("code"), F.lit(_DRAWS)) < F.lit(math.ceil(share * _DRAWS))
-    rows = sorted(tuple(row) for row in codes.where(is_drawn).select("code", "images").collect())
+    rows = sorted(tuple(row) for row in codes.where(is_drawn).select("code", "listed").collect())
     drawn = np.random.default_rng(0).permutation(np.array(rows, np.int64).reshape(-1, 2))
     return np.ascontiguousarray(drawn[:, 0]), np.ascontiguousarray(drawn[:, 1])
 

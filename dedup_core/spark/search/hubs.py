@@ -26,12 +26,11 @@ def most_alike(images: int) -> int:
     return min(MOST_IMAGES, max(FEWEST_IMAGES, int(SHARE * images)))
 
 
-def hubs_of(groups: DataFrame, features: DataFrame, most: int) -> list[dict[str, Any]]:
+def hubs_of(groups: DataFrame, most: int) -> list[dict[str, Any]]:
     """Return the largest hubs: each with its group_id, its images, what could be removed, and the likely reason.
 
     Args:
-        groups: the ``groups`` table, with ``code``, ``content`` and ``kept_path``.
-        features: path, caution.
+        groups: the ``groups`` table, with ``code``, ``content``, ``caution`` and ``kept_path``.
         most: how many images a group may hold.
     """
     large = groups.where(F.col("group_size") > F.lit(most))
@@ -39,8 +38,7 @@ def hubs_of(groups: DataFrame, features: DataFrame, most: int) -> list[dict[str,
     shown = [row["group_id"] for row in top.limit(_SHOWN).collect()]
     if not shown:
         return []
-    members = large.where(F.col("group_id").isin(shown))
-    known = members.join(features.select("path", "caution"), on="path", how="left")
+    known = large.where(F.col("group_id").isin(shown))
     cautions = [F.count_if(F.array_contains("caution", name)).alias(name) for name in CAUTIONS]
     counted = known.groupBy("group_id").agg(
         F.count("*").alias("images"), F.countDistinct("code").alias("codes"),

@@ -4,92 +4,122 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from dedup_core.spark.sieve import Sieve
 from dedup_core.spark.staging import Staging
-from dedup_core.verify.verdict import SAME, SIMILAR
+from dedup_core.spark.tables import conform
 
-CONTENT_PAIRS = "code_a BIGINT, code_b BIGINT, score DOUBLE"
-_KEY = ["code", "digest"]
+_SLIM = (
+    "id BIGINT, content BIGINT, copies BIGINT, code BIGINT, siblings BIGINT, is_paired BOOLEAN, root BIGINT, "
+    "group_size BIGINT"
+)
+_FACTS = (
+    "id", "path", "is_unseen", "digest", "look", "size", "width", "height", "format", "frames", "modified_at",
+    "caution", "other_names",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Contents:
-    """The contents of the images that have duplicates, or may have.
+    """The images that have duplicates, or may have, and their contents.
 
     Attributes:
-        members: the images, each with its ``content``: a number that is good for this run alone.
-        table: content, code (null for flat pictures), path (the smallest of its images), images (how many).
+        members: the images: id; content, the smallest id of those with equal files; copies, how many these are; code,
+            null for flat pictures; siblings, how many contents its code has; is_paired, whether its code has pairs;
+            root, the smallest id of its group; group_size; and what ``features`` says of it.
+        slim: the same without the latter.
+        images: how many images these are.
         count: how many contents there are.
+        most_copies: how many images the content has that has most.
         equal_pairs: how many pairs of images have one content.
     """
 
     members: DataFrame
-    table: DataFrame
+    slim: DataFrame
+    images: int
     count: int
+    most_copies: int
     equal_pairs: int
 
     @classmethod
-    def of(cls, members: DataFrame, steps: Staging) -> Contents:
+    def of(cls, coded: DataFrame, flat: DataFrame, features: DataFrame, steps: Staging) -> Contents:
         """Group images by their content.
 
         Args:
-            members: path, code, digest (null where it is not known), and more.
+            coded: id, code, digest (null where it is not known), is_paired, root, group_size: of images in groups.
+            flat: id, digest: of all flat pictures.
+            features: of all images.
             steps: where the contents are written.
         """
-        alone = F.concat(F.lit("path:"), F.col("path"))
-        keyed = members.withColumn("digest", F.coalesce("digest", alone))
-        grouped = keyed.groupBy(_KEY).agg(F.min("path").alias("path"), F.count("*").alias("images"))
-        table = steps.write("contents", grouped.withColumn("content", F.monotonically_increasing_id()))
-        # Of flat pictures the code is null, and null is no key of a join.
-        of_image = [F.coalesce("code", F.lit(0)).alias("code_0"), F.col("code").isNull().alias("is_flat"), "digest"]
-        known = table.select("content", *of_image)
-        wanted = keyed.withColumns({"code_0": F.coalesce("code", F.lit(0)), "is_flat": F.col("code").isNull()})
-        named = wanted.join(known, on=["code_0", "is_flat", "digest"], how="inner").drop("code_0", "is_flat")
-        equal = F.sum(F.col("images") * (F.col("images") - F.lit(1)) / F.lit(2)).alias("equal")
-        row = table.agg(F.count("*").alias("contents"), equal).collect()[0]
-        return cls(steps.write("members_with_content", named), table, row["contents"], int(row["equal"] or 0))
+        of_code = Window.partitionBy("code")
+        same_file = F.coalesce("digest", F.concat(F.lit("id:"), F.col("id").cast("string")))
+        told = coded.withColumn("same_file", same_file)
+        told = _with_content(told, "code", "same_file")
+        told = told.withColumn("siblings", F.count_if(_is_first()).over(of_code))
+        alike = _with_content(flat.where(F.col("digest").isNotNull()), "digest").where(F.col("copies") > F.lit(1))
+        alike = alike.withColumns(
+            {"siblings": F.lit(1), "is_paired": F.lit(False), "root": F.col("content"), "group_size": F.col("copies")}
+        )
+        slim = steps.write("contents", conform(told, _SLIM).unionByName(conform(alike, _SLIM)))
+        equal = F.sum(F.col("copies") * (F.col("copies") - F.lit(1)) / F.lit(2)).alias("equal")
+        counts = F.count("*").alias("contents"), F.sum("copies").alias("images"), F.max("copies").alias("most")
+        row = slim.where(_is_first()).agg(*counts, equal).collect()[0]
+        images = row["images"] or 0
+        wanted = Sieve.of(slim.select("id"), images).sifted(features.select(*_FACTS))
+        # The look of a content is that of its first image.
+        members = wanted.join(slim, on="id", how="inner").withColumn("look", F.when(_is_first(), F.col("look")))
+        equal_pairs = int(row["equal"] or 0)
+        return cls(steps.write("members", members), slim, images, row["contents"], row["most"] or 0, equal_pairs)
 
-    def counts_of(self, verdicts: DataFrame) -> dict[str, int]:
-        """Return how many pairs of images are the same, and how many are only similar.
+    @property
+    def first_members(self) -> DataFrame:
+        """The first image of each content, which stands for it."""
+        return self.members.where(_is_first())
 
-        Args:
-            verdicts: code_a, code_b (two contents), verdict.
-        """
-        images = self.table.select(F.col("content").alias("code_a"), F.col("images").alias("images_a"))
-        others = self.table.select(F.col("content").alias("code_b"), F.col("images").alias("images_b"))
-        weighed = verdicts.join(images, on="code_a", how="inner").join(others, on="code_b", how="inner")
-        pairs = F.sum(F.col("images_a") * F.col("images_b")).alias("pairs")
-        found = {row["verdict"]: row["pairs"] for row in weighed.groupBy("verdict").agg(pairs).collect()}
-        return {"same": self.equal_pairs + found.get(SAME, 0), "similar": found.get(SIMILAR, 0)}
-
-    def count_pairs(self, code_pairs: DataFrame) -> int:
-        """Return how many pairs of contents `pairs` gives.
-
-        Args:
-            code_pairs: code_a, code_b.
-        """
-        of_code = self.table.where(F.col("code").isNotNull()).groupBy("code").agg(F.count("*").alias("n"))
-        a, b = (of_code.select(F.col("code").alias(f"code_{end}"), F.col("n").alias(f"n_{end}")) for end in "ab")
-        across = code_pairs.join(a, on="code_a", how="inner").join(b, on="code_b", how="inner")
-        within = of_code.select((F.col("n") * (F.col("n") - F.lit(1)) / F.lit(2)).alias("pairs"))
-        both = across.select((F.col("n_a") * F.col("n_b")).cast("double").alias("pairs")).unionByName(within)
-        return int(both.agg(F.sum("pairs").alias("pairs")).collect()[0]["pairs"] or 0)
-
-    def pairs(self, code_pairs: DataFrame, same_score: float) -> DataFrame:
-        """Return the pairs of contents that pairs of codes stand for, and those that share a code: ``CONTENT_PAIRS``.
+    def weights(self, most_copies: int) -> DataFrame:
+        """Return of each code with several images: code, images, contents, and listed.
 
         Args:
-            code_pairs: code_a, code_b, score.
-            same_score: the score of two that share a code.
+            most_copies: images of contents that have more are listed as one, by the first of them.
         """
-        a = self.table.select(F.col("code").alias("code_a"), F.col("content").alias("one"))
-        b = self.table.select(F.col("code").alias("code_b"), F.col("content").alias("other"))
-        across = code_pairs.join(a, on="code_a", how="inner").join(b, on="code_b", how="inner")
-        is_ordered = (F.col("code_a") == F.col("code_b")) & (F.col("one") < F.col("other"))
-        within = a.join(b, on=is_ordered, how="inner").withColumn("score", F.lit(same_score))
-        columns = "one", "other", "score"
-        both = across.select(*columns).unionByName(within.select(*columns))
-        ends = F.least("one", "other").alias("code_a"), F.greatest("one", "other").alias("code_b")
-        return both.select(*ends, F.col("score").cast("double").alias("score"))
+        listed = F.when(F.col("copies") <= F.lit(most_copies), F.lit(1)).otherwise(_is_first().cast("int"))
+        counts = F.count("*").alias("images"), F.first("siblings").alias("contents"), F.sum(listed).alias("listed")
+        several = self.slim.where(F.col("code").isNotNull()).groupBy("code").agg(*counts)
+        return several.where(F.col("images") > F.lit(1))
+
+    def pairs_within(self, most_copies: int) -> dict[str, float]:
+        """Return how many pairs share a code: of images, of contents, and of images that are listed.
+
+        Args:
+            most_copies: as for `weights`; those that are not listed with all others are listed with the first.
+        """
+        is_star = F.col("copies") > F.lit(most_copies)
+        listed = F.when(is_star, F.lit(1)).otherwise(F.col("copies")).cast("double")
+        own = F.when(is_star, F.col("copies") - F.lit(1)).otherwise(_pairs_of(F.col("copies")))
+        firsts = self.slim.where(_is_first())
+        of_code = firsts.groupBy(F.coalesce("code", "content"), F.col("code").isNull()).agg(
+            F.count("*").alias("contents"), F.sum("copies").alias("images"), F.sum(listed).alias("listed"),
+            F.sum(listed * listed).alias("squares"), F.sum(own).alias("own"),
+        )  # fmt: skip
+        counts = of_code.agg(
+            F.sum(_pairs_of(F.col("images"))).alias("images"),
+            F.sum(_pairs_of(F.col("contents"))).alias("contents"),
+            F.sum((F.col("listed") * F.col("listed") - F.col("squares")) / F.lit(2) + F.col("own")).alias("listed"),
+        )
+        return {name: float(pairs or 0) for name, pairs in counts.collect()[0].asDict().items()}
+
+
+def _with_content(images: DataFrame, *keys: str) -> DataFrame:
+    """Return images with the smallest id of those that are alike, and how many these are."""
+    alike = Window.partitionBy(*keys)
+    return images.withColumns({"content": F.min("id").over(alike), "copies": F.count("*").over(alike)})
+
+
+def _is_first() -> Column:
+    return F.col("id") == F.col("content")
+
+
+def _pairs_of(count: Column) -> Column:
+    return count.cast("double") * (count - F.lit(1)) / F.lit(2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,61 +17,55 @@ from dedup_core.images.looks import SIDE, is_still
 from dedup_core.images.picture import Failure, Picture, frames_of
 from dedup_core.spark.blocks import decided_in_blocks, ends_of
 from dedup_core.spark.encode.rereading import Reread
+from dedup_core.spark.group_blocks import Arrays, GroupBlocks
 from dedup_core.spark.session import setting
 from dedup_core.spark.staging import Staging
+from dedup_core.spark.verify.contents import Contents
 from dedup_core.verify.held import HeldViews
 from dedup_core.verify.looks import Looks, refuted
 from dedup_core.verify.verdict import SIMILAR
 from dedup_core.verify.views import HELD_SIDE
 
 VERDICTS = (
-    "code_a BIGINT, code_b BIGINT, score DOUBLE, verdict STRING, difference DOUBLE, level INT, tile ARRAY<FLOAT>, "
-    "enlarged BIGINT"
+    "root BIGINT, code_a BIGINT, code_b BIGINT, score DOUBLE, image_pairs BIGINT, verdict STRING, difference DOUBLE, "
+    "level INT, tile ARRAY<FLOAT>, enlarged BIGINT"
 )
-"""Of pairs of contents. ``verdict`` is null where looks can't tell; ``enlarged`` is the end that shows no more than the
-other one, made larger."""
+"""Of pairs of contents, with the root of their group and how many pairs of images they stand for. ``verdict`` is null
+where looks can't tell; ``enlarged`` is the end that shows no more than the other one, made larger."""
 
 _CHANGED = Failure("vanished", "the image is another one than when it was encoded")
-_LOOKS = "code BIGINT, look BINARY, width INT, height INT, frames INT, format STRING"
-_BLOCK_LOOKS, _BLOCK_IMAGES = 2_000, 64
+_BLOCK_LOOKS, _BLOCK_IMAGES = 4096, 64
 _BATCH_CARRIED, _BATCH_IMAGES = 4, 1_000
 
 _VERDICTS_ARROW = pa.schema(
     [
-        ("code_a", pa.int64()), ("code_b", pa.int64()), ("score", pa.float64()), ("verdict", pa.string()),
-        ("difference", pa.float64()), ("level", pa.int32()), ("tile", pa.list_(pa.float32())),
-        ("enlarged", pa.int64()),
+        ("root", pa.int64()), ("code_a", pa.int64()), ("code_b", pa.int64()), ("score", pa.float64()),
+        ("image_pairs", pa.int64()), ("verdict", pa.string()), ("difference", pa.float64()), ("level", pa.int32()),
+        ("tile", pa.list_(pa.float32())), ("enlarged", pa.int64()),
     ]
 )  # fmt: skip
 
 
 def verdicts(
-    pairs: DataFrame, contents: DataFrame, features: DataFrame, reread: Reread | None, steps: Staging
+    code_pairs: DataFrame, contents: Contents, same_score: float, reread: Reread | None, steps: Staging
 ) -> DataFrame:
     """Return the verdict on every pair of contents, ``VERDICTS``, as read back from where it was written.
 
     Args:
-        pairs: code_a, code_b (two contents), score.
-        contents: content, path.
-        features: of the images.
+        code_pairs: code_a, code_b, score, root: of codes, of which each may have several contents.
+        contents: what is compared.
+        same_score: the score of two contents that share a code.
         reread: how to read images again; None where that can't be done: then nothing is the same by its pixels.
         steps: where the steps are written.
     """
-    known = contents.select(F.col("content").alias("code"), "path", "digest")
-    looks = (
-        known.drop("digest")
-        .join(features, on="path", how="inner")
-        .select(*(name.split()[0] for name in _LOOKS.split(", ")))
-    )
-    proposed = steps.write("content_pairs", pairs)
-    looked = decided_in_blocks(proposed, looks, steps, _BLOCK_LOOKS, _by_looks, VERDICTS)
-    looked = steps.write("looked", looked)
-    undecided = looked.where(F.col("verdict").isNull()).select("code_a", "code_b", "score")
+    looked = steps.write("looked", _looked(code_pairs, contents.first_members, same_score))
+    undecided = looked.where(F.col("verdict").isNull()).select(*_proposed(looked))
     if reread is None:
         return looked.withColumn("verdict", F.coalesce("verdict", F.lit(SIMILAR)))
     if undecided.isEmpty():
         return looked
     waiting = steps.write("undecided", undecided)
+    known = contents.first_members.select(F.col("content").alias("code"), "path", "digest")
     images = reread.contents(ends_of(waiting).distinct().join(known, on="code", how="inner"), "code", "digest")
     rows = _BATCH_CARRIED if reread.by_spark else _BATCH_IMAGES  # what carries its bytes may be large
     with setting(steps.spark, "spark.sql.execution.arrow.maxRecordsPerBatch", str(rows)):
@@ -81,25 +75,54 @@ def verdicts(
     return looked.where(F.col("verdict").isNotNull()).unionByName(decided)
 
 
-def _by_looks(known: pa.RecordBatch | pa.Table) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
-    codes, looks = known.column("code").to_numpy(), _looks(known)
-    is_known = ~np.asarray(known.column("look").is_null())
+def _proposed(looked: DataFrame) -> list[str]:
+    return looked.columns[: looked.columns.index("verdict")]
 
-    def decide(part: pa.RecordBatch) -> pa.RecordBatch:
-        left, right = (np.searchsorted(codes, part.column(end).to_numpy()) for end in ("code_a", "code_b"))
+
+def _looked(code_pairs: DataFrame, firsts: DataFrame, same_score: float) -> DataFrame:
+    """Return the verdicts by looks, of contents whose codes have pairs, or that share a code."""
+    compared = firsts.where(F.col("code").isNotNull() & (F.col("is_paired") | (F.col("siblings") > F.lit(1))))
+    shared = compared.where(F.col("siblings") > F.lit(1)).select("root", "code").distinct()
+    within = shared.select("root", F.col("code").alias("key_a"), F.col("code").alias("key_b"))
+    across = code_pairs.select("root", F.col("code_a").alias("key_a"), F.col("code_b").alias("key_b"), "score")
+    pairs = across.unionByName(within.withColumn("score", F.lit(same_score).cast("double")))
+    known = "content", "copies", "look", "width", "height", "frames", "format"
+    members = compared.select("root", F.col("code").alias("key"), "id", *known)
+    return GroupBlocks.of(members, pairs, _BLOCK_LOOKS).written(_by_looks, VERDICTS)
+
+
+def _by_looks(known: pa.RecordBatch | pa.Table, pairs: Iterator[Arrays]) -> Iterator[pa.RecordBatch]:
+    content, copies = (known.column(name).to_numpy() for name in ("content", "copies"))
+    looks, is_known = _looks(known), ~np.asarray(known.column("look").is_null())
+    root = known.column("root").to_numpy()
+    for some in pairs:
+        left, right = some["left"], some["right"]
         is_refuted, difference, cell = refuted(looks, left, right)
         is_refuted &= is_known[left] & is_known[right]
-        rows = zip(part.to_pylist(), is_refuted.tolist(), difference.tolist(), cell.tolist(), strict=True)
-        refused = [row | (_refuted_by_look(levels, at) if told else {}) for row, told, levels, at in rows]
-        return pa.RecordBatch.from_pylist(refused, schema=_VERDICTS_ARROW)
+        told = _told(is_refuted, difference, cell)
+        told |= {
+            "root": root[left],
+            "code_a": np.minimum(content[left], content[right]),
+            "code_b": np.maximum(content[left], content[right]),
+            "score": some["score"],
+            "image_pairs": copies[left] * copies[right],
+            "enlarged": pa.nulls(len(left), pa.int64()),
+        }
+        yield pa.RecordBatch.from_pydict(told, schema=_VERDICTS_ARROW)
 
-    return decide
 
-
-def _refuted_by_look(difference: int, cell: int) -> dict[str, Any]:
-    row, column = divmod(cell, SIDE)
-    tile = [column / SIDE, row / SIDE, (column + 1) / SIDE, (row + 1) / SIDE]
-    return {"verdict": SIMILAR, "difference": float(difference), "level": SIDE, "tile": tile}
+def _told(is_refuted: np.ndarray, difference: np.ndarray, cell: np.ndarray) -> dict[str, Any]:
+    """Return what looks say of pairs; nothing where they refute none."""
+    row, column = np.divmod(cell[is_refuted], SIDE)
+    tiles = np.stack([column, row, column + 1, row + 1], axis=1).astype(np.float32) / np.float32(SIDE)
+    starts = np.concatenate([[0], np.cumsum(4 * is_refuted)]).astype(np.int32)
+    is_missing = np.append(~is_refuted, False)
+    return {
+        "verdict": pa.array([SIMILAR]).take(pa.array(np.zeros(len(cell), np.int32), mask=~is_refuted)),
+        "difference": pa.array(difference.astype(np.float64), mask=~is_refuted),
+        "level": pa.array(np.full(len(cell), SIDE, np.int32), mask=~is_refuted),
+        "tile": pa.ListArray.from_arrays(pa.array(starts, mask=is_missing), pa.array(tiles.ravel())),
+    }
 
 
 def _looks(known: pa.RecordBatch | pa.Table) -> Looks:
@@ -131,18 +154,16 @@ class _Reader:
         return frames_of(content, decoding.max_pixels, decoding.orientation, side)
 
 
-def _by_pixels(known: pa.RecordBatch | pa.Table, read: _Reader) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+def _by_pixels(
+    known: pa.RecordBatch | pa.Table, pairs: Iterator[pa.RecordBatch], read: _Reader
+) -> Iterator[pa.RecordBatch]:
     files = {row["code"]: row for row in known.to_pylist()}
     views: HeldViews[int] = HeldViews(lambda code: read.frames(files[code]))
-
-    def decide(part: pa.RecordBatch) -> pa.RecordBatch:
+    for part in pairs:
         rows = []
         for row in part.to_pylist():
-            # By path, and not by content: its number is another one in every run.
             ends = sorted((row["code_a"], row["code_b"]), key=lambda code: files[code]["path"])
             verdict = views.verdict(*ends)
             told = {name: getattr(verdict, name) for name in ("verdict", "difference", "level", "tile")}
             rows.append(row | told | {"enlarged": views.larger(*ends) if verdict.is_enlarged else None})
-        return pa.RecordBatch.from_pylist(rows, schema=_VERDICTS_ARROW)
-
-    return decide
+        yield pa.RecordBatch.from_pylist(rows, schema=_VERDICTS_ARROW)

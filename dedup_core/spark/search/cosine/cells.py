@@ -47,7 +47,7 @@ class ClusteredSearch(EmbeddingSearch):
     @classmethod
     def of(cls, settings: SearchSettings) -> ClusteredSearch:
         """Return the search that the settings ask for."""
-        return cls(settings.min_similarity_threshold, settings.cells, settings.margin)
+        return cls(settings.min_similarity_threshold, settings.most_copies, settings.cells, settings.margin)
 
     def note(self, codes: DistinctCodes) -> str:
         """Return how it searches, and that it is not exact."""

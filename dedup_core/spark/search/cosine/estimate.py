@@ -38,7 +38,7 @@ def estimate_pairs_of(codes: DistinctCodes, min_similarity: float) -> SearchEsti
     size = enough(len(drawn), codes.count, seen, _MOST_PARTNERS)
     one_in = max(1, round(size * partners_of_one(len(drawn), codes.count, seen) / _MOST_PARTNERS))
     drawn, some = drawn[:size], some[:size]
-    several = codes.table.where(F.col("images") > F.lit(1)).select("code", "images")
+    several = codes.table.where(F.col("listed") > F.lit(1)).select("code", F.col("listed").alias("images"))
     compare = _comparer(drawn, some, np.array(thresholds), basis, one_in)
     partner = vectors.select("code", "vector").mapInArrow(compare, _PARTNERS).join(several, on="code", how="left")
     counts = F.count("*").alias("codes"), F.sum(F.coalesce("images", F.lit(1)).cast("double")).alias("images")

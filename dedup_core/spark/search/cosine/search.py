@@ -22,14 +22,16 @@ class EmbeddingSearch:
 
     Attributes:
         min_similarity: the least cosine similarity of a pair, -1.0 to 1.0.
+        most_copies: of how many equal images each is listed with each.
     """
 
     min_similarity: float
+    most_copies: int
 
     def distinct(self, features: DataFrame, steps: Staging) -> DistinctCodes:
         """Return the distinct embeddings."""
         images, vectors = with_codes(features, steps)
-        return DistinctCodes.of(images, steps, vectors)
+        return DistinctCodes.of(images, steps, self.most_copies, vectors)
 
     def estimate(self, codes: DistinctCodes) -> SearchEstimate:
         """Compare some hundred vectors with all."""
@@ -49,7 +51,7 @@ class CosineSearch(EmbeddingSearch):
     @classmethod
     def of(cls, settings: SearchSettings) -> CosineSearch:
         """Return the search that the settings ask for."""
-        return cls(settings.min_similarity_threshold, settings.chunk_vectors)
+        return cls(settings.min_similarity_threshold, settings.most_copies, settings.chunk_vectors)
 
     def note(self, codes: DistinctCodes) -> str:  # noqa: ARG002 - there is nothing to know
         """Return nothing: the search is exact."""

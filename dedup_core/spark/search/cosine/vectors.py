@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import BooleanType, IntegerType, LongType, StructField, StructType
 
 from dedup_core.cosine.join import MAX_DIMENSION
 from dedup_core.errors import DedupError, InputError, SettingsError
 from dedup_core.spark.search.distinct import IMAGES
+from dedup_core.spark.sieve import Sieve
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import conform
 
 VECTORS = "code BIGINT, vector BINARY"
 _WORDS = ("word_0", "word_1", "word_2", "word_3")
+_READ = ("id", "path", "digest", "embedding")
+_DIGESTED = (
+    f"id BIGINT, digest STRING, {', '.join(f'{word} BIGINT' for word in _WORDS)}, length INT, is_finite BOOLEAN, "
+    "vector BINARY"
+)
 _SHOWN = 5
 
 
@@ -30,6 +35,8 @@ def with_codes(features: DataFrame, steps: Staging) -> tuple[DataFrame, DataFram
     the digest's four words the first is taken that tells all these vectors apart, so that codes stay the same for any
     order of rows. A zero vector is like nothing, not even another one, and has a code of its own.
 
+    The embeddings are read once, and what is written of them is what every later step reads; none is shuffled.
+
     Args:
         features: the ``features`` table of one method with embeddings.
         steps: where the digests and the vectors are written.
@@ -38,20 +45,25 @@ def with_codes(features: DataFrame, steps: Staging) -> tuple[DataFrame, DataFram
         SettingsError: if the vectors differ in length, or are longer than the search takes.
         InputError: if an image has no embedding, or one with NaN or infinity in it.
     """
-    kept = [features.schema[name] for name in ("method", "path", "is_unseen", "digest")]
-    added = [StructField("length", IntegerType()), StructField("is_finite", BooleanType())]
-    schema = StructType([*kept, *(StructField(word, LongType()) for word in _WORDS), *added])
-    rows = features.select(*(field.name for field in kept), "embedding")
-    digested = steps.write("digested", rows.mapInArrow(_digest, schema))
-    _check(digested)
-    word = _telling_word(digested)
-    named = digested.withColumn("code", F.col(word))
-    first = named.groupBy("code").agg(F.min("path").alias("path")).select("path")
-    copies = named.select("path").join(first, on="path", how="left_anti")
-    # Few images are copies of others to the last bit, so that this join rarely moves an embedding.
-    once = features.select("path", "embedding").join(copies, on="path", how="left_anti")
-    vectors = once.mapInArrow(_named_by(_WORDS.index(word)), VECTORS)
-    return conform(named, IMAGES), steps.write("vectors", vectors)
+    digested = steps.write("digested", features.select(*_READ).mapInArrow(_digest, _DIGESTED))
+    _check(digested, features)
+    named = digested.withColumn("code", F.col(_telling_word(digested)))
+    return conform(named, IMAGES), _once(named, steps).select("code", "vector")
+
+
+def _once(named: DataFrame, steps: Staging) -> DataFrame:
+    """Return the row of the first image of each code."""
+    several = named.groupBy("code").agg(F.min("id").alias("first_id"), F.count("*").alias("images"))
+    several = several.where(F.col("images") > F.lit(1)).select("code", "first_id")
+    further = named.select("id", "code").join(several, on="code", how="inner")
+    copies = steps.write("copies", further.where(F.col("id") != F.col("first_id")).select("id"))
+    count = copies.count()
+    if not count:
+        return named
+    marked = Sieve.of(copies, count).marked(named, "may_be_copy")
+    # Nearly all vectors stay where they are: only those that may be copies meet the list of these.
+    first = marked.where("may_be_copy").join(copies, on="id", how="left_anti")
+    return marked.where(~F.col("may_be_copy")).unionByName(first)
 
 
 def sample(vectors: DataFrame, count: int, size: int, draw: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -112,37 +124,26 @@ def _digest(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         numbers, starts = _numbers(batch.column("embedding"))
         words = _digests(batch.column("path"), numbers, starts)
         wrong = np.concatenate([[0], np.cumsum(~np.isfinite(numbers))])
-        added = [
-            *(pa.array(np.ascontiguousarray(word)) for word in words.T),
-            pa.array(np.diff(starts).astype(np.int32)),
-            pa.array(wrong[starts[1:]] == wrong[starts[:-1]]),
-        ]
-        kept = [name for name in batch.schema.names if name != "embedding"]
-        yield pa.RecordBatch.from_arrays(
-            [*(batch.column(name) for name in kept), *added], [*kept, *_WORDS, "length", "is_finite"]
-        )
+        offsets = pa.py_buffer((4 * starts).astype(np.int32))
+        columns = {name: batch.column(name) for name in ("id", "digest")}
+        columns |= {name: pa.array(np.ascontiguousarray(word)) for name, word in zip(_WORDS, words.T, strict=True)}
+        columns["length"] = pa.array(np.diff(starts).astype(np.int32))
+        columns["is_finite"] = pa.array(wrong[starts[1:]] == wrong[starts[:-1]])
+        columns["vector"] = pa.Array.from_buffers(pa.binary(), len(words), [None, offsets, pa.py_buffer(numbers)])
+        yield pa.RecordBatch.from_pydict(columns)
 
 
-def _named_by(word: int) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def name(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            numbers, starts = _numbers(batch.column("embedding"))
-            codes = np.ascontiguousarray(_digests(batch.column("path"), numbers, starts)[:, word])
-            content = pa.py_buffer(numbers)
-            offsets = pa.py_buffer((4 * starts).astype(np.int32))
-            vectors = pa.Array.from_buffers(pa.binary(), len(codes), [None, offsets, content])
-            yield pa.RecordBatch.from_arrays([pa.array(codes), vectors], ["code", "vector"])
-
-    return name
-
-
-def _check(digested: DataFrame) -> None:
+def _check(digested: DataFrame, features: DataFrame) -> None:
     """Raise unless all vectors have one length that the search takes, and finite numbers."""
     lengths = [row["length"] for row in digested.groupBy("length").count().orderBy("length").limit(3).collect()]
     if 0 in lengths:
-        raise InputError(f"images have no embedding: {_examples(digested, F.col('length') == F.lit(0))}: encode again")
+        raise InputError(
+            f"images have no embedding: {_examples(features, digested, F.col('length') == F.lit(0))}: encode again"
+        )
     if len(lengths) > 1:
-        some = "; ".join(f"{length}: {_examples(digested, F.col('length') == F.lit(length))}" for length in lengths)
+        some = "; ".join(
+            f"{length}: {_examples(features, digested, F.col('length') == F.lit(length))}" for length in lengths
+        )
         raise SettingsError(
             f"the embeddings differ in length and can't be compared ({some}): encode them again with one model"
         )
@@ -152,13 +153,14 @@ def _check(digested: DataFrame) -> None:
         )
     if digested.where(~F.col("is_finite")).limit(1).collect():
         raise InputError(
-            f"embeddings hold NaN or infinity: {_examples(digested, ~F.col('is_finite'))}: "
+            f"embeddings hold NaN or infinity: {_examples(features, digested, ~F.col('is_finite'))}: "
             "encode these images again, or leave them out"
         )
 
 
-def _examples(digested: DataFrame, wanted: Column) -> str:
-    paths = [row["path"] for row in digested.where(wanted).orderBy("path").limit(_SHOWN + 1).select("path").collect()]
+def _examples(features: DataFrame, digested: DataFrame, wanted: Column) -> str:
+    named = features.select("id", "path").join(digested.where(wanted).select("id"), on="id", how="left_semi")
+    paths = [row["path"] for row in named.orderBy("path").limit(_SHOWN + 1).select("path").collect()]
     return ", ".join(paths[:_SHOWN]) + (", ..." if len(paths) > _SHOWN else "")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -28,12 +28,12 @@ def verify(candidates: DataFrame, vectors: DataFrame, steps: Staging, least: flo
         block_vectors: how many vectors a task compares with as many others.
     """
 
-    def verifier(known: pa.RecordBatch | pa.Table) -> Callable[[pa.RecordBatch], pa.RecordBatch]:
+    def verified(known: pa.RecordBatch | pa.Table, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         codes, content = known.column("code").to_numpy(), known.column("vector")
         held = matrix(content, len(content[0].as_buffer()) // 4)
-        return lambda part: _verified(part, codes, held, least)
+        return (_verified(part, codes, held, least) for part in parts)
 
-    return decided_in_blocks(candidates, vectors, steps, block_vectors, verifier, CODE_PAIRS)
+    return decided_in_blocks(candidates, vectors, steps, block_vectors, verified, CODE_PAIRS)
 
 
 def _verified(part: pa.RecordBatch, codes: np.ndarray, vectors: np.ndarray, least: float) -> pa.RecordBatch:

@@ -1,0 +1,182 @@
+"""Verdicts on contents written out as the duplicates of images: both directions of a pair by the task that has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from dedup_core.metric import Metric
+from dedup_core.spark.group_blocks import Arrays, GroupBlocks
+from dedup_core.spark.search.found import Found
+from dedup_core.spark.sieve import Sieve
+from dedup_core.spark.tables import DUPLICATES, PAIRS, conform
+from dedup_core.verify.verdict import SAME, SIMILAR
+
+_BLOCK_IMAGES = 1024  # a million pairs of a block are held at a time
+_IMAGES_A_BATCH = 256  # each of some thousand entries at most
+_TOLD = "score: DOUBLE, verdict: STRING, difference: DOUBLE, level: INT, tile: ARRAY<FLOAT>"
+_LISTED = f"path STRING, is_part BOOLEAN, duplicates ARRAY<STRUCT<rank: DOUBLE, path: STRING, {_TOLD}>>"
+_ENTRY = pa.struct(
+    [
+        ("rank", pa.float64()), ("path", pa.string()), ("score", pa.float64()), ("verdict", pa.string()),
+        ("difference", pa.float64()), ("level", pa.int32()), ("tile", pa.list_(pa.float32())),
+    ]
+)  # fmt: skip
+_LISTED_ARROW = pa.schema([("path", pa.string()), ("is_part", pa.bool_()), ("duplicates", pa.list_(_ENTRY))])
+_TILE = ("tile_0", "tile_1", "tile_2", "tile_3")
+_ENDS = ("key_a", "key_b", "left", "right")
+
+
+def listed(found: Found, metric: Metric, most_copies: int) -> DataFrame:
+    """Return the images that have duplicates with these, best first, ties by path: path, is_part, duplicates.
+
+    Each two of equal images are duplicates of each other, if they are up to so many; of more, each is one of the first
+    of them, which alone is a duplicate of others. What the entries tell is what ``pairs`` tells.
+
+    Args:
+        found: what was found.
+        metric: of its scores.
+        most_copies: of how many equal images each is listed with each.
+    """
+    images = found.contents.members.select("root", "content", "copies", "id", "path")
+    is_star = F.col("copies") > F.lit(most_copies)
+    stars = images.where(is_star).withColumn("first_path", F.min("path").over(Window.partitionBy("content")))
+    is_first = F.col("path") == F.col("first_path")
+    members = images.where(~is_star).unionByName(stars.where(is_first).drop("first_path"))
+    known = members.select("root", F.col("content").alias("key"), "id", "path", is_star.alias("is_part"))
+    blocks = GroupBlocks.of(known, _pairs(found, metric, most_copies), _BLOCK_IMAGES)
+    in_blocks = blocks.written(partial(_lists, metric=metric, cut={root for root, _ in blocks.places.crowded}), _LISTED)
+    if not blocks.places.crowded and found.contents.most_copies <= most_copies:
+        return in_blocks
+    return in_blocks.unionByName(conform(_stars(stars.where(~is_first), metric), _LISTED))
+
+
+def merged(listed: DataFrame) -> DataFrame:
+    """Return what `listed` does with one row an image: in parts come those of crowded groups and of many copies."""
+    whole = listed.where(~F.col("is_part"))
+    parts = listed.where("is_part").groupBy("path").agg(F.array_sort(F.flatten(F.collect_list("duplicates"))))
+    return whole.select("path", "duplicates").unionByName(parts.toDF("path", "duplicates"))
+
+
+def duplicate_table(found: Found, listed: DataFrame) -> DataFrame:
+    """Return the ``duplicates`` table: every encoded image with what `merged` returned, or with nothing.
+
+    Args:
+        found: what was found.
+        listed: path, duplicates.
+    """
+    told = [name.split(":")[0] for name in f"path, {_TOLD}".split(", ") if not name.startswith("tile")]
+    entries = F.transform("duplicates", lambda each: F.struct(*(each[name].alias(name) for name in told)))
+    ids = found.contents.slim.select("id")
+    marked = Sieve.of(ids, found.contents.images).marked(found.features.select("id", "path"), "may_be_listed")
+    others = marked.where("may_be_listed").join(ids, on="id", how="left_anti")
+    alone = marked.where(~F.col("may_be_listed")).unionByName(others).select("path", F.array().alias("duplicates"))
+    method = F.lit(found.method).alias("method")
+    some = listed.select(method, "path", entries.alias("duplicates"))
+    return conform(some, DUPLICATES).unionByName(conform(alone.withColumn("method", method), DUPLICATES))
+
+
+def pair_table(found: Found, listed: DataFrame) -> DataFrame:
+    """Return the ``pairs`` table: of both directions of a pair that which has its paths in order.
+
+    Args:
+        found: what was found.
+        listed: path, duplicates.
+    """
+    both = listed.select(F.col("path").alias("path_a"), F.explode("duplicates").alias("other"))
+    ordered = both.where(F.col("path_a") < F.col("other.path"))
+    told = [F.col(f"other.{name}") for name in ("score", "verdict", "difference", "level", "tile")]
+    pairs = ordered.select("path_a", F.col("other.path").alias("path_b"), *told)
+    return conform(pairs.withColumn("method", F.lit(found.method)), PAIRS)
+
+
+def _pairs(found: Found, metric: Metric, most_copies: int) -> DataFrame:
+    """Return the pairs of contents with what is told of them as numbers, a content of several images with itself."""
+    copies = F.col("copies")
+    several = found.contents.slim.where(
+        (F.col("id") == F.col("content")) & (copies > F.lit(1)) & (copies <= most_copies)
+    )
+    none = F.lit(float("nan"))
+    equal = {"score": F.lit(metric.closest), "is_same": F.lit(1), "difference": F.lit(0.0), "level": F.lit(0)}
+    equal |= dict.fromkeys(_TILE, none)
+    told = {"score": F.col("score"), "is_same": (F.col("verdict") == F.lit(SAME)).cast("int")}
+    told |= {"difference": F.coalesce("difference", none), "level": F.coalesce("level", F.lit(0))}
+    told |= {name: F.coalesce(F.element_at("tile", at), none) for at, name in enumerate(_TILE, start=1)}
+    of_two = found.verdicts.select("root", F.col("code_a").alias("key_a"), F.col("code_b").alias("key_b"), *_cast(told))
+    of_one = several.select("root", F.col("content").alias("key_a"), F.col("content").alias("key_b"), *_cast(equal))
+    return of_two.unionByName(of_one)
+
+
+def _cast(told: dict[str, Column]) -> list[Column]:
+    kinds = {"score": "double", "is_same": "int", "difference": "double", "level": "int"}
+    return [column.cast(kinds.get(name, "float")).alias(name) for name, column in told.items()]
+
+
+def _stars(copies: DataFrame, metric: Metric) -> DataFrame:
+    """Return copies as duplicates of the first of them, and the other way round, a row each."""
+    there = copies.select("path", F.col("first_path").alias("other"))
+    closest = F.lit(metric.closest).cast("double")
+    entry = F.struct(
+        metric.rank(closest).alias("rank"), F.col("other").alias("path"), closest.alias("score"),
+        F.lit(SAME).alias("verdict"), F.lit(0.0).alias("difference"),
+        F.lit(None).cast("int").alias("level"), F.lit(None).cast("array<float>").alias("tile"),
+    )  # fmt: skip
+    both = there.unionByName(copies.select(F.col("first_path").alias("path"), F.col("path").alias("other")))
+    return both.select("path", F.lit(True).alias("is_part"), F.array(entry).alias("duplicates"))
+
+
+def _lists(
+    known: pa.RecordBatch | pa.Table, pairs: Iterator[Arrays], metric: Metric, cut: set[int]
+) -> Iterator[pa.RecordBatch]:
+    """Yield the images of a block with their duplicates there."""
+    gathered = list(pairs)
+    if not gathered:
+        return
+    columns = {name: np.concatenate([some[name] for some in gathered]) for name in gathered[0] if name not in _ENDS[:2]}
+    ends = columns.pop("left"), columns.pop("right")
+    one, other = np.concatenate(ends), np.concatenate(ends[::-1])
+    paths, root = _combined(known.column("path")), known.column("root").to_numpy()
+    is_part = np.asarray(known.column("is_part")) | np.isin(root, list(cut))
+    by_path = np.empty(len(paths), np.int64)
+    by_path[pc.sort_indices(paths).to_numpy()] = np.arange(len(paths))
+    rank = np.tile(np.asarray(metric.rank(columns["score"]), np.float64), 2)
+    order = np.lexsort((by_path[other], rank, one))
+    starts = np.flatnonzero(np.diff(one[order], prepend=-1))
+    for first in range(0, len(starts), _IMAGES_A_BATCH):
+        some = starts[first : first + _IMAGES_A_BATCH]
+        end = starts[first + len(some)] if first + len(some) < len(starts) else len(order)
+        rows = order[some[0] : end]
+        images = one[order[some]]
+        entries = _entries(
+            {name: np.tile(values, 2)[rows] for name, values in columns.items()},
+            rank[rows],
+            paths.take(pa.array(other[rows])),
+        )
+        lists = pa.ListArray.from_arrays(pa.array(np.append(some, end) - some[0], pa.int32()), entries)
+        yield pa.RecordBatch.from_arrays(
+            [paths.take(pa.array(images)), pa.array(is_part[images]), lists], schema=_LISTED_ARROW
+        )
+
+
+def _entries(told: Arrays, rank: np.ndarray, paths: pa.Array) -> pa.StructArray:
+    tiles = np.stack([told[name] for name in _TILE], axis=1)
+    is_told = ~np.isnan(tiles[:, 0])
+    starts = np.concatenate([[0], np.cumsum(4 * is_told)]).astype(np.int32)
+    tile = pa.ListArray.from_arrays(
+        pa.array(starts, mask=np.append(~is_told, False)), pa.array(tiles[is_told].ravel(), pa.float32())
+    )
+    verdict = pa.array([SIMILAR, SAME]).take(pa.array(told["is_same"]))
+    difference = pa.array(told["difference"], mask=np.isnan(told["difference"]))
+    level = pa.array(told["level"], mask=told["level"] == 0)
+    columns = [pa.array(rank), paths, pa.array(told["score"]), verdict, difference, level, tile]
+    return pa.StructArray.from_arrays(columns, fields=list(_ENTRY))
+
+
+def _combined(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
