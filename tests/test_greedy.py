@@ -5,7 +5,9 @@ from hypothesis import strategies as st
 
 from dedup_core.greedy import keepers, remove
 
-EDGES = st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)).filter(lambda edge: edge[0] != edge[1]), max_size=120)
+EDGES = st.lists(
+    st.tuples(st.integers(0, 30), st.integers(0, 30)).filter(lambda edge: edge[0] != edge[1]), max_size=120
+)
 
 
 def arrays(edges):

@@ -61,7 +61,7 @@ def _searched(counts: dict[str, Any], listed: bool) -> list[str]:
         noun = "group" if result["groups"] == 1 else "groups"
         lines += [
             "",
-            f"{method:<8} {result['pairs']:>10,}  pairs in reach{'' if listed else ', counted and not listed'}",
+            f"{method:<8} {result['pairs']:>10,}  pairs in reach{_listed(result, listed)}",
             f"         {result['same']:>10,}  of them are the same picture, by their pixels",
             f"         {result['similar']:>10,}  are similar: for a person to look at",
             f"         {result['groups']:>10,}  {noun}, of {result['in_groups']:,} images",
@@ -71,6 +71,12 @@ def _searched(counts: dict[str, Any], listed: bool) -> list[str]:
         if "recall" in result:
             lines.append(_recall(result["recall"], result["recall_pairs"]))
     return lines
+
+
+def _listed(result: dict[str, Any], listed: bool) -> str:
+    if not listed:
+        return ", counted and not listed"
+    return "" if result["listed"] == result["pairs"] else f", {result['listed']:,} of them listed (--most-copies)"
 
 
 def _hub(hub: dict[str, Any]) -> str:

@@ -127,7 +127,7 @@ def test_more_codes_are_sampled_of_more(codes, expected):
 
 
 def test_a_sample_is_about_as_large_as_wanted(spark):
-    codes = spark.range(40_000).selectExpr("id AS code", "1L AS images")
+    codes = spark.range(40_000).selectExpr("id AS code", "1L AS listed")
     drawn, _ = hamming._draw(codes, 40_000)
     assert 3800 < len(drawn) < 4200
     assert len(set(drawn.tolist())) == len(drawn)

@@ -200,6 +200,7 @@ def test_hundreds_of_copies_stay_linear_in_groups_and_removals(spark, tmp_path):
         "in_groups": 300,
         "removals": 299,
         "flat": 0,
+        "most_copies": 300,
         "hubs": [hub],
     }
 

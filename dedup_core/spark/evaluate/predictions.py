@@ -104,10 +104,18 @@ def _of_method(spark: SparkSession, store: Store, table: str, method: str) -> Da
 
 
 def _refuse_unlisted(store: Store, method: str) -> None:
-    if not newest_search(method, records(store)).get("settings", {}).get("list_pairs", True):
+    search = newest_search(method, records(store))
+    if not search.get("settings", {}).get("list_pairs", True):
         raise SettingsError(
             f"the {method} pairs in {store.url} were counted and not listed (--no-list-pairs), so there is nothing to "
             "evaluate: run jobs/find_duplicates.py with --list-pairs"
+        )
+    counts = search.get("counts", {}).get("found", {}).get(method, {})
+    if "listed" in counts and counts["listed"] < counts["pairs"]:
+        raise SettingsError(
+            f"{counts['pairs'] - counts['listed']:,} {method} pairs in {store.url} are not listed: of many equal "
+            "images each stands there with the first alone. To evaluate them all, run jobs/find_duplicates.py with "
+            f"--most-copies {counts['most_copies']}"
         )
 
 

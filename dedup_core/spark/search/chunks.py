@@ -12,11 +12,28 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from dedup_core.errors import LimitError
+
 BLOBS = "chunk INT, codes BINARY, rows BINARY"
 BOTH = 2  # the side of a chunk that is compared with itself
 LEFT, RIGHT = 0, 1
+MOST_TASKS = 100_000
 
 Batches = Iterator[pa.RecordBatch]
+
+
+def gathered(batches: Batches, rows: int) -> Iterator[pa.Table]:
+    """Yield tables of at least so many rows, or the rest, whatever the size of the batches."""
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        waiting.append(batch)
+        count += len(batch)
+        if count >= rows:
+            yield pa.Table.from_batches(waiting)
+            waiting, count = [], 0
+    if waiting:
+        yield pa.Table.from_batches(waiting)
 
 
 def blobs(codes: np.ndarray, rows: np.ndarray, chunk: np.ndarray, chunks: int) -> pa.RecordBatch:
@@ -34,6 +51,33 @@ def blobs(codes: np.ndarray, rows: np.ndarray, chunk: np.ndarray, chunks: int) -
     parts = [order[ends[number] : ends[number + 1]] for number in filled]
     columns = [pa.array([of[part].tobytes() for part in parts], pa.binary()) for of in (codes, rows)]
     return pa.RecordBatch.from_arrays([pa.array(filled.astype(np.int32)), *columns], ["chunk", "codes", "rows"])
+
+
+def check_tasks(tasks: int, remedy: str) -> None:
+    """Refuse a search that would be cut into more tasks than a driver plans and a cluster starts in reasonable time.
+
+    Raises:
+        LimitError: says how many, and what to do.
+    """
+    if tasks > MOST_TASKS:
+        raise LimitError(f"the search would be cut into {tasks:,} tasks, more than {MOST_TASKS:,}: {remedy}")
+
+
+def chunks_of(count: int, chunk: int, option: str) -> int:
+    """Return into how many chunks to cut, of which every two are a task.
+
+    Args:
+        count: how many codes or vectors there are.
+        chunk: how many a chunk holds.
+        option: that says so.
+
+    Raises:
+        LimitError: if these were too many tasks.
+    """
+    chunks = max(1, math.ceil(count / chunk))
+    fitting = math.ceil(count / (math.isqrt(2 * MOST_TASKS) - 1))
+    check_tasks(chunks * (chunks + 1) // 2, f"{option} {fitting} would fit, with more memory a task")
+    return chunks
 
 
 def chunk_pairs(first: int, end: int) -> list[tuple[int, int]]:

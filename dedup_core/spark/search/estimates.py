@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
 
 import numpy as np
-import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -19,7 +18,6 @@ from dedup_core.hamming.estimate import PairEstimate, estimate_pairs, within
 from dedup_core.metric import Metric
 from dedup_core.settings.layers import option
 from dedup_core.settings.settings import SearchSettings
-from dedup_core.spark.search.chunks import Batches
 from dedup_core.spark.search.distinct import DistinctCodes
 from dedup_core.spark.verify.contents import Contents
 
@@ -63,20 +61,6 @@ def estimate_of(
     across = estimate_pairs(copies[:, None] * of_each[1], codes.count, images_a_code**2)
     pairs = PairEstimate(across.low + codes.equal_pairs, across.high + codes.equal_pairs)
     return SearchEstimate(codes.n_images, codes.count, thresholds, pairs, estimate_pairs(of_each[0], codes.count))
-
-
-def gathered(batches: Batches, rows: int) -> Iterator[pa.Table]:
-    """Yield tables of at least so many rows, or the rest, whatever the size of the batches."""
-    waiting: list[pa.RecordBatch] = []
-    count = 0
-    for batch in batches:
-        waiting.append(batch)
-        count += len(batch)
-        if count >= rows:
-            yield pa.Table.from_batches(waiting)
-            waiting, count = [], 0
-    if waiting:
-        yield pa.Table.from_batches(waiting)
 
 
 def check_estimate(settings: SearchSettings, method: str, estimate: SearchEstimate, say: Callable[[str], None]) -> None:

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core.encoders.registry import metric_of
-from dedup_core.errors import SettingsError
+from dedup_core.errors import LimitError, SettingsError
 from dedup_core.metric import COSINE, HAMMING, Metric
 from dedup_core.settings.settings import SearchSettings
 from dedup_core.spark.encode.rereading import Reread
@@ -57,6 +57,9 @@ def check_features(features: DataFrame, methods: Sequence[str]) -> None:
                 f"the {method} features were made in different ways ({first}, {last}) and can't be compared: encode "
                 "them again with one setting (--no-reuse)"
             )
+
+
+_MOST_LISTED = 5_000_000  # half a gigabyte in one row
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,7 @@ def find_method(
         grouped = _grouped(codes, proposal.pairs, steps)
         coded = groups.group_members(codes.images, grouped, codes.count)
         contents = Contents.of(coded, features.where(is_flat).select("id", "digest"), features, steps)
+        _check_copies(settings, method, contents.most_copies, watch.say)
         expected = check_pairs(settings, method, contents, proposal.pairs)
     watch.say(f"  {expected['pairs']:,} pairs found; verifying them")
     rooted = groups.rooted_pairs(proposal.pairs, grouped, contents.count)
@@ -122,7 +126,7 @@ def find_method(
         found = Found(method, features, contents, verdicts(rooted, contents, metric.closest, again.reread, steps))
     with watch.stage("group"):
         counts: dict[str, Any] = {"images": features.count(), "codes": codes.count} | expected
-        counts["flat"] = counts["images"] - codes.n_images
+        counts |= {"flat": counts["images"] - codes.n_images, "most_copies": contents.most_copies}
         table = _fates(settings, found, again, most_alike(counts["images"]), steps)
         loosest = groups.loosest_scores(rooted, metric)
         table = steps.write("groups", groups.group_table(table, loosest, metric.closest, settings.group_by == "star"))
@@ -138,6 +142,22 @@ def _grouped(codes: DistinctCodes, code_pairs: DataFrame, steps: Staging) -> Dat
     """Return the codes that share a group with others, or have several images."""
     labels = steps.write("labels", groups.components(code_pairs, steps))
     return steps.write("grouped", groups.code_groups(codes.table, labels, codes.count))
+
+
+def _check_copies(settings: SearchSettings, method: str, most: int, say: Callable[[str], None]) -> None:
+    """Say that not every two of equal images are listed, where that is so.
+
+    Raises:
+        LimitError: if an image has so many equal ones that their list is too long for a row of a table.
+    """
+    if not settings.list_pairs or most <= settings.most_copies:
+        return
+    say(f"  of up to {most:,} equal images each is listed with the first of them alone (--most-copies)")
+    if most > _MOST_LISTED:
+        raise LimitError(
+            f"{method}: {most:,} images are equal, and a row of duplicates holds at most {_MOST_LISTED:,}: "
+            "--no-list-pairs gives groups and removals alone"
+        )
 
 
 def _fates(settings: SearchSettings, found: Found, again: Again, most: int, steps: Staging) -> DataFrame:

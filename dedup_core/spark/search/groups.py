@@ -12,12 +12,14 @@ from pyspark.sql import functions as F
 from dedup_core import groups as kernels
 from dedup_core.errors import DedupError
 from dedup_core.metric import Metric
+from dedup_core.spark.search.chunks import gathered
 from dedup_core.spark.sieve import Sieve
 from dedup_core.spark.staging import Staging
 
 _EDGES = "code_a BIGINT, code_b BIGINT"
 _LABELS = "code BIGINT, root BIGINT"
 _MAX_ROUNDS = 60
+_CONTRACTED_EDGES = 1 << 21
 _BROADCAST_CODES = 1 << 20  # some 50 MB where they arrive
 
 
@@ -39,8 +41,8 @@ def components(edges: DataFrame, staging: Staging, edges_a_task: int = 5_000_000
     """
     edges = edges.select("code_a", "code_b")
     count = edges.count()
-    # Where pairs are many, most of a task's own say nothing new, and are not sent on.
-    current, state = (edges.mapInArrow(_contract, _EDGES) if count > edges_a_task else edges), (count, 0)
+    # Where pairs are many, most of what one file holds says nothing new, and is not sent on.
+    current, state = (edges.mapInArrow(_contract_some, _EDGES) if count > edges_a_task else edges), (count, 0)
     for number in range(1, _MAX_ROUNDS + 1):
         tasks = -(-state[0] // edges_a_task)
         if tasks <= 1:
@@ -147,6 +149,12 @@ def _contract(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     codes, roots = _local_components(batches)
     moved = codes != roots
     yield pa.RecordBatch.from_pydict({"code_a": codes[moved], "code_b": roots[moved]})
+
+
+def _contract_some(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Do so with some millions of a partition's edges at a time: it may be of any size."""
+    for some in gathered(batches, _CONTRACTED_EDGES):
+        yield from _contract(iter(some.to_batches()))
 
 
 def _label(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -15,10 +15,20 @@ from dedup_core.hamming.estimate import enough, partners
 from dedup_core.hamming.join import cross_join_blocks, self_join_blocks
 from dedup_core.metric import HAMMING
 from dedup_core.pairs import Pairs
+from dedup_core.settings.layers import option
 from dedup_core.settings.settings import MOST_COPIES, SearchSettings
-from dedup_core.spark.search.chunks import BOTH, LEFT, RIGHT, Batches, brought_together, chunk_pairs
+from dedup_core.spark.search.chunks import (
+    BOTH,
+    LEFT,
+    RIGHT,
+    Batches,
+    brought_together,
+    chunk_pairs,
+    chunks_of,
+    gathered,
+)
 from dedup_core.spark.search.distinct import CODE_PAIRS, IMAGES, DistinctCodes
-from dedup_core.spark.search.estimates import SearchEstimate, estimate_of, gathered
+from dedup_core.spark.search.estimates import SearchEstimate, estimate_of
 from dedup_core.spark.search.proposal import Proposal
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import conform
@@ -89,7 +99,7 @@ def code_pairs(codes: DataFrame, count: int, max_distance: int, chunk_codes: int
         max_distance: the largest Hamming distance of a pair, 0 to 64.
         chunk_codes: how many codes a task compares with as many others.
     """
-    chunks = max(1, math.ceil(count / chunk_codes))
+    chunks = chunks_of(count, chunk_codes, option("chunk_codes"))
     packed = codes.select("code").mapInArrow(_packer(chunks), _PACKED)
     return brought_together(packed, chunk_pairs(0, chunks)).mapInArrow(_joiner(max_distance), CODE_PAIRS)
 

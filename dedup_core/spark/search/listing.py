@@ -54,7 +54,7 @@ def listed(found: Found, metric: Metric, most_copies: int) -> DataFrame:
     in_blocks = blocks.written(partial(_lists, metric=metric, cut={root for root, _ in blocks.places.crowded}), _LISTED)
     if not blocks.places.crowded and found.contents.most_copies <= most_copies:
         return in_blocks
-    return in_blocks.unionByName(conform(_stars(stars.where(~is_first), metric), _LISTED))
+    return in_blocks.unionByName(_stars(stars.where(~is_first), metric))
 
 
 def merged(listed: DataFrame) -> DataFrame:

@@ -15,8 +15,9 @@ from pyspark.sql import functions as F
 from dedup_core.cosine import join as cosine
 from dedup_core.cosine.cells import cells_of, fit_cells
 from dedup_core.errors import SettingsError
+from dedup_core.settings.layers import option
 from dedup_core.settings.settings import MAX_CELLS, SearchSettings
-from dedup_core.spark.search.chunks import BLOBS, Batches, blobs, brought_together, chunk_pairs
+from dedup_core.spark.search.chunks import BLOBS, Batches, blobs, brought_together, check_tasks, chunk_pairs
 from dedup_core.spark.search.cosine.join import WHOLE_BYTES, CosinePlan, joiner
 from dedup_core.spark.search.cosine.search import EmbeddingSearch
 from dedup_core.spark.search.cosine.vectors import matrix, sample
@@ -97,6 +98,7 @@ def clustered_pairs(
             f"average, and more than {_MOST_CELLS_A_VECTOR} cost more than the exact search: choose a smaller one"
         )
     parts = [math.ceil(4 * plan.length * size / WHOLE_BYTES) for size in sizes]
+    check_tasks(sum(part * (part + 1) // 2 for part in parts), f"raise {option('cells')}, or choose a smaller margin")
     first = np.concatenate([[0], np.cumsum(parts)])
     tasks = [pair for parts_of_cell in itertools.pairwise(first) for pair in chunk_pairs(*parts_of_cell)]
     packed = vectors.select("code", "vector").mapInArrow(_packer(plan, centres, margin, first), BLOBS)

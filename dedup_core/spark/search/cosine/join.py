@@ -17,7 +17,17 @@ from pyspark.sql import DataFrame
 
 from dedup_core.cosine import join as cosine
 from dedup_core.cosine.bounds import SAMPLE, Basis
-from dedup_core.spark.search.chunks import BLOBS, Batches, blobs, brought_together, chunk_pairs, sides
+from dedup_core.settings.layers import option
+from dedup_core.spark.search.chunks import (
+    BLOBS,
+    Batches,
+    blobs,
+    brought_together,
+    check_tasks,
+    chunk_pairs,
+    chunks_of,
+    sides,
+)
 from dedup_core.spark.search.cosine.vectors import matrix, sample
 from dedup_core.spark.search.cosine.verify import CANDIDATES, verify
 from dedup_core.spark.search.distinct import CODE_PAIRS
@@ -61,7 +71,7 @@ class CosinePlan:
             chunk_vectors: the most vectors in a chunk, give or take what chance does to a hash.
         """
         length = some.shape[1]
-        fewest = max(1, math.ceil(count / chunk_vectors))
+        fewest = chunks_of(count, chunk_vectors, option("chunk_vectors"))
         chunks = max(fewest, min(_FEWEST_CHUNKS, math.ceil(count / _SMALL_CHUNK)))
         basis = Basis.fit(some, min_similarity, MAX_WIDTH)
         sketches = basis.project(some)
@@ -71,7 +81,9 @@ class CosinePlan:
         sketched = 2 * chunk * 4 * sketches.shape[1] + share * chunk * chunk * _CANDIDATE_BYTES
         if chunks > 1 and 2 * sketched < 2 * chunk * 4 * length:
             return cls(basis, min_similarity, length, chunks, sketched=True)
-        return cls.whole(some, min_similarity, max(fewest, math.ceil(count * 4 * length / WHOLE_BYTES)))
+        whole = max(fewest, math.ceil(count * 4 * length / WHOLE_BYTES))
+        check_tasks(whole * (whole + 1) // 2, f"a stricter {option('min_similarity_threshold')}, or --search clustered")
+        return cls.whole(some, min_similarity, whole)
 
     @classmethod
     def whole(cls, some: np.ndarray, min_similarity: float, chunks: int = 1) -> CosinePlan:
