@@ -47,7 +47,7 @@ class Stage:
     Attributes:
         number: as Spark counts them.
         action: what it was done for; None where no query stands behind it.
-        operators: what was done, but for what Spark fuses to one loop.
+        operators: what was done, what reads coming first; without what Spark fuses to one loop.
         task_seconds: of each task, in the order in which they ended.
         shuffle_bytes: what its tasks wrote for others to fetch.
         rows_written: to the table that the action writes.
@@ -144,8 +144,9 @@ def _action(event: dict[str, Any], ended: float | None) -> Action:
 
 
 def _stage(info: dict[str, Any], action: Action | None, tasks: list[dict[str, Any]]) -> Stage:
-    scopes = [json.loads(rdd["Scope"])["name"].strip() for rdd in info["RDD Info"] if "Scope" in rdd]
-    operators = dict.fromkeys(name for name in reversed(scopes) if not name.startswith(_FUSED))
+    in_order = sorted(info["RDD Info"], key=lambda rdd: rdd["RDD ID"])
+    scopes = [json.loads(rdd["Scope"])["name"].strip() for rdd in in_order if "Scope" in rdd]
+    operators = dict.fromkeys(name for name in scopes if not name.startswith(_FUSED))
     seconds = [(task["Task Info"]["Finish Time"] - task["Task Info"]["Launch Time"]) / 1000 for task in tasks]
     metrics = [task.get("Task Metrics") or {} for task in tasks]
     return Stage(

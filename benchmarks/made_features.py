@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ CHAINS, CHAIN_LENGTH = 10, 300
 PLANTED_WITHIN = 8
 """How many bits lie between the codes of planted pairs, at most."""
 
-_ROWS_A_GROUP = 100_000
+_ROWS_A_GROUP = 25_000
 _NO_LOOK = -1
 _BLANK, _SHARED, _NEARLY, _OTHER = range(
     4
@@ -75,7 +75,9 @@ class _Group:
     pairs: int
 
 
-def write_features(table: Path, images: int, method: str = "phash", seed: int = 0, few_blank: bool = True) -> Made:
+def write_features(
+    table: Path, images: int, method: str = "phash", seed: int = 0, few_blank: bool = True, all_looks: bool = False
+) -> Made:
     """Write a features table as the encoding job would, by parts of a million rows.
 
     Args:
@@ -85,6 +87,8 @@ def write_features(table: Path, images: int, method: str = "phash", seed: int = 
         seed: the same one gives the same table.
         few_blank: whether blank pictures share a few pixel digests; else each digest has at most ten, for a run that
             lists all pairs.
+        all_looks: whether every image has a look, which takes 4 GB a million; else those have one that are near copies
+            of others, or stand in chains.
     """
     folder = table / f"method={method}"
     folder.mkdir(parents=True)
@@ -93,6 +97,8 @@ def write_features(table: Path, images: int, method: str = "phash", seed: int = 
     for start in range(0, images, ROWS_A_PART):
         random = np.random.default_rng([seed, start])
         part = _part(min(ROWS_A_PART, images - start), random)
+        if all_looks:
+            part = replace(part, looks=np.maximum(part.looks, 0))
         blank = np.where(part.shows == _BLANK, random.integers(0, digests, len(part.codes)), -1)
         of_digest += np.bincount(blank[blank >= 0], minlength=digests)
         pairs += part.pairs
@@ -242,13 +248,14 @@ def _digests(names: str, files: np.ndarray, blank: np.ndarray) -> list[str]:
 
 
 def _looks(part: _Group, rows: slice, shared: np.ndarray, random: np.random.Generator) -> list[bytes | None]:
-    """Return looks of those in groups: that of the group, the same but for a little noise, or another one."""
+    """Return looks: that of the group, the same but for a little noise, another one, or a blank one."""
     looks, shows = part.looks[rows], part.shows[rows]
     has_one = np.flatnonzero(looks != _NO_LOOK)
     cells = shared[looks[has_one]]
     is_near, is_other = shows[has_one] == _NEARLY, shows[has_one] == _OTHER
     cells[is_near] += random.integers(0, 9, (int(is_near.sum()), LOOK_BYTES), np.uint8) - np.uint8(4)
-    cells[is_other] = _random_looks(int(is_other.sum()), random)
+    cells[is_other] = _random_looks(int(is_other.sum()), random)  # also of copies: one of them is looked at
+    cells[shows[has_one] == _BLANK] = 255
     cells.reshape(-1, SIDE, SIDE, 4)[..., 3] = 255
     found: list[bytes | None] = [None] * len(looks)
     for at, look in zip(has_one.tolist(), cells, strict=True):

@@ -148,6 +148,13 @@ def test_made_features_are_skewed_as_they_say(made):
     assert 0.05 < seen.look.notna().mean() < 0.15
 
 
+def test_all_images_have_a_look_if_asked(modules, tmp_path):
+    told = modules["made_features"].write_features(tmp_path / "features", 200, all_looks=True)
+    table = pq.read_table(tmp_path / "features").to_pandas()
+    assert set(table.look.str.len()) == {4096}
+    assert told.blank == (table.look == b"\xff" * 4096).sum() == 20
+
+
 def test_the_same_seed_makes_the_same_features(modules, made, tmp_path):
     write, table = modules["made_features"].write_features, pq.read_table(made[2])
     write(tmp_path / "same", IMAGES)
