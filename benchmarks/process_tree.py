@@ -1,17 +1,19 @@
-"""Run a command, and measure how long it takes and how much memory its processes hold. On Linux alone."""
+"""Run a command, and measure how long it takes, and what its processes take of memory and cores. On Linux alone."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 _WORKER = b"pyspark.daemon"
 _PROC = Path("/proc")
+_PARENT, _TIMES = 1, slice(11, 13)  # fields of stat, after the name
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,18 @@ class Memory:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a command took: seconds, the peak of each kind of memory, and when it started, in seconds since 1970."""
+    """What a command took.
+
+    Attributes:
+        seconds: from start to end.
+        core_seconds: of all processes, but for what each did after the last look at it; a busy machine hardly changes
+            them.
+        peak: of each kind of memory, at any time.
+    """
 
     seconds: float
+    core_seconds: float
     peak: Memory
-    started: float
 
 
 def measured(command: Sequence[str], log: Path, every: float = 1.0) -> Measured:
@@ -53,39 +62,45 @@ def measured(command: Sequence[str], log: Path, every: float = 1.0) -> Measured:
     Raises:
         SystemExit: with the end of its output, if it fails.
     """
-    started, clock, peak = time.time(), time.perf_counter(), Memory()
+    started, peak = time.perf_counter(), Memory()
+    core_seconds: dict[int, float] = {}
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         while process.poll() is None:
-            peak = peak.peak(_memory_of(process.pid))
+            tree = _tree(process.pid)
+            core_seconds |= tree
+            peak = peak.peak(_memory_of(tree))
             with suppress(subprocess.TimeoutExpired):
                 process.wait(every)
-    seconds = time.perf_counter() - clock
+    seconds = time.perf_counter() - started
     if process.returncode:
         said = log.read_text(encoding="utf-8", errors="replace")[-2_000:]
         raise SystemExit(f"{' '.join(command)} failed with exit code {process.returncode}:\n{said}")
-    return Measured(seconds, peak, started)
+    return Measured(seconds, sum(core_seconds.values()), peak)
 
 
-def _memory_of(root: int) -> Memory:
+def _memory_of(processes: Iterable[int]) -> Memory:
     held = {True: 0, False: 0}
-    for number in _tree(root):
+    for number in processes:
         with suppress(OSError):  # it has ended meanwhile
             is_worker = _WORKER in (_PROC / str(number) / "cmdline").read_bytes()
             held[is_worker] += _pss(number)
     return Memory(held[False], held[True], held[False] + held[True])
 
 
-def _tree(root: int) -> list[int]:
-    children = defaultdict(list)
+def _tree(root: int) -> dict[int, float]:
+    """Return the numbers of a process and all that it started, each with the seconds that it has had of a core."""
+    children, seconds = defaultdict(list), {}
     for folder in _PROC.glob("[0-9]*"):
         with suppress(OSError):
-            # The name stands in brackets and may hold anything; the parent is the second field after it.
-            children[int((folder / "stat").read_text().rpartition(")")[2].split()[1])].append(int(folder.name))
+            # The name stands in brackets and may hold anything.
+            after = (folder / "stat").read_text().rpartition(")")[2].split()
+            children[int(after[_PARENT])].append(int(folder.name))
+            seconds[int(folder.name)] = sum(map(int, after[_TIMES])) / os.sysconf("SC_CLK_TCK")
     found = [root]
     for number in found:
         found += children[number]
-    return found
+    return {number: seconds[number] for number in found if number in seconds}
 
 
 def _pss(number: int) -> int:

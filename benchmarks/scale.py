@@ -51,7 +51,7 @@ class Result:
 
     Attributes:
         made: what the features hold.
-        measured: seconds and memory.
+        measured: seconds, of the clock and of cores, and memory.
         record: the run's own.
         log: what Spark noted.
         rows: how many the final tables have.
@@ -177,6 +177,7 @@ def table(results: Sequence[Result], plain: Sequence[float]) -> list[str]:
         ("before, between and after the stages", lambda result: f"{result.before:.1f}"),
         *((f"stage {name}", _of_stage(name)) for name in stages),
         ("without writing the final tables", lambda result: f"{result.measured.seconds - result.final_seconds:.1f}"),
+        ("seconds of a core, all processes", lambda result: f"{result.measured.core_seconds:.0f}"),
         ("peak memory of the driver (executor too), GiB", lambda result: _gib(result.measured.peak.driver)),
         ("peak memory of all Python workers, GiB", lambda result: _gib(result.measured.peak.workers)),
         ("peak memory of both, GiB", lambda result: _gib(result.measured.peak.whole)),

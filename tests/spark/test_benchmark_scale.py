@@ -1,6 +1,7 @@
 """The benchmark of growing sizes, in a tiny size: one run of the job, and what is read from its event log."""
 
 import importlib
+import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -74,6 +75,7 @@ def test_what_spark_noted_is_told_by_step(scale, result):
 def test_seconds_memory_and_pairs_are_told(scale, result):
     assert 0 < result.final_seconds < result.measured.seconds
     assert sum(result.record["seconds"].values()) + result.before == pytest.approx(result.measured.seconds)
+    assert 1 < result.measured.core_seconds < result.measured.seconds * os.cpu_count()
     peak = result.measured.peak
     assert 1e8 < peak.driver <= peak.whole
     assert 1e7 < peak.workers <= peak.whole
