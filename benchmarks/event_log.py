@@ -68,9 +68,14 @@ class Stage:
         return statistics.median(self.task_seconds or (0.0,))
 
     @property
+    def longest_seconds(self) -> float:
+        """Of its tasks; 0 where it has none."""
+        return max(self.task_seconds, default=0.0)
+
+    @property
     def longest_over_median(self) -> float:
         """How many times as long as the median of them the longest task took."""
-        return max(self.task_seconds, default=0.0) / max(self.median_seconds, 0.001)
+        return self.longest_seconds / max(self.median_seconds, 0.001)
 
 
 @dataclass(frozen=True)

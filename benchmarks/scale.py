@@ -185,6 +185,7 @@ def table(results: Sequence[Result], plain: Sequence[float]) -> list[str]:
         *_shuffle_lines(" but for the final tables", False),
         ("spilled to disk, MB", lambda result: f"{sum(stage.spilled_bytes for stage in result.log.stages) / 1e6:,.0f}"),
         ("longest task / median, in the worst stage", lambda result: _worst(result.worst)),
+        ("longest task of all, s", lambda result: _longest(result.log)),
     ]  # fmt: skip
     rows = [[name, *map(tell, results)] for name, tell in lines]
     ratios = [result.measured.seconds / seconds for result, seconds in zip(results, plain, strict=True)]
@@ -212,6 +213,11 @@ def _worst(stage: Stage | None) -> str:
     return f"{stage.longest_over_median:.1f} ({named(stage)}: {len(stage.task_seconds)} tasks)"
 
 
+def _longest(log: EventLog) -> str:
+    stage = max(log.stages, key=lambda stage: stage.longest_seconds)
+    return f"{stage.longest_seconds:.1f} ({named(stage)}: {len(stage.task_seconds)} tasks)"
+
+
 def named(stage: Stage) -> str:
     """Return a stage's name: its step and number, and what it does."""
     return f"`{step(stage.action)}` stage {stage.number}, {' > '.join(stage.operators)}"
@@ -236,19 +242,20 @@ def steps(log: EventLog) -> list[str]:
     took = {name: covered(spans[name]) for name in stages}
     lines = ["| step | seconds | task seconds | shuffled, MB | longest task, s |", "|---|---:|---:|---:|---:|"]
     for name in sorted(took, key=lambda name: -took[name])[:_STEPS_SHOWN]:
-        seconds = [each for stage in stages[name] for each in stage.task_seconds] or [0.0]
+        seconds = sum(sum(stage.task_seconds) for stage in stages[name])
+        longest = max(stage.longest_seconds for stage in stages[name])
         shuffled = sum(stage.shuffle_bytes for stage in stages[name]) / 1e6
-        lines.append(f"| `{name}` | {took[name]:.1f} | {sum(seconds):.1f} | {shuffled:,.1f} | {max(seconds):.1f} |")
+        lines.append(f"| `{name}` | {took[name]:.1f} | {seconds:.1f} | {shuffled:,.1f} | {longest:.1f} |")
     return lines
 
 
 def stages(log: EventLog) -> list[str]:
     """Return the lines of a table of stages: those that shuffle most, and those with the longest tasks."""
     most = sorted(log.stages, key=lambda stage: -stage.shuffle_bytes)[:_STAGES_SHOWN]
-    longest = sorted(log.stages, key=lambda stage: -max(stage.task_seconds, default=0.0))[:_STAGES_SHOWN]
+    longest = sorted(log.stages, key=lambda stage: -stage.longest_seconds)[:_STAGES_SHOWN]
     lines = ["| stage | tasks | median task, s | longest task, s | shuffled, MB |", "|---|---:|---:|---:|---:|"]
     for stage in {stage.number: stage for stage in (*most, *longest)}.values():
-        seconds = f"{stage.median_seconds:.1f} | {max(stage.task_seconds, default=0.0):.1f}"
+        seconds = f"{stage.median_seconds:.1f} | {stage.longest_seconds:.1f}"
         lines.append(f"| {named(stage)} | {len(stage.task_seconds)} | {seconds} | {stage.shuffle_bytes / 1e6:,.1f} |")
     return lines
 

@@ -103,9 +103,9 @@ def test_the_stage_with_the_most_uneven_tasks_is_named(scale, modules, result):
     )
     uneven = scale.Result(result.made, result.measured, result.record, log, 0)
     assert (uneven.worst.number, uneven.worst.longest_over_median) == (2, 3.5)
-    assert cells_of(scale.table([uneven], [1]))["longest task / median, in the worst stage"] == [
-        "3.5 (`no query` stage 2, Sort: 5 tasks)"
-    ]
+    told = cells_of(scale.table([uneven], [1]))
+    assert told["longest task / median, in the worst stage"] == ["3.5 (`no query` stage 2, Sort: 5 tasks)"]
+    assert told["longest task of all, s"] == ["90.0 (`no query` stage 3, Sort: 3 tasks)"]
 
 
 def test_a_log_is_read_whole_or_in_parts_and_no_two_are_mixed(modules, result, folder, tmp_path):
