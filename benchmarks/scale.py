@@ -289,8 +289,10 @@ def main(given: Sequence[str] | None = None) -> None:
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
             results.append(job_over(size, options, Path(folder)))
         print(f"{size:,} images: {results[-1].measured.seconds:.1f} s", flush=True)
-    print("", *table(results, plain_seconds(results, options)), "", growth(results), "", sep="\n")
+    print("", *table(results, plain_seconds(results, options)), "", sep="\n")
     last = results[-1]
+    if len(results) > 1:
+        print(growth(results), end="\n\n")
     print(f"The longest steps of {last.made.images:,} images:", "", *steps(last.log), sep="\n")
     print("", "Stages that shuffle most, and those with the longest tasks:", "", *stages(last.log), sep="\n")
 
