@@ -260,6 +260,13 @@ def stages(log: EventLog) -> list[str]:
     return lines
 
 
+def told(results: Sequence[Result], plain: Sequence[float]) -> list[str]:
+    """Return the lines of all that is told: the sizes side by side, and the largest more closely."""
+    log, grown = results[-1].log, [growth(results), ""] if len(results) > 1 else []
+    lines = [*table(results, plain), "", *grown, f"The longest steps of {results[-1].made.images:,} images:", ""]
+    return [*lines, *steps(log), "", "Stages that shuffle most, and those with the longest tasks:", "", *stages(log)]
+
+
 def growth(results: Sequence[Result]) -> str:
     """Return how seconds and images grow from the first size to the last."""
     first, last = results[0], results[-1]
@@ -289,12 +296,7 @@ def main(given: Sequence[str] | None = None) -> None:
         with tempfile.TemporaryDirectory(dir=options.folder) as folder:
             results.append(job_over(size, options, Path(folder)))
         print(f"{size:,} images: {results[-1].measured.seconds:.1f} s", flush=True)
-    print("", *table(results, plain_seconds(results, options)), "", sep="\n")
-    last = results[-1]
-    if len(results) > 1:
-        print(growth(results), end="\n\n")
-    print(f"The longest steps of {last.made.images:,} images:", "", *steps(last.log), sep="\n")
-    print("", "Stages that shuffle most, and those with the longest tasks:", "", *stages(last.log), sep="\n")
+    print("", *told(results, plain_seconds(results, options)), sep="\n")
 
 
 if __name__ == "__main__":

@@ -80,16 +80,18 @@ def test_seconds_memory_and_pairs_are_told(scale, result):
     assert 1e8 < peak.driver <= peak.whole
     assert 1e7 < peak.workers <= peak.whole
     assert result.pairs >= IMAGES * 0.06
-    told = cells_of(scale.table([result], [0.5]))
+    lines = scale.told([result], [0.5])
+    told = cells_of(lines)
     assert told["images"] == ["3,000"]
     assert told["rows in the final tables"] == [f"{result.rows:,}"]
     assert told["the job / plain rows"] == [f"{result.measured.seconds / 0.5:,.0f}"]
     assert told["shuffled, bytes a pair"] == [f"{result.shuffled() / result.pairs:,.0f}"]
-    assert any(name.startswith("`find/phash/") for name in cells_of(scale.stages(result.log)))
-    steps = cells_of(scale.steps(result.log))
-    seconds = [float(step[0]) for name, step in steps.items() if name.startswith("`")]
-    assert seconds == sorted(seconds, reverse=True) != []
-    assert scale.growth([result, result]) == "1.0 times the images take 1.00 times the seconds"
+    steps = [float(cells[0]) for name, cells in told.items() if name.endswith("`")]
+    assert steps == sorted(steps, reverse=True) != []
+    assert any(name.startswith("`find/phash/") and ", " in name for name in told)  # a stage
+    grown = "1.0 times the images take 1.00 times the seconds"
+    assert grown not in lines
+    assert grown in scale.told([result, result], [0.5, 0.5])
 
 
 def test_the_stage_with_the_most_uneven_tasks_is_named(scale, modules, result):
