@@ -87,8 +87,9 @@ def test_groups_and_removals_are_those_of_the_pass_over_the_whole_map(spark, sta
 
 def test_a_further_name_that_is_an_image_of_its_own_is_not_removed_with_another(spark):
     fates = spark.createDataFrame(
-        [("a", None, 1, 1, False, None), ("b", "a", 1, 1, False, ["a", "c", "link"])],
-        "path STRING, kept_path STRING, width INT, height INT, is_enlarged BOOLEAN, other_names ARRAY<STRING>",
+        [("a", None, 1, 1, False, None, 1, 1, None), ("b", "a", 1, 1, False, ["a", "c", "link"], 1, 2, 1)],
+        "path STRING, kept_path STRING, width INT, height INT, is_enlarged BOOLEAN, other_names ARRAY<STRING>, "
+        "root BIGINT, rank BIGINT, kept_rank BIGINT",
     )
     features = spark.createDataFrame([("a",), ("b",), ("c",)], "path STRING")
     rows = keeping.removal_table("phash", fates, features, BY_PATH).collect()

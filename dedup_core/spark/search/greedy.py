@@ -14,7 +14,7 @@ from dedup_core.greedy import keepers, remove
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import conform
 
-REMOVED = "content BIGINT, kept BIGINT"
+REMOVED = "root BIGINT, rank BIGINT, kept_rank BIGINT"
 _ROWS = "root BIGINT, kind INT, one BIGINT, other BIGINT"
 _GONE = "root BIGINT, b BIGINT"
 _RANK, _EDGE = 0, 1
@@ -24,7 +24,7 @@ _MOST_ROUNDS = 20
 
 
 def removed(units: DataFrame, edges: DataFrame, steps: Staging, edges_a_task: int = _EDGES_A_TASK) -> DataFrame:
-    """Return what goes by the greedy pass, and for what: content, kept.
+    """Return what goes by the greedy pass, and for what: root, rank, kept_rank.
 
     Args:
         units: content, root, rank: where each content comes in its group.
@@ -72,11 +72,8 @@ def _over_tasks(units: DataFrame, edges: DataFrame, steps: Staging, edges_a_task
     gone.append(in_order.mapInArrow(_walked_rest, _GONE))
     all_gone = steps.write("gone", reduce(DataFrame.unionByName, gone)).withColumnRenamed("b", "a")
     # The first image that stays and has an edge with one that goes is what the pass would remove that for.
-    of_kept = every.join(all_gone, on=["root", "a"], how="left_anti").groupBy("root", "b").agg(F.min("a").alias("a"))
-    goes = units.select("root", F.col("rank").alias("b"), "content")
-    stays = units.select("root", F.col("rank").alias("a"), F.col("content").alias("kept"))
-    named = of_kept.join(goes, on=["root", "b"], how="inner").join(stays, on=["root", "a"], how="inner")
-    return named.select("content", "kept")
+    of_kept = every.join(all_gone, on=["root", "a"], how="left_anti")
+    return of_kept.groupBy("root", F.col("b").alias("rank")).agg(F.min("a").alias("kept_rank"))
 
 
 def _ranked(units: DataFrame, edges: DataFrame) -> DataFrame:
@@ -119,12 +116,13 @@ def _of_groups(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     rows = pa.Table.from_batches(batches)
     root, kind, one, other = (rows.column(name).to_numpy() for name in ("root", "kind", "one", "other"))
     is_rank = kind == _RANK
-    contents = one[is_rank][np.lexsort((other[is_rank], root[is_rank]))]
+    in_order = np.lexsort((other[is_rank], root[is_rank]))
+    contents, roots, ranks = (values[is_rank][in_order] for values in (one, root, other))
     by_content = np.argsort(contents)
     left, right = (by_content[np.searchsorted(contents, end[~is_rank], sorter=by_content)] for end in (one, other))
     keeper = keepers(left, right, len(contents))
     goes = np.flatnonzero(keeper >= 0)
-    return pa.RecordBatch.from_pydict({"content": contents[goes], "kept": contents[keeper[goes]]})
+    return pa.RecordBatch.from_pydict({"root": roots[goes], "rank": ranks[goes], "kept_rank": ranks[keeper[goes]]})
 
 
 def _walked_rest(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

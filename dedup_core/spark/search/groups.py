@@ -109,16 +109,14 @@ def group_table(members: DataFrame, loosest: DataFrame, closest: float, is_star:
     """Return the ``groups`` table with more columns of the members.
 
     Args:
-        members: with ``kept_path``, and the ``root`` and ``group_size`` of their connected group.
+        members: with ``kept_path``, and the ``root``, ``group_id`` and ``group_size`` of their connected group.
         loosest: root, loosest_score: of the pairs in a connected group the one least alike.
         closest: the score of two equal images: where a group has no other pair, that is its loosest.
         is_star: whether a group is an image that stays and those that go for it, and nothing else.
     """
     kept = members.withColumn("keep", F.col("kept_path").isNull())
     if not is_star:
-        of_group = Window.partitionBy("root")
-        named = kept.withColumn("group_id", F.min("path").over(of_group))
-        scored = named.join(loosest, on="root", how="left")
+        scored = kept.join(loosest, on="root", how="left")
         return scored.withColumn("loosest_score", F.coalesce("loosest_score", F.lit(closest)))
     of_star = Window.partitionBy(F.coalesce("kept_path", "path"))
     stars = kept.withColumns({"group_id": F.min("path").over(of_star), "group_size": F.count("*").over(of_star)})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from fnmatch import translate
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Window
@@ -36,10 +37,12 @@ def with_manifest(members: DataFrame, manifest: DataFrame | None) -> DataFrame:
 
 
 def ranked(members: DataFrame, enlarged: DataFrame, keep: Sequence[Criterion]) -> DataFrame:
-    """Return the members with their ``rank`` in their group, 1 for the first to be kept.
+    """Return the members with their ``rank`` in their group, 1 for the first to be kept, and the ``group_id``.
+
+    ``content_rank`` is the rank of the first image of the same content.
 
     Args:
-        members: content, root, and what the order looks at.
+        members: path, content, root, and what the order looks at.
         enlarged: content, source_pixels: of pictures that show no more than so many pixels.
         keep: the order.
     """
@@ -48,8 +51,12 @@ def ranked(members: DataFrame, enlarged: DataFrame, keep: Sequence[Criterion]) -
     # One that was only made larger comes after what it was made from.
     shown = F.coalesce(F.col("source_pixels") - F.lit(0.5), pixels)
     every = every.withColumns({"resolution": shown, "is_enlarged": F.col("source_pixels").isNotNull()})
-    order = Window.partitionBy("root").orderBy(*(step for criterion in keep for step in _ordered(criterion)))
-    return every.withColumn("rank", F.row_number().over(order).cast("bigint"))
+    group, content = Window.partitionBy("root"), Window.partitionBy("root", "content")
+    order = group.orderBy(*(step for criterion in keep for step in _ordered(criterion)))
+    every = every.withColumns(
+        {"rank": F.row_number().over(order).cast("bigint"), "group_id": F.min("path").over(group)}
+    )
+    return every.withColumn("content_rank", F.min("rank").over(content))
 
 
 def _column(criterion: Criterion) -> Column:
@@ -83,37 +90,27 @@ def _of_one(part: str) -> str:
 
 
 def fates(members: DataFrame, edges: DataFrame, steps: Staging) -> DataFrame:
-    """Return each member's ``kept_path``: the image that stays in its place; null for those that stay themselves.
+    """Return the members with ``kept_rank`` and ``kept_path``: of the image that stays instead; null for those that stay.
 
     The greedy pass, group by group: the first image by rank stays and what has an edge with it goes, and so on. Images
-    of one content go with its first one, or for it.
+    of one content go with its first one, or for it. No image goes that could not be seen, and none for one: perhaps it
+    is no longer there.
 
     Args:
         members: as `ranked` returns them.
         edges: root, code_a, code_b: contents of which one could go for the other.
         steps: where the steps are written.
     """
-    first = F.min(F.struct("rank", "path")).alias("first")
-    units = members.groupBy("content", "root").agg(first).select(
-        "content", "root", F.col("first.rank").alias("rank"), F.col("first.path").alias("first_path")
-    )  # fmt: skip
-    gone = greedy.removed(units.select("content", "root", "rank"), edges, steps)
-    kept = units.select(F.col("content").alias("kept"), F.col("first_path").alias("kept_by"))
-    gone = gone.join(kept, on="kept", how="inner").select("content", "kept_by")
-    fate = units.join(gone, on="content", how="left").select("content", "first_path", "kept_by")
-    every = members.join(fate, on="content", how="left")
-    stays = F.col("kept_by").isNull() & (F.col("path") == F.col("first_path"))
-    return _seen_alone(every.withColumn("kept_path", F.when(~stays, F.coalesce("kept_by", "first_path"))))
-
-
-def _seen_alone(every: DataFrame) -> DataFrame:
-    """Let no image go that could not be seen, and none for one: perhaps it is no longer there."""
-    unseen = every.where("is_unseen").select(F.col("path").alias("kept_path"), F.lit(True).alias("for_unseen"))
-    if unseen.isEmpty():
-        return every
-    goes = F.col("for_unseen").isNull() & ~F.coalesce("is_unseen", F.lit(False))
-    every = every.join(unseen, on="kept_path", how="left")
-    return every.withColumn("kept_path", F.when(goes, F.col("kept_path"))).drop("for_unseen")
+    firsts = members.where(F.col("rank") == F.col("content_rank"))
+    gone = greedy.removed(firsts.select("root", "content", "rank"), edges, steps)
+    gone = gone.select("root", F.col("rank").alias("content_rank"), F.col("kept_rank").alias("kept_by"))
+    every = members.join(gone, on=["root", "content_rank"], how="left")
+    copy_goes = F.when(F.col("rank") != F.col("content_rank"), F.col("content_rank"))
+    every = every.withColumn("kept_rank", F.coalesce("kept_by", copy_goes)).drop("kept_by")
+    seen = ~F.coalesce("is_unseen", F.lit(False))
+    kept = firsts.where(seen).select("root", F.col("rank").alias("kept_rank"), F.col("path").alias("kept_path"))
+    every = every.join(kept, on=["root", "kept_rank"], how="left")
+    return every.withColumn("kept_path", F.when(seen, F.col("kept_path")))
 
 
 def removal_table(method: str, members: DataFrame, features: DataFrame, keep: Sequence[Criterion]) -> DataFrame:
@@ -131,9 +128,10 @@ def removal_table(method: str, members: DataFrame, features: DataFrame, keep: Se
     looked_at |= {step.column: _column(step) for step in keep}
     facts = F.struct(*(column.alias(name) for name, column in looked_at.items())).alias("known")
     gone = members.where(F.col("kept_path").isNotNull())
-    kept = members.select(F.col("path").alias("kept_path"), facts.alias("known_kept"))
-    columns = F.lit(method).alias("method"), "path", "kept_path", facts, "other_names"
-    told = gone.select(*columns).join(kept, on="kept_path", how="left").mapInArrow(_reasons(keep), _TOLD)
+    kept = members.select("root", F.col("rank").alias("kept_rank"), facts.alias("known_kept"))
+    columns = F.lit(method).alias("method"), "path", "kept_path", facts, "other_names", "root", "kept_rank"
+    both = gone.select(*columns).join(kept, on=["root", "kept_rank"], how="left")
+    told = both.mapInArrow(_reasons(keep), _TOLD)
     named = told.where(F.size("other_names") > F.lit(0))
     alone = conform(told, REMOVALS)
     if gone.where(F.size("other_names") > F.lit(0)).isEmpty():
@@ -146,9 +144,20 @@ def removal_table(method: str, members: DataFrame, features: DataFrame, keep: Se
 def _reasons(keep: Sequence[Criterion]) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def told(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            rows = batch.select(["known_kept", "known"]).to_pylist()
-            text = [reason(keep, row["known_kept"] or {}, row["known"]) for row in rows]
+            text = [
+                reason(keep, kept, gone)
+                for kept, gone in zip(*(_facts(batch.column(name)) for name in ("known_kept", "known")), strict=True)
+            ]
             kept = {name: batch.column(name) for name in ("method", "path", "kept_path", "other_names")}
             yield pa.RecordBatch.from_pydict(kept | {"reason": pa.array(text, pa.string())})
 
     return told
+
+
+def _facts(column: pa.StructArray) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a struct. Column by column they are Python values in a third of the time."""
+    names = [field.name for field in column.type]
+    return (
+        dict(zip(names, row, strict=True))
+        for row in zip(*(field.to_pylist() for field in column.flatten()), strict=True)
+    )
