@@ -22,6 +22,7 @@ from dedup_core.spark.blocks import BLOCK, Decide, Places, decided_together
 _PARTS = "root BIGINT, parts INT"
 _SIDES = (("key_a", "low"), ("key_b", "high"))
 _PACK_ROWS = 1 << 18
+_BLOCKS_A_TASK = 8  # one after the other: a task of its own for each would cost more than the block
 _NUMPY = {"bigint": np.int64, "double": np.float64, "int": np.int32, "float": np.float32}
 
 Arrays = dict[str, np.ndarray]
@@ -64,9 +65,13 @@ class GroupBlocks:
         packed = ", ".join(["place BIGINT, low BIGINT, high BIGINT", *(f"{name} BINARY" for name in names)])
         pairs = self._pairs().mapInArrow(_packer(names), packed)
         kinds = {name: _NUMPY[types[name]] for name in names}
-        return decided_together(
-            self._members(), pairs, self.places.tasks(self.block_members), _writer(write, kinds), schema
-        )
+        return decided_together(self._members(), pairs, self._tasks, _writer(write, kinds), schema)
+
+    @property
+    def _tasks(self) -> int:
+        parts = [-(-count // self.block_members) for _, count in self.places.crowded]
+        blocks = -(-self.places.small // self.block_members) + sum(part * (part + 1) // 2 for part in parts)
+        return max(1, -(-blocks // _BLOCKS_A_TASK))
 
     @property
     def _crowded(self) -> DataFrame:

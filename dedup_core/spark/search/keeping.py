@@ -90,7 +90,7 @@ def _of_one(part: str) -> str:
 
 
 def fates(members: DataFrame, edges: DataFrame, steps: Staging) -> DataFrame:
-    """Return the members with ``kept_rank`` and ``kept_path``: of the image that stays instead; null for those that stay.
+    """Return the members with ``kept_rank`` and ``kept_path``: of what stays instead; null for those that stay.
 
     The greedy pass, group by group: the first image by rank stays and what has an edge with it goes, and so on. Images
     of one content go with its first one, or for it. No image goes that could not be seen, and none for one: perhaps it
