@@ -1,0 +1,113 @@
+"""What lies in a folder of a store or a filesystem of many machines, as far as it tells without a look at each file."""
+
+from __future__ import annotations
+
+import importlib.util
+import posixpath
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pyarrow import fs
+
+from dedup_core.filesystems import RemoteFile, etag_identity, modified_identity, reached
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file or a folder.
+
+    Attributes:
+        name: relative to the folder that was listed, with '/' between the parts.
+        file: what is known of the file; None for a folder.
+    """
+
+    name: str
+    file: RemoteFile | None
+
+
+class Folders(Protocol):
+    """The folders of a filesystem.
+
+    Attributes:
+        goes_deep: whether all that lies below a folder is listed as fast as what lies in it.
+    """
+
+    goes_deep: bool
+
+    def entries(self, place: str, deep: bool) -> Iterator[Entry]:
+        """Yield what lies in a folder; if deep, all files below it instead.
+
+        Raises:
+            OSError, pyarrow.ArrowException, botocore.exceptions.BotoCoreError, ClientError: if it can't be listed.
+        """
+
+
+def folders_of(location: str) -> tuple[Folders, str]:
+    """Return the folders of a location's filesystem, and its place among them.
+
+    S3 is asked by boto3 where that is installed: it alone says etags without a request for every file, and pages.
+
+    Raises:
+        OSError, pyarrow.ArrowException: if there is no such filesystem, or it doesn't answer.
+    """
+    filesystem, place = reached(location)
+    if filesystem.type_name == "s3" and importlib.util.find_spec("boto3") is not None:
+        return S3Folders(), place
+    return ArrowFolders(filesystem), place
+
+
+class ArrowFolders:
+    """Folders of any filesystem that Arrow knows: a folder at a time, which is then held in memory."""
+
+    goes_deep = False
+
+    def __init__(self, filesystem: fs.FileSystem) -> None:
+        """Take a filesystem."""
+        self._filesystem = filesystem
+
+    def entries(self, place: str, deep: bool) -> Iterator[Entry]:
+        """Yield what lies in a folder."""
+        for info in self._filesystem.get_file_info(fs.FileSelector(place, recursive=deep)):
+            name = posixpath.relpath(info.path, place)
+            if info.type == fs.FileType.Directory:
+                if not deep:
+                    yield Entry(name, None)
+            else:
+                yield Entry(name, _told(info))
+
+
+class S3Folders:
+    """Folders of S3: keys by the thousand, in their order, with their etags."""
+
+    goes_deep = True
+
+    def __init__(self) -> None:
+        """Take credentials, region and endpoint from the environment, as Arrow does."""
+        import boto3
+
+        self._client = boto3.client("s3")
+
+    def entries(self, place: str, deep: bool) -> Iterator[Entry]:
+        """Yield what lies in a folder, or all keys below it. Keys that end with a slash stand for a folder alone."""
+        bucket, _, folder = place.partition("/")
+        prefix = f"{folder}/" if folder else ""
+        asked = {"Bucket": bucket, "Prefix": prefix} | ({} if deep else {"Delimiter": "/"})
+        for page in self._client.get_paginator("list_objects_v2").paginate(**asked):
+            for key in page.get("Contents", ()):
+                if not key["Key"].endswith("/"):
+                    yield Entry(key["Key"].removeprefix(prefix), _of_key(key))
+            for below in page.get("CommonPrefixes", ()):
+                yield Entry(below["Prefix"].removeprefix(prefix).rstrip("/"), None)
+
+
+def _told(info: fs.FileInfo) -> RemoteFile:
+    if info.mtime is None:
+        return RemoteFile(info.size)
+    moment = round(info.mtime.timestamp() * 1e6)
+    return RemoteFile(info.size, moment, modified_identity(info.size, moment))
+
+
+def _of_key(key: dict[str, Any]) -> RemoteFile:
+    moment = round(key["LastModified"].timestamp() * 1e6)
+    return RemoteFile(key["Size"], moment, etag_identity(key["Size"], key["ETag"]))
