@@ -20,8 +20,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -91,7 +89,7 @@ def store(spark) -> Iterator[None]:
         os.environ.update(known)
         of_workers.update(known)
         try:
-            _wait_for(known["AWS_ENDPOINT_URL"])
+            _wait_for(int(port))
             yield
         finally:
             server.terminate()
@@ -102,19 +100,14 @@ def store(spark) -> Iterator[None]:
                     os.environ[name] = value
 
 
-def _wait_for(url: str) -> None:
+def _wait_for(port: int) -> None:
     until = time.monotonic() + SERVER_SECONDS
-    while True:
-        try:
-            urllib.request.urlopen(url).close()
-        except urllib.error.HTTPError:
-            return
-        except OSError:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.1)
-        else:
-            return
+    while time.monotonic() < until:
+        with socket.socket() as asking:
+            if asking.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise TimeoutError(f"no server came up within {SERVER_SECONDS} seconds")
 
 
 def fill_store(bucket: str, count: int) -> int:

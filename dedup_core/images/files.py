@@ -84,6 +84,7 @@ class Place:
         takes_folders: whether all that lies in a folder that is wanted is so too.
         real: its path, links followed.
         links: how many links lead there.
+        head: what the names of its entries begin with that are meant, where a store has too many for one listing.
     """
 
     path: str
@@ -92,6 +93,7 @@ class Place:
     takes_folders: bool = False
     real: str = ""
     links: int = 0
+    head: str = ""
 
     @classmethod
     def first(cls, folder: str, patterns: Iterable[str], takes_folders: bool = False) -> Place:

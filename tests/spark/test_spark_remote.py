@@ -13,10 +13,12 @@ from dedup_core import filesystems
 from dedup_core.encoders.hashes import to_hex
 from dedup_core.errors import InputError
 from dedup_core.filesystems import canonical, look_at_uri, place_of, read_uri
+from dedup_core.images.files import Place
+from dedup_core.images.patterns import Patterns
 from dedup_core.images.picture import Failure
 from dedup_core.ledger import MARKER, Ledger
 from dedup_core.settings.settings import EncodeSettings, PipelineSettings
-from dedup_core.spark.encode import walking
+from dedup_core.spark.encode import remote_files, walking
 from dedup_core.spark.encode.listing import list_images
 from dedup_core.spark.encode.rereading import Reread
 from dedup_core.spark.encode.sources import open_source
@@ -159,6 +161,29 @@ def test_what_exists_is_a_path_and_else_it_is_a_pattern(staging, photos, locatio
 
 def test_the_top_of_a_folder_of_a_store_alone(staging, photos):
     assert sorted(listed(staging, "s3://photos/holiday", recursive=False)) == ["_DSC1.jpg", "a.jpg", "what?.jpg"]
+
+
+NAMES = ["IMG_1", "IMG_10", "IMG_100/a.jpg", "IMG_2.jpg", "IMG_2é", "IMG_2\U0001f308", "IMG_", ".x/b.jpg"]
+
+
+@pytest.mark.parametrize("names", [NAMES, NAMES[1:6], [f"IMG_{n:05d}.jpg" for n in range(40)], NAMES[:1]])
+def test_a_flat_folder_of_a_store_is_divided_by_the_letters_of_its_names(s3, monkeypatch, names):
+    bucket = f"flat-{len(names)}"
+    s3.create_bucket(Bucket=bucket)
+    for name in names:
+        put(s3, f"in/{name}", b"x", bucket)
+    monkeypatch.setattr(remote_files, "_MOST_AT_ONCE", 1)
+    walker, rows, most = remote_files._Walker(f"s3://{bucket}/in"), [], 0
+    waiting = [Place(f"{bucket}/in", "", Patterns.of(["**"]))]
+    while waiting:
+        found = list(walker.look_into(Place.from_json(waiting.pop().to_json()), deep=True))
+        waiting += [item for item in found if isinstance(item, Place)]
+        of_place = [item for item in found if not isinstance(item, Place)]
+        most = max(most, len(of_place))
+        rows += of_place
+    assert sorted(row["path"] for row in rows) == sorted(name for name in names if not name.startswith("."))
+    assert most == 1
+    assert {read_uri(row["uri"], 9) for row in rows} == {b"x"}
 
 
 def test_images_of_a_store_are_found_again_by_their_names(spark, photos):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+import itertools
 import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,13 +33,14 @@ from dedup_core.images.picture import Failure
 from dedup_core.ledger import MARKER, PLACES, SPARKS_MARKS, STAGING
 from dedup_core.spark.encode.checkpoints import Part
 from dedup_core.spark.encode.entries import entry_row
-from dedup_core.spark.encode.store_folders import Folders, folders_of
+from dedup_core.spark.encode.store_folders import Entry, Folders, folders_of
 from dedup_core.spark.encode.walking import walk, write_rows
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import CONTENTS, ENTRIES, conform
 
 _KNOWN = "hdfs, viewfs, s3 (s3a, s3n), gs (gcs), abfs (abfss)"
 _MARKER_BYTES = 1 << 28
+_MOST_AT_ONCE = 20_000  # files below a folder that one walker lists; more are divided
 _OURS = "uri STRING, below STRING, is_mark BOOLEAN"
 _OURS_ARROW = pa.schema([("uri", pa.string()), ("below", pa.string()), ("is_mark", pa.bool_())])
 
@@ -127,12 +130,18 @@ class _Walker:
         """Yield rows of the files in a folder that are wanted, or markers; and the folders that may hold some."""
         deep = deep and self._folders.goes_deep and place.wanted.goes_deep
         try:
-            for entry in self._folders.entries(place.path, deep):
+            found = self._folders.entries(place.path, deep, place.head)
+            first = list(itertools.islice(found, _MOST_AT_ONCE + 1)) if deep else []
+            parts = self._parts(place, first) if len(first) > _MOST_AT_ONCE else []
+            if parts:  # they leave out the file that is called as the head, the first of all
+                found, first = iter(()), [entry for entry in first[:1] if entry.name == place.head]
+            for entry in itertools.chain(first, found):
                 if entry.file is not None:
                     yield from self._of_file(place, entry.name, entry.file)
                 elif wanted := place.wanted.inside(entry.name, False, place.takes_folders):
                     below, inside = f"{place.path}/{entry.name}", f"{place.inside}{entry.name}/"
                     yield Place(below, inside, wanted, place.takes_folders)
+            yield from parts
         except Exception as error:  # noqa: BLE001 - of boto3 for one, which need not be there to be named
             failed = ImageFile(place.inside[:-1] or ".", place.path, failure=unlistable(error))
             yield entry_row(failed) | {"is_wanted": True}
@@ -140,6 +149,14 @@ class _Walker:
     def row(self, found: dict[str, Any]) -> dict[str, Any]:
         """Return what was found, which is a row."""
         return found
+
+    def _parts(self, place: Place, first: list[Entry]) -> list[Place]:
+        """Divide a place by the letters that follow its head, so that others can list some of it."""
+        names = {entry.name for entry in first}
+        heads = self._folders.heads(place.path, place.head)
+        while len(heads) == 1 and heads[0] not in names:  # all share a letter, and no file ends with it
+            heads = self._folders.heads(place.path, heads[0])
+        return [dataclasses.replace(place, head=head) for head in heads]
 
     def _of_file(self, place: Place, below: str, file: RemoteFile) -> Iterator[dict[str, Any]]:
         folder, _, base = below.rpartition("/")

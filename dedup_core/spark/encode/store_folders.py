@@ -12,6 +12,8 @@ from pyarrow import fs
 
 from dedup_core.filesystems import RemoteFile, etag_identity, modified_identity, reached
 
+_LAST_LETTER = "\U0010ffff"
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -35,11 +37,22 @@ class Folders(Protocol):
 
     goes_deep: bool
 
-    def entries(self, place: str, deep: bool) -> Iterator[Entry]:
+    def entries(self, place: str, deep: bool, head: str = "") -> Iterator[Entry]:
         """Yield what lies in a folder; if deep, all files below it instead.
+
+        Args:
+            place: the folder.
+            deep: whether to go below it.
+            head: what names have to begin with; only where ``goes_deep``.
 
         Raises:
             OSError, pyarrow.ArrowException, botocore.exceptions.BotoCoreError, ClientError: if it can't be listed.
+        """
+
+    def heads(self, place: str, head: str) -> list[str]:
+        """Return what divides the files below a folder that have a head: all longer heads, by one letter.
+
+        None where they can't be divided. A file whose name is the head itself has no longer one.
         """
 
 
@@ -66,7 +79,7 @@ class ArrowFolders:
         """Take a filesystem."""
         self._filesystem = filesystem
 
-    def entries(self, place: str, deep: bool) -> Iterator[Entry]:
+    def entries(self, place: str, deep: bool, head: str = "") -> Iterator[Entry]:  # noqa: ARG002
         """Yield what lies in a folder."""
         for info in self._filesystem.get_file_info(fs.FileSelector(place, recursive=deep)):
             name = posixpath.relpath(info.path, place)
@@ -75,6 +88,10 @@ class ArrowFolders:
                     yield Entry(name, None)
             else:
                 yield Entry(name, _told(info))
+
+    def heads(self, place: str, head: str) -> list[str]:  # noqa: ARG002
+        """Return none."""
+        return []
 
 
 class S3Folders:
@@ -88,17 +105,37 @@ class S3Folders:
 
         self._client = boto3.client("s3")
 
-    def entries(self, place: str, deep: bool) -> Iterator[Entry]:
+    def entries(self, place: str, deep: bool, head: str = "") -> Iterator[Entry]:
         """Yield what lies in a folder, or all keys below it. Keys that end with a slash stand for a folder alone."""
-        bucket, _, folder = place.partition("/")
-        prefix = f"{folder}/" if folder else ""
-        asked = {"Bucket": bucket, "Prefix": prefix} | ({} if deep else {"Delimiter": "/"})
+        bucket, prefix = _divided(place)
+        asked = {"Bucket": bucket, "Prefix": prefix + head} | ({} if deep else {"Delimiter": "/"})
         for page in self._client.get_paginator("list_objects_v2").paginate(**asked):
             for key in page.get("Contents", ()):
                 if not key["Key"].endswith("/"):
                     yield Entry(key["Key"].removeprefix(prefix), _of_key(key))
             for below in page.get("CommonPrefixes", ()):
                 yield Entry(below["Prefix"].removeprefix(prefix).rstrip("/"), None)
+
+    def heads(self, place: str, head: str) -> list[str]:
+        """Return the head with each letter that follows it in some key, found by a request a letter."""
+        bucket, prefix = _divided(place)
+        prefix += head
+        after, found = prefix, []
+        while keys := self._client.list_objects_v2(Bucket=bucket, Prefix=prefix, StartAfter=after, MaxKeys=1).get(
+            "Contents"
+        ):
+            letter = keys[0]["Key"].removeprefix(prefix)[0]
+            if head + letter in found:
+                return []  # keys in no order of letters
+            found.append(head + letter)
+            after = prefix + letter + _LAST_LETTER
+        return found
+
+
+def _divided(place: str) -> tuple[str, str]:
+    """Return a place's bucket, and what the keys below it begin with."""
+    bucket, _, folder = place.partition("/")
+    return bucket, f"{folder}/" if folder else ""
 
 
 def _told(info: fs.FileInfo) -> RemoteFile:
