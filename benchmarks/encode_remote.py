@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import itertools
 import os
 import secrets
 import socket
@@ -64,8 +65,7 @@ def fill_table(folder: Path, count: int) -> int:
     """Write Parquet files of images, and return the bytes of these."""
     total, rows = 0, images(count)
     for number in range(-(-count // FILE_IMAGES)):
-        some = [row for row, _ in zip(rows, range(min(FILE_IMAGES, count - number * FILE_IMAGES)), strict=False)]
-        names, contents = zip(*some, strict=True)
+        names, contents = zip(*itertools.islice(rows, FILE_IMAGES), strict=True)
         table = pa.table({"path": names, "content": pa.array(contents, pa.binary())})
         pq.write_table(table, folder / f"part-{number:05d}.parquet", row_group_size=500)
         total += sum(map(len, contents))

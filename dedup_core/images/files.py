@@ -74,7 +74,7 @@ class _Named:
 
 
 @dataclass(frozen=True)
-class Place:
+class Folder:
     """A folder to list. It travels as text to whichever process lists it.
 
     Attributes:
@@ -96,12 +96,12 @@ class Place:
     head: str = ""
 
     @classmethod
-    def first(cls, folder: str, patterns: Iterable[str], takes_folders: bool = False) -> Place:
+    def first(cls, folder: str, patterns: Iterable[str], takes_folders: bool = False) -> Folder:
         """Return the folder on a disk where a listing begins; see `matching`."""
         return cls(folder, "", Patterns.of(patterns), takes_folders, os.path.realpath(folder))
 
     @classmethod
-    def from_json(cls, text: str) -> Place:
+    def from_json(cls, text: str) -> Folder:
         """Return the place that `to_json` made this text of."""
         known = json.loads(text)
         return cls(**known | {"wanted": Patterns(frozenset(map(tuple, known["wanted"])))})
@@ -129,13 +129,13 @@ class Place:
             if _exists(entry.path):
                 yield entry
 
-    def below(self, entry: _Entry) -> Place:
+    def below(self, entry: _Entry) -> Folder:
         """Return an entry that is a folder, with what is wanted in it."""
         is_link = entry.is_symlink()
         wanted = self.wanted.inside(entry.name, is_link, self.takes_folders)
         real = self.real_path(entry) if wanted else ""
         inside = f"{self.inside}{readable(entry.name)}/"
-        return Place(entry.path, inside, wanted, self.takes_folders, real, self.links + is_link)
+        return Folder(entry.path, inside, wanted, self.takes_folders, real, self.links + is_link)
 
     def file(self, entry: _Entry, disks: Disks) -> ImageFile:
         """Return an entry that is no folder."""
@@ -179,36 +179,36 @@ def matching(folder: str, patterns: Iterable[str], takes_folders: bool = False) 
         patterns: as `Patterns` takes them, relative to it.
         takes_folders: whether all that lies in a folder that matches does so too.
     """
-    walker, waiting = Walker(), [Place.first(folder, patterns, takes_folders)]
+    walker, waiting = DiskWalker(), [Folder.first(folder, patterns, takes_folders)]
     while waiting:  # not a recursion: folders may lie in each other by the thousand
         for found in walker.look_into(waiting.pop()):
-            if isinstance(found, Place):
+            if isinstance(found, Folder):
                 waiting.append(found)
             else:
                 yield walker.looked_at(found)
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundFile:
     """A file that is wanted and not yet looked at: where it lies, and its entry there."""
 
-    place: Place
+    place: Folder
     entry: _Entry
 
 
-class Walker:
+class DiskWalker:
     """Looks into folders of disks, in any order: what it met on the way to one it need not meet again."""
 
     def __init__(self) -> None:
         """Know of no folder yet."""
         self._ours, self._disks = Ours(), Disks()
 
-    def enter(self, place: Place) -> None:
+    def enter(self, place: Folder) -> None:
         """Take note of what lies on the way to a place that another walker came upon."""
         for folder in place.above():
             self._ours.meet(folder)
 
-    def look_into(self, place: Place) -> Iterator[Place | Found | ImageFile]:
+    def look_into(self, place: Folder) -> Iterator[Folder | FoundFile | ImageFile]:
         """Yield the files in a folder that are wanted, and the folders that may hold some.
 
         A folder that can't be listed is yielded as a file with a failure.
@@ -220,15 +220,15 @@ class Walker:
                     continue
                 if not _is_folder(entry):
                     if place.wanted.match(entry.name):
-                        yield Found(place, entry)
+                        yield FoundFile(place, entry)
                 elif (below := place.below(entry)).wanted:
                     yield below
         except OSError as error:
             yield ImageFile(place.inside[:-1] or ".", place.path, failure=unlistable(error))
 
-    def looked_at(self, found: Found | ImageFile) -> ImageFile:
+    def looked_at(self, found: FoundFile | ImageFile) -> ImageFile:
         """Return a file with what the disk says of it. Threads may ask at the same time."""
-        return found.place.file(found.entry, self._disks) if isinstance(found, Found) else found
+        return found.place.file(found.entry, self._disks) if isinstance(found, FoundFile) else found
 
 
 def look(path: str, name: str, links: int = 0, real: str | None = None, disks: Disks | None = None) -> ImageFile:

@@ -13,7 +13,7 @@ from dedup_core import filesystems
 from dedup_core.encoders.hashes import to_hex
 from dedup_core.errors import InputError
 from dedup_core.filesystems import canonical, look_at_uri, place_of, read_uri
-from dedup_core.images.files import Place
+from dedup_core.images.files import Folder
 from dedup_core.images.patterns import Patterns
 from dedup_core.images.picture import Failure
 from dedup_core.ledger import MARKER, Ledger
@@ -173,12 +173,12 @@ def test_a_flat_folder_of_a_store_is_divided_by_the_letters_of_its_names(s3, mon
     for name in names:
         put(s3, f"in/{name}", b"x", bucket)
     monkeypatch.setattr(remote_files, "_MOST_AT_ONCE", 1)
-    walker, rows, most = remote_files._Walker(f"s3://{bucket}/in"), [], 0
-    waiting = [Place(f"{bucket}/in", "", Patterns.of(["**"]))]
+    walker, rows, most = remote_files._RemoteWalker(f"s3://{bucket}/in"), [], 0
+    waiting = [Folder(f"{bucket}/in", "", Patterns.of(["**"]))]
     while waiting:
-        found = list(walker.look_into(Place.from_json(waiting.pop().to_json()), deep=True))
-        waiting += [item for item in found if isinstance(item, Place)]
-        of_place = [item for item in found if not isinstance(item, Place)]
+        found = list(walker.look_into(Folder.from_json(waiting.pop().to_json()), deep=True))
+        waiting += [item for item in found if isinstance(item, Folder)]
+        of_place = [item for item in found if not isinstance(item, Folder)]
         most = max(most, len(of_place))
         rows += of_place
     assert sorted(row["path"] for row in rows) == sorted(name for name in names if not name.startswith("."))

@@ -5,10 +5,10 @@ import os
 
 import pytest
 
-from dedup_core.images.files import Place, walk
+from dedup_core.images.files import Folder, walk
 from dedup_core.ledger import MARKER, Ledger
 from dedup_core.spark.encode import walking
-from dedup_core.spark.encode.local_files import LocalImages, _Walker
+from dedup_core.spark.encode.local_files import LocalImages, _LocalWalker
 
 
 @pytest.fixture(scope="module")
@@ -72,13 +72,13 @@ def test_tasks_find_what_matches_a_pattern(staging, lake, monkeypatch, pattern):
 
 def test_a_folder_that_a_task_can_not_list_is_a_row(staging, tmp_path, monkeypatch):
     monkeypatch.setattr(walking, "_ENOUGH_FOLDERS", 1)
-    gone = dataclasses.replace(Place.first(str(tmp_path / "gone"), ["*"]), inside="gone/")
-    (row,) = rows_of(walking.walk(staging, gone, _Walker))
+    gone = dataclasses.replace(Folder.first(str(tmp_path / "gone"), ["*"]), inside="gone/")
+    (row,) = rows_of(walking.walk(staging, gone, _LocalWalker))
     assert (row["path"], row["is_folder"], row["reason"], row["uri"]) == ("gone", True, "vanished", None)
 
 
 def test_a_place_travels_as_text(lake):
-    place = Place.first(os.fsdecode(os.fsencode(lake) + b"/in/caf\xe9"), ["**/*.jpg", "b*"], takes_folders=True)
+    place = Folder.first(os.fsdecode(os.fsencode(lake) + b"/in/caf\xe9"), ["**/*.jpg", "b*"], takes_folders=True)
     text = place.to_json()
     assert text.isascii()
-    assert Place.from_json(text) == place
+    assert Folder.from_json(text) == place

@@ -8,7 +8,6 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType, StructField, StructType
 
-from dedup_core.errors import InputError
 from dedup_core.spark.encode.checkpoints import Part, in_buckets
 from dedup_core.spark.encode.entries import NAMELESS
 from dedup_core.spark.encode.spelling import with_raw_path, with_readable_path
@@ -39,19 +38,17 @@ class ContentTable:
     location: str
 
     def list_into(self, staging: Staging) -> DataFrame:
-        """Write what the rows carry, each with the digest of its bytes, and return it.
-
-        Raises:
-            InputError: if there are no rows.
-        """
+        """Write what the rows carry, each with the digest of its bytes, and return it."""
         found = _told(self._rows(self.table)).drop("content").mapInArrow(with_readable_path, _CARRIED)
         nameless = F.col("path").isNull() | (F.col("path") == F.lit(""))
         why = {name: F.when(nameless, F.lit(NAMELESS[name])) for name in ("reason", "message")}
         found = found.withColumns({**why, "links": F.lit(0), "is_folder": F.lit(False)})
-        entries = staging.write("entries", conform(found, ENTRIES))
-        if entries.isEmpty():
-            raise InputError(f"the table {self.location} has no rows")
-        return entries
+        return staging.write("entries", conform(found, ENTRIES))
+
+    @property
+    def nothing(self) -> str:
+        """What to say where there are no rows."""
+        return f"the table {self.location} has no rows"
 
     def contents(self, listing: DataFrame, part: Part) -> DataFrame:
         """Read the part's files, and of their rows those that are listed: 16 bytes of each go to every worker.

@@ -46,6 +46,11 @@ def entry_row(file: ImageFile, uri: str | None = None) -> dict[str, Any]:
     }
 
 
+def no_files(location: str) -> str:
+    """Return what to say of a folder or a pattern that has no files."""
+    return f"no files in {location} (names that begin with '.' are passed over, and what a run of ours wrote)"
+
+
 def file_uri(path: str | bytes) -> str:
     """Return where a worker reads a local file: its bytes, whatever they are, as a URI."""
     return "file://" + quote(os.path.abspath(os.fsencode(path)))

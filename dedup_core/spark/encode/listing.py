@@ -8,6 +8,7 @@ from typing import Protocol
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from dedup_core.errors import InputError
 from dedup_core.spark.encode.checkpoints import Part
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import LISTING, OTHER_NAMES, REFUSED, columns_of, conform
@@ -15,6 +16,10 @@ from dedup_core.spark.tables import LISTING, OTHER_NAMES, REFUSED, columns_of, c
 
 class Source(Protocol):
     """Images to be had."""
+
+    @property
+    def nothing(self) -> str:
+        """What to say where nothing came in."""
 
     def list_into(self, staging: Staging) -> DataFrame:
         """Write a row for whatever came in to the staging place, and return them: ``tables.ENTRIES``."""
@@ -57,6 +62,9 @@ def list_images(source: Source, staging: Staging) -> Listing:
     Names on disks that lead to one file are one file (see `dedup_core.images.disks`); so are URLs that differ in
     spelling alone. Rows that carry their bytes are one image if path and bytes are equal. Where they differ under one
     path, nobody can tell which is meant, and all of them are refused.
+
+    Raises:
+        InputError: if the source can't be listed, or has nothing.
     """
     for name in ("walked", "entries", "listing", "refused", "other_names", "settled"):
         staging.clear(name)
@@ -68,6 +76,8 @@ def list_images(source: Source, staging: Staging) -> Listing:
     distinct = F.countDistinct("key_hash").alias("distinct")
     unlisted = F.count_if("is_folder").alias("unlisted")
     counts = found.agg(F.count("*").alias("seen"), F.count("key_hash").alias("named"), unlisted, distinct).collect()[0]
+    if not counts["seen"]:
+        raise InputError(source.nothing)
     named, refused = found.where(~is_refused), conform(found.where(is_refused), REFUSED)
     if counts["distinct"] < counts["named"]:
         images, refused, names, repeated = _settled(staging, named, refused)

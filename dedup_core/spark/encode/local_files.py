@@ -12,11 +12,11 @@ from pyspark.sql import DataFrame
 from dedup_core.errors import InputError
 from dedup_core.filesystems import alternatives, fixed_part, is_glob
 from dedup_core.images import files
-from dedup_core.images.files import Found, ImageFile, Place, look
+from dedup_core.images.files import Folder, FoundFile, ImageFile, look
 from dedup_core.images.names import readable
 from dedup_core.images.patterns import ALL_BELOW
 from dedup_core.spark.encode.checkpoints import Part
-from dedup_core.spark.encode.entries import entry_row
+from dedup_core.spark.encode.entries import entry_row, no_files
 from dedup_core.spark.encode.walking import walk, write_rows
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import CONTENTS, ENTRIES, conform
@@ -33,27 +33,27 @@ class LocalImages:
         """Write what there is, and return it.
 
         Raises:
-            InputError: if the input is missing or holds no files.
+            InputError: if the input is missing or can't be listed.
         """
         if os.path.lexists(self.location) and not os.path.isdir(self.location):
             file = look(self.location, readable(os.path.basename(self.location)))
             write_rows(staging, "walked/0", [entry_row(file)])
             return staging.read("walked/0", ENTRIES)
-        found = walk(staging, self._first(), _Walker)
-        if found.isEmpty():
-            raise InputError(
-                f"no files in {self.location} (names that begin with '.' are passed over, and what a run of ours wrote)"
-            )
-        return conform(found, ENTRIES)
+        return conform(walk(staging, self._first(), _LocalWalker), ENTRIES)
+
+    @property
+    def nothing(self) -> str:
+        """What to say where there are no files."""
+        return no_files(self.location)
 
     def contents(self, listing: DataFrame, part: Part) -> DataFrame:
         """Leave the reading to the workers."""
         return conform(listing.repartition(part.tasks), CONTENTS)
 
-    def _first(self) -> Place:
+    def _first(self) -> Folder:
         if os.path.isdir(self.location):
             self._check(self.location)
-            return Place.first(self.location, [ALL_BELOW if self.recursive else "*"])
+            return Folder.first(self.location, [ALL_BELOW if self.recursive else "*"])
         if not is_glob(self.location):
             raise InputError(
                 f"the input does not exist: {self.location} (on another filesystem give its scheme: hdfs://, s3a://)"
@@ -61,7 +61,7 @@ class LocalImages:
         base = fixed_part(self.location) or "."
         self._check(base)
         patterns = alternatives(os.path.relpath(self.location, base))
-        return Place.first(base, patterns, takes_folders=self.recursive and ALL_BELOW not in self.location)
+        return Folder.first(base, patterns, takes_folders=self.recursive and ALL_BELOW not in self.location)
 
     def _check(self, folder: str) -> None:
         try:
@@ -70,20 +70,20 @@ class LocalImages:
             raise InputError(f"the input {self.location} can't be listed: {error.strerror or error}") from error
 
 
-class _Walker:
+class _LocalWalker:
     """Looks into folders of disks for rows."""
 
     def __init__(self) -> None:
-        self._walker = files.Walker()
+        self._walker = files.DiskWalker()
 
-    def enter(self, place: Place) -> None:
+    def enter(self, place: Folder) -> None:
         """Take note of what lies on the way to a place that another walker came upon."""
         self._walker.enter(place)
 
-    def look_into(self, place: Place, deep: bool) -> Iterator[Place | Found | ImageFile]:  # noqa: ARG002
+    def look_into(self, place: Folder, deep: bool) -> Iterator[Folder | FoundFile | ImageFile]:  # noqa: ARG002
         """Yield what lies in a folder: a disk lists one at a time."""
         return self._walker.look_into(place)
 
-    def row(self, found: Found | ImageFile) -> dict[str, Any]:
+    def row(self, found: FoundFile | ImageFile) -> dict[str, Any]:
         """Return a row of what was found."""
         return entry_row(self._walker.looked_at(found))

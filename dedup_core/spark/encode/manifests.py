@@ -62,15 +62,13 @@ class PathManifest:
     location: str
 
     def list_into(self, staging: Staging) -> DataFrame:
-        """Look at every file that the manifest names, in the workers, and return what there is.
+        """Look at every file that the manifest names, in the workers, and return what there is."""
+        return staging.write("entries", self.rows.mapInArrow(_looker(self.folder), ENTRIES))
 
-        Raises:
-            InputError: if the manifest names nothing.
-        """
-        entries = staging.write("entries", self.rows.mapInArrow(_looker(self.folder), ENTRIES))
-        if entries.isEmpty():
-            raise InputError(f"the manifest {self.location} names no images")
-        return entries
+    @property
+    def nothing(self) -> str:
+        """What to say where no image is named."""
+        return f"the manifest {self.location} names no images"
 
     def contents(self, listing: DataFrame, part: Part) -> DataFrame:
         """Leave the reading to the workers."""

@@ -14,10 +14,10 @@ _READS_AHEAD = 16
 _BYTES_AHEAD = 64 << 20
 
 Content = bytes | Failure
-Row = dict[str, Any]
+ImageRow = dict[str, Any]
 
 
-def with_contents(rows: Iterable[Row], max_bytes: int) -> Iterator[tuple[Row, Content]]:
+def with_contents(rows: Iterable[ImageRow], max_bytes: int) -> Iterator[tuple[ImageRow, Content]]:
     """Yield rows in their order, without ``content``, each with its bytes or why there are none.
 
     Args:
@@ -27,10 +27,10 @@ def with_contents(rows: Iterable[Row], max_bytes: int) -> Iterator[tuple[Row, Co
     return _ahead(rows, lambda row: read_uri(row["uri"], max_bytes))
 
 
-def _ahead(rows: Iterable[Row], read: Callable[[Row], Content]) -> Iterator[tuple[Row, Content]]:
+def _ahead(rows: Iterable[ImageRow], read: Callable[[ImageRow], Content]) -> Iterator[tuple[ImageRow, Content]]:
     """Read in threads, as many files ahead as are few and small enough; one at least, however large."""
     pool = ThreadPoolExecutor(_READS_AHEAD)
-    ahead: deque[tuple[Row, Content | Future[Content]]] = deque()
+    ahead: deque[tuple[ImageRow, Content | Future[Content]]] = deque()
     size = 0
     try:
         for row in rows:
@@ -45,7 +45,7 @@ def _ahead(rows: Iterable[Row], read: Callable[[Row], Content]) -> Iterator[tupl
         pool.shutdown(cancel_futures=True)
 
 
-def _begun(row: Row, read: Callable[[Row], Content], pool: ThreadPoolExecutor) -> Content | Future[Content]:
+def _begun(row: ImageRow, read: Callable[[ImageRow], Content], pool: ThreadPoolExecutor) -> Content | Future[Content]:
     content = row.pop("content")
     if content is not None:
         return content
@@ -54,5 +54,5 @@ def _begun(row: Row, read: Callable[[Row], Content], pool: ThreadPoolExecutor) -
     return pool.submit(read, row)
 
 
-def _finished(row: Row, content: Content | Future[Content]) -> tuple[Row, Content]:
+def _finished(row: ImageRow, content: Content | Future[Content]) -> tuple[ImageRow, Content]:
     return row, content.result() if isinstance(content, Future) else content

@@ -26,14 +26,14 @@ from dedup_core.filesystems import (
     reached,
     read_uri,
 )
-from dedup_core.images.files import ImageFile, Place, unlistable
+from dedup_core.images.files import Folder, ImageFile, unlistable
 from dedup_core.images.ours import ours, parsed
 from dedup_core.images.patterns import ALL_BELOW, Patterns
 from dedup_core.images.picture import Failure
 from dedup_core.ledger import MARKER, PLACES, SPARKS_MARKS, STAGING
 from dedup_core.spark.encode.checkpoints import Part
-from dedup_core.spark.encode.entries import entry_row
-from dedup_core.spark.encode.store_folders import Entry, Folders, folders_of
+from dedup_core.spark.encode.entries import entry_row, no_files
+from dedup_core.spark.encode.store_folders import StoreEntry, StoreFolders, folders_of
 from dedup_core.spark.encode.walking import walk, write_rows
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import CONTENTS, ENTRIES, conform
@@ -56,20 +56,20 @@ class RemoteImages:
         """Write what there is, and return it; no content is read.
 
         Raises:
-            InputError: if the input is missing, can't be listed or holds no files.
+            InputError: if the input is missing or can't be listed.
         """
         if self._type() == fs.FileType.File:
             name = posixpath.basename(self._url)
             write_rows(staging, "walked/0", [_row(name, self._url, look_at_uri(self._url))])
             return staging.read("walked/0", ENTRIES)
         folder = self.folder
-        found = walk(staging, self._first(folder), functools.partial(_Walker, folder))
-        entries = _without_ours(staging, found)
-        if entries.isEmpty():
-            raise InputError(
-                f"no files in {self.location} (names that begin with '.' are passed over, and what a run of ours wrote)"
-            )
-        return entries
+        found = walk(staging, self._first(folder), functools.partial(_RemoteWalker, folder))
+        return _without_ours(staging, found)
+
+    @property
+    def nothing(self) -> str:
+        """What to say where there are no files."""
+        return no_files(self.location)
 
     def contents(self, listing: DataFrame, part: Part) -> DataFrame:
         """Leave the reading to the workers."""
@@ -104,29 +104,29 @@ class RemoteImages:
             raise InputError(f"the input does not exist: {self.location}")
         return kind
 
-    def _first(self, folder: str) -> Place:
+    def _first(self, folder: str) -> Folder:
         try:
             folders, place = folders_of(folder)
             next(folders.entries(place, deep=False), None)
         except Exception as error:  # of boto3 for one, which need not be there to be named
             raise InputError(f"the input {self.location} can't be listed: {_line(error)}") from error
         if folder == self._url:
-            return Place(place, "", Patterns.of([ALL_BELOW if self.recursive else "*"]))
+            return Folder(place, "", Patterns.of([ALL_BELOW if self.recursive else "*"]))
         patterns = Patterns.of(alternatives(self._url.removeprefix(folder).lstrip("/")))
-        return Place(place, "", patterns, takes_folders=self.recursive and ALL_BELOW not in self._url)
+        return Folder(place, "", patterns, takes_folders=self.recursive and ALL_BELOW not in self._url)
 
 
-class _Walker:
+class _RemoteWalker:
     """Looks into folders for rows. What our runs wrote is told apart when all markers are known."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
-        self._folders: Folders = folders_of(folder)[0]
+        self._folders: StoreFolders = folders_of(folder)[0]
 
-    def enter(self, place: Place) -> None:
+    def enter(self, place: Folder) -> None:
         """Nothing on the way to a place matters here."""
 
-    def look_into(self, place: Place, deep: bool) -> Iterator[Place | dict[str, Any]]:
+    def look_into(self, place: Folder, deep: bool) -> Iterator[Folder | dict[str, Any]]:
         """Yield rows of the files in a folder that are wanted, or markers; and the folders that may hold some."""
         deep = deep and self._folders.goes_deep and place.wanted.goes_deep
         try:
@@ -140,7 +140,7 @@ class _Walker:
                     yield from self._of_file(place, entry.name, entry.file)
                 elif wanted := place.wanted.inside(entry.name, False, place.takes_folders):
                     below, inside = f"{place.path}/{entry.name}", f"{place.inside}{entry.name}/"
-                    yield Place(below, inside, wanted, place.takes_folders)
+                    yield Folder(below, inside, wanted, place.takes_folders)
             yield from parts
         except Exception as error:  # noqa: BLE001 - of boto3 for one, which need not be there to be named
             failed = ImageFile(place.inside[:-1] or ".", place.path, failure=unlistable(error))
@@ -150,7 +150,7 @@ class _Walker:
         """Return what was found, which is a row."""
         return found
 
-    def _parts(self, place: Place, first: list[Entry]) -> list[Place]:
+    def _parts(self, place: Folder, first: list[StoreEntry]) -> list[Folder]:
         """Divide a place by the letters that follow its head, so that others can list some of it."""
         names = {entry.name for entry in first}
         heads = self._folders.heads(place.path, place.head)
@@ -158,7 +158,7 @@ class _Walker:
             heads = self._folders.heads(place.path, heads[0])
         return [dataclasses.replace(place, head=head) for head in heads]
 
-    def _of_file(self, place: Place, below: str, file: RemoteFile) -> Iterator[dict[str, Any]]:
+    def _of_file(self, place: Folder, below: str, file: RemoteFile) -> Iterator[dict[str, Any]]:
         folder, _, base = below.rpartition("/")
         is_wanted = _wanted_in(folder, place.wanted, place.takes_folders).match(base)
         if is_wanted or base == MARKER:

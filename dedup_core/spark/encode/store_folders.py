@@ -16,7 +16,7 @@ _LAST_LETTER = "\U0010ffff"
 
 
 @dataclass(frozen=True)
-class Entry:
+class StoreEntry:
     """A file or a folder.
 
     Attributes:
@@ -28,7 +28,7 @@ class Entry:
     file: RemoteFile | None
 
 
-class Folders(Protocol):
+class StoreFolders(Protocol):
     """The folders of a filesystem.
 
     Attributes:
@@ -37,7 +37,7 @@ class Folders(Protocol):
 
     goes_deep: bool
 
-    def entries(self, place: str, deep: bool, head: str = "") -> Iterator[Entry]:
+    def entries(self, place: str, deep: bool, head: str = "") -> Iterator[StoreEntry]:
         """Yield what lies in a folder; if deep, all files below it instead.
 
         Args:
@@ -56,7 +56,7 @@ class Folders(Protocol):
         """
 
 
-def folders_of(location: str) -> tuple[Folders, str]:
+def folders_of(location: str) -> tuple[StoreFolders, str]:
     """Return the folders of a location's filesystem, and its place among them.
 
     S3 is asked by boto3 where that is installed: it alone says etags without a request for every file, and pages.
@@ -79,15 +79,15 @@ class ArrowFolders:
         """Take a filesystem."""
         self._filesystem = filesystem
 
-    def entries(self, place: str, deep: bool, head: str = "") -> Iterator[Entry]:  # noqa: ARG002
+    def entries(self, place: str, deep: bool, head: str = "") -> Iterator[StoreEntry]:  # noqa: ARG002
         """Yield what lies in a folder."""
         for info in self._filesystem.get_file_info(fs.FileSelector(place, recursive=deep)):
             name = posixpath.relpath(info.path, place)
             if info.type == fs.FileType.Directory:
                 if not deep:
-                    yield Entry(name, None)
+                    yield StoreEntry(name, None)
             else:
-                yield Entry(name, _told(info))
+                yield StoreEntry(name, _told(info))
 
     def heads(self, place: str, head: str) -> list[str]:  # noqa: ARG002
         """Return none."""
@@ -105,16 +105,16 @@ class S3Folders:
 
         self._client = boto3.client("s3")
 
-    def entries(self, place: str, deep: bool, head: str = "") -> Iterator[Entry]:
+    def entries(self, place: str, deep: bool, head: str = "") -> Iterator[StoreEntry]:
         """Yield what lies in a folder, or all keys below it. Keys that end with a slash stand for a folder alone."""
         bucket, prefix = _divided(place)
         asked = {"Bucket": bucket, "Prefix": prefix + head} | ({} if deep else {"Delimiter": "/"})
         for page in self._client.get_paginator("list_objects_v2").paginate(**asked):
             for key in page.get("Contents", ()):
                 if not key["Key"].endswith("/"):
-                    yield Entry(key["Key"].removeprefix(prefix), _of_key(key))
+                    yield StoreEntry(key["Key"].removeprefix(prefix), _of_key(key))
             for below in page.get("CommonPrefixes", ()):
-                yield Entry(below["Prefix"].removeprefix(prefix).rstrip("/"), None)
+                yield StoreEntry(below["Prefix"].removeprefix(prefix).rstrip("/"), None)
 
     def heads(self, place: str, head: str) -> list[str]:
         """Return the head with each letter that follows it in some key, found by a request a letter."""

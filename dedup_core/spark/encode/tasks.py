@@ -16,7 +16,7 @@ from dedup_core.encoders.encoder import Decoding, Encoded, Encoder, Looked, Prep
 from dedup_core.encoders.registry import ENCODERS
 from dedup_core.images.picture import Failure
 from dedup_core.settings.settings import EncodeSettings
-from dedup_core.spark.encode.reading import Content, Row, with_contents
+from dedup_core.spark.encode.reading import Content, ImageRow, with_contents
 from dedup_core.spark.encode.spelling import spelt
 from dedup_core.spark.tables import ENCODED
 
@@ -36,7 +36,7 @@ _ENCODED_ARROW = pa.schema(
 )  # fmt: skip
 
 
-_Rows = tuple[list[Row], list[Looked | Failure]]
+_Rows = tuple[list[ImageRow], list[Looked | Failure]]
 """Rows, and for each of them the pixels that the encoders want, or why there are none."""
 
 
@@ -119,20 +119,20 @@ def _looks(batches: Iterator[pa.RecordBatch], plan: EncodePlan, encoders: Sequen
     """Decode images by so many, whatever the sizes that they come in: a network fills up a batch that is not full."""
     read = with_contents(_rows_of(batches), plan.max_file_bytes)
     while True:
-        rows: list[Row] = []
+        rows: list[ImageRow] = []
         looked = look_at(_noted(itertools.islice(read, plan.batch_size), rows), encoders, plan.decoding)
         if not rows:
             return
         yield rows, looked
 
 
-def _rows_of(batches: Iterator[pa.RecordBatch]) -> Iterator[Row]:
+def _rows_of(batches: Iterator[pa.RecordBatch]) -> Iterator[ImageRow]:
     """Yield rows, few of them unpacked at a time: they may carry images."""
     parts = (batch.slice(start, _ROWS_UNPACKED) for batch in batches for start in range(0, len(batch), _ROWS_UNPACKED))
     return (row | {"path": spelt(row["path"])} for part in parts for row in part.to_pylist())
 
 
-def _noted(read: Iterator[tuple[Row, Content]], rows: list[Row]) -> Iterator[Content]:
+def _noted(read: Iterator[tuple[ImageRow, Content]], rows: list[ImageRow]) -> Iterator[Content]:
     """Yield contents and note whose they are, so that no content is held that has been looked at."""
     for row, content in read:
         rows.append(row)
@@ -149,7 +149,7 @@ def _one_ahead(items: Iterator[_Rows]) -> Iterator[_Rows]:
 
 
 def _as_record(
-    rows: list[Row], results: list[Encoded | Failure], plan: EncodePlan, encoders: Sequence[Encoder]
+    rows: list[ImageRow], results: list[Encoded | Failure], plan: EncodePlan, encoders: Sequence[Encoder]
 ) -> pa.RecordBatch:
     encoded: list[dict] = []
     for row, result in zip(rows, results, strict=True):

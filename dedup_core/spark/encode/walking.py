@@ -19,14 +19,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core.filesystems import literal
-from dedup_core.images.files import Place
+from dedup_core.images.files import Folder
 from dedup_core.spark.encode.entries import ENTRIES_ARROW
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import ENTRIES
 from dedup_core.workers import map_in_threads
 
 WALKED = f"{ENTRIES}, is_wanted BOOLEAN, place STRING"
-"""What a walk finds: files, and folders that it has not come to (``place``), as a `Place` in JSON."""
+"""What a walk finds: files, and folders that it has not come to (``place``), as a `Folder` in JSON."""
 
 _WALKED_ARROW = pa.schema([*ENTRIES_ARROW, ("is_wanted", pa.bool_()), ("place", pa.string())])
 _ROWS_WRITTEN = 100_000
@@ -40,10 +40,10 @@ _LOOKS_AHEAD = 16  # files looked at at a time: a look at a network's disk is a 
 class Walker(Protocol):
     """Looks into folders, in one process."""
 
-    def enter(self, place: Place) -> None:
+    def enter(self, place: Folder) -> None:
         """Take note of what lies on the way to a place that another walker came upon."""
 
-    def look_into(self, place: Place, deep: bool) -> Iterator[Any]:
+    def look_into(self, place: Folder, deep: bool) -> Iterator[Any]:
         """Yield what lies in a folder, not yet looked at, and the folders in it as places.
 
         Args:
@@ -55,7 +55,7 @@ class Walker(Protocol):
         """Return a row of ``WALKED`` for what `look_into` yielded and what is no place."""
 
 
-def walk(staging: Staging, first: Place, walker: Callable[[], Walker]) -> DataFrame:
+def walk(staging: Staging, first: Folder, walker: Callable[[], Walker]) -> DataFrame:
     """List a folder, and return ``WALKED`` rows of the files as read back.
 
     Args:
@@ -87,10 +87,10 @@ def _round(staging: Staging, number: int) -> DataFrame:
     return staging.read(f"walked/{number}", WALKED)
 
 
-def _walk_here(staging: Staging, first: Place, walker: Walker) -> int:
+def _walk_here(staging: Staging, first: Folder, walker: Walker) -> int:
     """List folders on the driver until enough of them wait for tasks, and return how many."""
-    waiting: deque[Place] = deque([first])
-    large: list[Place] = []
+    waiting: deque[Folder] = deque([first])
+    large: list[Folder] = []
 
     def rows() -> Iterator[dict[str, Any]]:
         seen = 0
@@ -101,8 +101,8 @@ def _walk_here(staging: Staging, first: Place, walker: Walker) -> int:
                 large.append(place)
                 continue
             seen += len(found)
-            waiting.extend(item for item in found if isinstance(item, Place))
-            yield from (walker.row(item) for item in found if not isinstance(item, Place))
+            waiting.extend(item for item in found if isinstance(item, Folder))
+            yield from (walker.row(item) for item in found if not isinstance(item, Folder))
         yield from map(_of_place, (*large, *waiting))
 
     write_rows(staging, "walked/0", rows())
@@ -114,11 +114,11 @@ def _goes_on(
 ) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     def go_on(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         until, walks = time.monotonic() + _TASK_SECONDS, walker()
-        places = [Place.from_json(text) for batch in batches for text in batch.column(0).to_pylist()]
+        places = [Folder.from_json(text) for batch in batches for text in batch.column(0).to_pylist()]
         for place in places:
             walks.enter(place)
         rows = map_in_threads(
-            lambda found: _of_place(found) if isinstance(found, Place) else walks.row(found),
+            lambda found: _of_place(found) if isinstance(found, Folder) else walks.row(found),
             _found(walks, places, until),
             _LOOKS_AHEAD,
         )
@@ -128,12 +128,12 @@ def _goes_on(
     return go_on
 
 
-def _found(walker: Walker, places: list[Place], until: float) -> Iterator[Any]:
+def _found(walker: Walker, places: list[Folder], until: float) -> Iterator[Any]:
     """Yield what lies in the places and below them, and when time is up the folders that still wait."""
     waiting = list(places)
     while waiting:
         for found in walker.look_into(waiting.pop(), deep=True):
-            if isinstance(found, Place):
+            if isinstance(found, Folder):
                 waiting.append(found)
             else:
                 yield found
@@ -142,5 +142,5 @@ def _found(walker: Walker, places: list[Place], until: float) -> Iterator[Any]:
     yield from waiting
 
 
-def _of_place(place: Place) -> dict[str, Any]:
+def _of_place(place: Folder) -> dict[str, Any]:
     return {"place": place.to_json()}
