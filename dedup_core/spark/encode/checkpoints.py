@@ -22,7 +22,8 @@ BUCKETS = 1024
 
 TASKS_A_CORE = 16
 _MOST_TASKS = 100_000
-_LEAST_GROWTH, _MOST_GROWTH = 2, 8
+_LEAST_GROWTH, _MOST_GROWTH = 1.5, 8
+_UNLIKE = 1.4  # how much larger one of two parts must be to tell what each image costs
 _SHELF_ROWS = 200_000
 _MANY = 1 << 16  # numbers: more than a cluster has cores
 _LEAST_SHARE = 0.8  # of a part's time that goes into its images, and not into starting it
@@ -91,13 +92,13 @@ class Pace:
         if not done:
             return 0
         images, seconds = done[-1]
-        other = next((part for part in reversed(done) if not 2 / 3 < part[0] / images < 3 / 2), None)
+        other = next((part for part in reversed(done) if not 1 / _UNLIKE < part[0] / images < _UNLIKE), None)
         if other is None:  # of parts of one size nobody can tell what each image costs
             growth = self.seconds / seconds if seconds else _MOST_GROWTH
             return int(images * min(_MOST_GROWTH, max(_LEAST_GROWTH, growth)))
         each = (seconds - other[1]) / (images - other[0])
         if each <= 0:
-            return images * _LEAST_GROWTH
+            return int(images * _LEAST_GROWTH)
         fixed = max(0.0, seconds - each * images)
         for_images = max(self.seconds - fixed, fixed * _LEAST_SHARE / (1 - _LEAST_SHARE))
         return int(min(images * _MOST_GROWTH, for_images / each))
