@@ -186,6 +186,15 @@ def test_a_flat_folder_of_a_store_is_divided_by_the_letters_of_its_names(s3, mon
     assert {read_uri(row["uri"], 9) for row in rows} == {b"x"}
 
 
+def test_a_folder_of_a_store_that_can_not_be_listed_is_a_row_but_for_the_first_one(s3):
+    walker = remote_files._RemoteWalker("s3://lake")
+    (row,) = walker.look_into(Folder("no-such-bucket/in", "in/", Patterns.of(["**"])), deep=True)
+    assert (row["path"], row["is_folder"], row["reason"], row["is_wanted"]) == ("in", True, "unreadable", True)
+    assert "does not exist" in row["message"]
+    with pytest.raises(Exception, match="does not exist"):
+        list(walker.look_into(Folder("no-such-bucket", "", Patterns.of(["**"])), deep=True))
+
+
 def test_images_of_a_store_are_found_again_by_their_names(spark, photos):
     for location in ("s3a://photos/holiday/*/2020/*.jpg", "s3a://photos/holiday/in/2020/x.jpg"):
         reread = Reread.of(spark, EncodeSettings(input=location, output="unused"))

@@ -11,10 +11,12 @@ from pyspark.sql.types import BinaryType, StructField, StructType
 from dedup_core.spark.encode.checkpoints import Part, in_buckets
 from dedup_core.spark.encode.entries import NAMELESS
 from dedup_core.spark.encode.spelling import with_raw_path, with_readable_path
+from dedup_core.spark.session import rows_at_a_time
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import CONTENTS, ENTRIES, conform
 
 _CARRIED = "path STRING, size BIGINT, identity STRING, file BIGINT, row BIGINT"
+_ROWS_AT_A_TIME = 64
 _ROW = ["file", "row"]
 
 
@@ -43,7 +45,8 @@ class ContentTable:
         nameless = F.col("path").isNull() | (F.col("path") == F.lit(""))
         why = {name: F.when(nameless, F.lit(NAMELESS[name])) for name in ("reason", "message")}
         found = found.withColumns({**why, "links": F.lit(0), "is_folder": F.lit(False)})
-        return staging.write("entries", conform(found, ENTRIES))
+        with rows_at_a_time(staging.spark, _ROWS_AT_A_TIME):  # how large they are nobody knows yet
+            return staging.write("entries", conform(found, ENTRIES))
 
     @property
     def nothing(self) -> str:

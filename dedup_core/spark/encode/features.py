@@ -26,7 +26,7 @@ from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark.encode.checkpoints import Pace, Shelves, cores_of, parts
 from dedup_core.spark.encode.listing import Listing, Source, list_images
 from dedup_core.spark.encode.tasks import BATCH_IMAGES, EncodePlan, encode_contents
-from dedup_core.spark.session import setting
+from dedup_core.spark.session import rows_at_a_time
 from dedup_core.spark.staging import Staging, read_table
 from dedup_core.spark.tables import ENCODED, FAILURES, FEATURES, LISTING, STAGED, conform
 
@@ -206,7 +206,7 @@ def encode_all(source: Source, work: FeatureWork, progress: Progress) -> None:
     buckets = todo.counted()
     started, encoded, total = time.monotonic(), 0, sum(bucket.images for bucket in buckets.values())
     for part in parts(buckets, work.pace(total)):
-        with setting(staging.spark, "spark.sql.execution.arrow.maxRecordsPerBatch", str(_batch_rows(part.largest))):
+        with rows_at_a_time(staging.spark, _batch_rows(part.largest)):
             contents = source.contents(todo.of(part), part)
             made = conform(encode_contents(contents, work.plan), ENCODED)
             work.parts.append(staging.add_part("encoded", made.withColumn("run_id", F.lit(work.run_id))))

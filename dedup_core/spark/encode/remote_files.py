@@ -127,7 +127,10 @@ class _RemoteWalker:
         """Nothing on the way to a place matters here."""
 
     def look_into(self, place: Folder, deep: bool) -> Iterator[Folder | dict[str, Any]]:
-        """Yield rows of the files in a folder that are wanted, or markers; and the folders that may hold some."""
+        """Yield rows of the files in a folder that are wanted, or markers; and the folders that may hold some.
+
+        A folder that can't be listed is a row; if it is the first one, of which nothing is known, the task fails.
+        """
         deep = deep and self._folders.goes_deep and place.wanted.goes_deep
         try:
             found = self._folders.entries(place.path, deep, place.head)
@@ -142,7 +145,9 @@ class _RemoteWalker:
                     below, inside = f"{place.path}/{entry.name}", f"{place.inside}{entry.name}/"
                     yield Folder(below, inside, wanted, place.takes_folders)
             yield from parts
-        except Exception as error:  # noqa: BLE001 - of boto3 for one, which need not be there to be named
+        except Exception as error:
+            if not place.inside:
+                raise
             failed = ImageFile(place.inside[:-1] or ".", place.path, failure=unlistable(error))
             yield entry_row(failed) | {"is_wanted": True}
 

@@ -41,7 +41,10 @@ def open_source(spark: SparkSession, settings: EncodeSettings) -> Source:
 
 def _holds_parquet_alone(location: str) -> bool:
     """Return whether a folder on a disk is a Parquet table: the files that are seen first are nothing else."""
-    files = walk(local_path(location) or "", recursive=True)
+    folder = local_path(location)
+    if folder is None:
+        return False
+    files = walk(folder, recursive=True)
     names = (os.path.basename(file.path) for file in files if file.failure is None)
     first = list(itertools.islice((name for name in names if not name.startswith("_")), _ENTRIES_LOOKED_AT))
     return bool(first) and all(name.lower().endswith(".parquet") for name in first)
