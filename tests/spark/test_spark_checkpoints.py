@@ -1,13 +1,26 @@
 """What is to do, written so that a part is read without the rest, and cut into tasks of the size that was asked for."""
 
+import io
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from album import scene
 from pyspark.sql import functions as F
 
-from dedup_core.spark.encode import checkpoints
+from dedup_core.settings.settings import EncodeSettings
+from dedup_core.spark.encode import checkpoints, features
 from dedup_core.spark.encode.checkpoints import BUCKETS, Pace, Shelves, cores_of, parts
 from dedup_core.spark.encode.local_files import LocalImages
 from dedup_core.spark.encode.remote_files import RemoteImages
+from dedup_core.spark.pipeline import run_encode
 from dedup_core.spark.tables import LISTING, conform
+
+
+def png(name):
+    file = io.BytesIO()
+    scene(name).save(file, "PNG")
+    return file.getvalue()
 
 
 @pytest.fixture
@@ -54,3 +67,23 @@ def test_a_task_encodes_as_many_images_as_was_asked(shelves, source):
 
 def test_cores_are_counted_without_a_context(spark):
     assert cores_of(spark) == 2
+
+
+def test_a_table_is_encoded_file_by_file_and_each_image_once(spark, tmp_path, monkeypatch):
+    files = {"1": ["beach", "forest"], "2": ["beach", "street"], "3": ["lake", "torn"], "4": ["torn"]}
+    (tmp_path / "table").mkdir()
+    for number, names in files.items():
+        contents = [b"torn in file " + number.encode() if name == "torn" else png(name) for name in names]
+        pq.write_table(pa.table({"path": names, "content": contents}), tmp_path / "table" / f"{number}.parquet")
+    monkeypatch.setattr(checkpoints, "TASKS_A_CORE", 1)
+    monkeypatch.setattr(features, "cores_of", lambda _spark: 1)
+    settings = EncodeSettings(
+        input=str(tmp_path / "table"), output=str(tmp_path / "out"), images_per_task=1, checkpoint_seconds=0.001
+    )
+    lines = []
+    run = run_encode(spark, settings, lines.append)
+    assert (run.counts["seen"], run.counts["encoded"], run.counts["repeated"]) == (7, 4, 1)
+    assert run.counts["failed"] == {"ambiguous_path": 2}
+    assert len([line for line in lines if " of 4 images" in line]) > 1
+    rows = spark.read.parquet(str(tmp_path / "out" / "features")).collect()
+    assert sorted(row["path"] for row in rows) == ["beach", "forest", "lake", "street"]
