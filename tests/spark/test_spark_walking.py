@@ -52,10 +52,10 @@ def test_the_driver_alone_finds_what_one_walk_finds(staging, lake):
         assert (row["size"], row["identity"], row["file_id"], row["links"]) == known
 
 
-@pytest.mark.parametrize(("enough", "entries", "seconds"), [(1, 20_000, 60), (3, 20_000, 0), (256, 2, 60)])
-def test_tasks_find_what_the_driver_finds_wherever_it_stops(staging, lake, monkeypatch, enough, entries, seconds):
+@pytest.mark.parametrize(("here", "entries", "seconds"), [(0.0, 50_000, 60.0), (0.0, 50_000, 0.0), (600.0, 4, 60.0)])
+def test_tasks_find_what_the_driver_finds_wherever_it_stops(staging, lake, monkeypatch, here, entries, seconds):
     alone = listed(staging, lake)
-    monkeypatch.setattr(walking, "_ENOUGH_FOLDERS", enough)
+    monkeypatch.setattr(walking, "_DRIVERS_SECONDS", here)
     monkeypatch.setattr(walking, "_DRIVERS_ENTRIES", entries)
     monkeypatch.setattr(walking, "_TASK_SECONDS", seconds)
     assert listed(staging, lake) == alone
@@ -66,12 +66,12 @@ def test_tasks_find_what_the_driver_finds_wherever_it_stops(staging, lake, monke
 def test_tasks_find_what_matches_a_pattern(staging, lake, monkeypatch, pattern):
     alone = listed(staging, f"{lake}/{pattern}")
     assert alone
-    monkeypatch.setattr(walking, "_ENOUGH_FOLDERS", 1)
+    monkeypatch.setattr(walking, "_DRIVERS_SECONDS", 0.0)
     assert listed(staging, f"{lake}/{pattern}") == alone
 
 
 def test_a_folder_that_a_task_can_not_list_is_a_row(staging, tmp_path, monkeypatch):
-    monkeypatch.setattr(walking, "_ENOUGH_FOLDERS", 1)
+    monkeypatch.setattr(walking, "_DRIVERS_SECONDS", 0.0)
     gone = dataclasses.replace(Folder.first(str(tmp_path / "gone"), ["*"]), inside="gone/")
     (row,) = rows_of(walking.walk(staging, gone, _LocalWalker))
     assert (row["path"], row["is_folder"], row["reason"], row["uri"]) == ("gone", True, "vanished", None)

@@ -1,8 +1,8 @@
 """Folders listed by many: the driver looks at the first of them, tasks go on from there.
 
-What the driver finishes by itself needs no Spark job. Otherwise the folders that wait go to tasks, as rows of text. A
-task that has taken its time hands back the folders that it has not come to, and the next round spreads them again, so
-that no deep folder keeps one task busy while the others have nothing left.
+What the driver finishes in a few seconds needs no Spark job. Otherwise the folders that wait go to tasks, as rows of
+text. A task that has taken its time hands back the folders that it has not come to, and the next round spreads them
+again, so that no deep folder keeps one task busy while the others have nothing left.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 
 from dedup_core.filesystems import literal
 from dedup_core.images.files import Folder
+from dedup_core.spark.encode.checkpoints import cores_of
 from dedup_core.spark.encode.entries import ENTRIES_ARROW
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import ENTRIES
@@ -30,11 +31,12 @@ WALKED = f"{ENTRIES}, is_wanted BOOLEAN, place STRING"
 
 _WALKED_ARROW = pa.schema([*ENTRIES_ARROW, ("is_wanted", pa.bool_()), ("place", pa.string())])
 _ROWS_WRITTEN = 100_000
-_ENOUGH_FOLDERS = 256
-_DRIVERS_ENTRIES = 20_000
-_MOST_TASKS = 1024
+_DRIVERS_SECONDS = 5.0
+_DRIVERS_ENTRIES = 50_000  # of one folder
+_TASKS_A_CORE = 4
 _TASK_SECONDS = 60.0
-_LOOKS_AHEAD = 16  # files looked at at a time: a look at a network's disk is a wait
+_LOOKS_AHEAD = 16  # threads that look at files: a look at a network's disk is a wait
+_FILES_A_LOOK = 32
 
 
 class Walker(Protocol):
@@ -65,10 +67,11 @@ def walk(staging: Staging, first: Folder, walker: Callable[[], Walker]) -> DataF
     """
     staging.clear("walked")
     rounds, n_waiting = 0, _walk_here(staging, first, walker())
+    most = _TASKS_A_CORE * cores_of(staging.spark) if n_waiting else 0
     while n_waiting:
         places = _round(staging, rounds).where(F.col("place").isNotNull()).select("place")
         rounds += 1
-        found = places.repartition(min(n_waiting, _MOST_TASKS)).mapInArrow(_goes_on(walker), WALKED)
+        found = places.repartition(min(n_waiting, most)).mapInArrow(_goes_on(walker), WALKED)
         found = staging.write(f"walked/{rounds}", found)
         n_waiting = found.where(F.col("place").isNotNull()).count()
     every = [literal(staging.path("walked", str(number))) for number in range(rounds + 1)]
@@ -88,25 +91,34 @@ def _round(staging: Staging, number: int) -> DataFrame:
 
 
 def _walk_here(staging: Staging, first: Folder, walker: Walker) -> int:
-    """List folders on the driver until enough of them wait for tasks, and return how many."""
+    """List folders on the driver for some seconds, and return how many are left for tasks."""
     waiting: deque[Folder] = deque([first])
     large: list[Folder] = []
+    until = time.monotonic() + _DRIVERS_SECONDS
 
     def rows() -> Iterator[dict[str, Any]]:
-        seen = 0
-        while waiting and len(waiting) + len(large) < _ENOUGH_FOLDERS and seen < _DRIVERS_ENTRIES:
+        while waiting and time.monotonic() < until:
             place = waiting.popleft()  # the first levels first: what waits is of one size, as far as that is known
-            found = list(itertools.islice(walker.look_into(place, deep=False), _DRIVERS_ENTRIES + 1))
-            if len(found) > _DRIVERS_ENTRIES:
+            found = _few(walker.look_into(place, deep=False), until)
+            if found is None:
                 large.append(place)
                 continue
-            seen += len(found)
             waiting.extend(item for item in found if isinstance(item, Folder))
             yield from (walker.row(item) for item in found if not isinstance(item, Folder))
         yield from map(_of_place, (*large, *waiting))
 
     write_rows(staging, "walked/0", rows())
     return len(waiting) + len(large)
+
+
+def _few(found: Iterator[Any], until: float) -> list[Any] | None:
+    """Return what lies in a folder; None if that is too much for the driver, or takes it too long."""
+    few: list[Any] = []
+    while some := list(itertools.islice(found, 1000)):
+        few += some
+        if len(few) > _DRIVERS_ENTRIES or time.monotonic() >= until:
+            return None
+    return few
 
 
 def _goes_on(
@@ -117,11 +129,10 @@ def _goes_on(
         places = [Folder.from_json(text) for batch in batches for text in batch.column(0).to_pylist()]
         for place in places:
             walks.enter(place)
-        rows = map_in_threads(
-            lambda found: _of_place(found) if isinstance(found, Folder) else walks.row(found),
-            _found(walks, places, until),
-            _LOOKS_AHEAD,
-        )
+        found = _found(walks, places, until)
+        together = iter(lambda: list(itertools.islice(found, _FILES_A_LOOK)), [])
+        looked_at = map_in_threads(lambda some: [_row(walks, each) for each in some], together, _LOOKS_AHEAD)
+        rows = itertools.chain.from_iterable(looked_at)
         while batch := list(itertools.islice(rows, _ROWS_WRITTEN)):
             yield pa.RecordBatch.from_pylist(batch, schema=_WALKED_ARROW)
 
@@ -140,6 +151,10 @@ def _found(walker: Walker, places: list[Folder], until: float) -> Iterator[Any]:
         if time.monotonic() >= until:  # asked after a folder, as every round has to come further
             break
     yield from waiting
+
+
+def _row(walker: Walker, found: Any) -> dict[str, Any]:
+    return _of_place(found) if isinstance(found, Folder) else walker.row(found)
 
 
 def _of_place(place: Folder) -> dict[str, Any]:
