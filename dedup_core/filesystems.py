@@ -191,13 +191,19 @@ def look_at_uri(uri: str) -> RemoteFile:
         return RemoteFile()
     moment = None if info.mtime is None else round(info.mtime.timestamp() * 1e6)
     if etag is not None:
-        return RemoteFile(info.size, moment, f"etag:{info.size:x}.{etag}")
+        return RemoteFile(info.size, moment, etag_identity(info.size, etag))
     return RemoteFile(info.size, moment, None if moment is None else modified_identity(info.size, moment))
 
 
 def modified_identity(size: int, modified_at: int) -> str:
     """Return the identity of a file of which size and time of modification are known, and nothing better."""
     return f"modified:{size:x}.{modified_at:x}"
+
+
+def etag_identity(size: int, etag: str) -> str:
+    """Return the identity of an object: its etag, which a store may write in quotes."""
+    etag = etag.strip('"')
+    return f"etag:{size:x}.{etag}"
 
 
 def place_of(filesystem: str, base: str, key: str) -> str:
@@ -278,7 +284,7 @@ def _etag(filesystem: fs.FileSystem, place: str) -> str | None:
         return None
     with filesystem.open_input_file(place) as file:
         found = {name.lower(): value for name, value in (file.metadata() or {}).items()}.get("etag")
-    return None if found is None else found.decode("utf-8", "replace").strip('"')
+    return None if found is None else found.decode("utf-8", "replace")
 
 
 def for_spark(location: str) -> str:

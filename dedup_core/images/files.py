@@ -7,6 +7,7 @@ modification, as rsync and every restored backup do; the time of change is the s
 
 from __future__ import annotations
 
+import json
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -73,22 +74,49 @@ class _Named:
 
 
 @dataclass(frozen=True)
-class _Place:
-    """A folder to list.
+class Folder:
+    """A folder to list. It travels as text to whichever process lists it.
 
     Attributes:
         path: where it is.
         inside: what the names of its entries begin with.
+        wanted: which of its entries, and of those below it.
+        takes_folders: whether all that lies in a folder that is wanted is so too.
         real: its path, links followed.
         links: how many links lead there.
-        wanted: which of its entries, and of those below it.
+        head: what the names of its entries begin with that are meant, where a store has too many for one listing.
     """
 
     path: str
     inside: str
-    real: str
-    links: int
     wanted: Patterns
+    takes_folders: bool = False
+    real: str = ""
+    links: int = 0
+    head: str = ""
+
+    @classmethod
+    def first(cls, folder: str, patterns: Iterable[str], takes_folders: bool = False) -> Folder:
+        """Return the folder on a disk where a listing begins; see `matching`."""
+        return cls(folder, "", Patterns.of(patterns), takes_folders, os.path.realpath(folder))
+
+    @classmethod
+    def from_json(cls, text: str) -> Folder:
+        """Return the place that `to_json` made this text of."""
+        known = json.loads(text)
+        return cls(**known | {"wanted": Patterns(frozenset(map(tuple, known["wanted"])))})
+
+    def to_json(self) -> str:
+        """Return the place as text of plain letters, whatever bytes its name has."""
+        return json.dumps(vars(self) | {"wanted": sorted(self.wanted.rests)})
+
+    def above(self) -> Iterator[str]:
+        """Yield the folders that lead here from where the listing began, that one first."""
+        folders, path = [], self.path
+        for _ in range(self.inside.count("/")):
+            path = os.path.dirname(path)
+            folders.append(path)
+        yield from reversed(folders)
 
     def entries(self) -> Iterator[_Entry]:
         """Yield the entries that may be wanted. A folder need not be open to all to be asked for a name."""
@@ -101,12 +129,13 @@ class _Place:
             if _exists(entry.path):
                 yield entry
 
-    def below(self, entry: _Entry, takes_folders: bool) -> _Place:
+    def below(self, entry: _Entry) -> Folder:
         """Return an entry that is a folder, with what is wanted in it."""
         is_link = entry.is_symlink()
-        wanted = self.wanted.inside(entry.name, is_link, takes_folders)
+        wanted = self.wanted.inside(entry.name, is_link, self.takes_folders)
         real = self.real_path(entry) if wanted else ""
-        return _Place(entry.path, f"{self.inside}{readable(entry.name)}/", real, self.links + is_link, wanted)
+        inside = f"{self.inside}{readable(entry.name)}/"
+        return Folder(entry.path, inside, wanted, self.takes_folders, real, self.links + is_link)
 
     def file(self, entry: _Entry, disks: Disks) -> ImageFile:
         """Return an entry that is no folder."""
@@ -150,22 +179,56 @@ def matching(folder: str, patterns: Iterable[str], takes_folders: bool = False) 
         patterns: as `Patterns` takes them, relative to it.
         takes_folders: whether all that lies in a folder that matches does so too.
     """
-    ours, disks = Ours(), Disks()
-    waiting = [_Place(folder, "", os.path.realpath(folder), 0, Patterns.of(patterns))]
+    walker, waiting = DiskWalker(), [Folder.first(folder, patterns, takes_folders)]
     while waiting:  # not a recursion: folders may lie in each other by the thousand
-        place = waiting.pop()
-        ours.meet(place.path)
+        for found in walker.look_into(waiting.pop()):
+            if isinstance(found, Folder):
+                waiting.append(found)
+            else:
+                yield walker.looked_at(found)
+
+
+@dataclass(frozen=True)
+class FoundFile:
+    """A file that is wanted and not yet looked at: where it lies, and its entry there."""
+
+    place: Folder
+    entry: _Entry
+
+
+class DiskWalker:
+    """Looks into folders of disks, in any order: what it met on the way to one it need not meet again."""
+
+    def __init__(self) -> None:
+        """Know of no folder yet."""
+        self._ours, self._disks = Ours(), Disks()
+
+    def enter(self, place: Folder) -> None:
+        """Take note of what lies on the way to a place that another walker came upon."""
+        for folder in place.above():
+            self._ours.meet(folder)
+
+    def look_into(self, place: Folder) -> Iterator[Folder | FoundFile | ImageFile]:
+        """Yield the files in a folder that are wanted, and the folders that may hold some.
+
+        A folder that can't be listed is yielded as a file with a failure.
+        """
+        self._ours.meet(place.path)
         try:
             for entry in place.entries():
-                if entry.path in ours:
+                if entry.path in self._ours:
                     continue
                 if not _is_folder(entry):
                     if place.wanted.match(entry.name):
-                        yield place.file(entry, disks)
-                elif (below := place.below(entry, takes_folders)).wanted:
-                    waiting.append(below)
+                        yield FoundFile(place, entry)
+                elif (below := place.below(entry)).wanted:
+                    yield below
         except OSError as error:
-            yield ImageFile(place.inside[:-1] or ".", place.path, failure=_unlistable(error))
+            yield ImageFile(place.inside[:-1] or ".", place.path, failure=unlistable(error))
+
+    def looked_at(self, found: FoundFile | ImageFile) -> ImageFile:
+        """Return a file with what the disk says of it. Threads may ask at the same time."""
+        return found.place.file(found.entry, self._disks) if isinstance(found, FoundFile) else found
 
 
 def look(path: str, name: str, links: int = 0, real: str | None = None, disks: Disks | None = None) -> ImageFile:
@@ -220,9 +283,11 @@ def _is_folder(entry: _Entry) -> bool:
         return False
 
 
-def _unlistable(error: OSError) -> Failure:
+def unlistable(error: Exception) -> Failure:
+    """Return why a folder can't be listed."""
     if isinstance(error, FileNotFoundError):
         return Failure("vanished", "the folder was listed, but is gone")
     if isinstance(error, PermissionError):
         return Failure("unreadable", "the folder can't be listed: no permission")
-    return Failure("unreadable", f"the folder can't be listed: {error.strerror or error}")
+    reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+    return Failure("unreadable", f"the folder can't be listed: {reason}")

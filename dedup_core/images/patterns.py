@@ -40,6 +40,11 @@ class Patterns:
         heads = {rest[0] for rest in self.rests}
         return None if any(re.search(r"[*?\[]", head) for head in heads) else sorted(heads)
 
+    @property
+    def goes_deep(self) -> bool:
+        """Whether something can match at any depth below the folder."""
+        return any(rest[0] == ALL_BELOW for rest in self.rests)
+
     def match(self, name: str) -> bool:
         """Return whether an entry of the folder is what is looked for."""
         return any(len(rest) == 1 and _matches(rest[0], name) for rest in self.rests)

@@ -54,6 +54,14 @@ def setting(spark: SparkSession, name: str, value: str) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def rows_at_a_time(spark: SparkSession, rows: int) -> Iterator[None]:
+    """Have Spark read Parquet and call Python by so many rows for a while: of rows that carry images few fit."""
+    names = "spark.sql.execution.arrow.maxRecordsPerBatch", "spark.sql.parquet.columnarReaderBatchSize"
+    with setting(spark, names[0], str(rows)), setting(spark, names[1], str(rows)):
+        yield
+
+
 def _entered(name: str) -> SparkSession:
     running = _running()
     if running in _in_use:

@@ -68,11 +68,15 @@ class Staging:
         """Open a file for writing bytes, making its folder."""
         return self.store.open_output(*self.place(*parts))
 
-    def add_part(self, name: str, frame: DataFrame) -> None:
-        """Write one more part of what is done, with a mark of our own at its end: clusters may turn Spark's off."""
+    def add_part(self, name: str, frame: DataFrame) -> str:
+        """Write one more part of what is done, and return its path.
+
+        A mark of our own is at its end: clusters may turn Spark's off.
+        """
         part = secrets.token_hex(8)
         frame.write.parquet(self.path(name, part))
         self.store.write_text(posixpath.join(*self.place(name, part, _WHOLE)), "")
+        return self.path(name, part)
 
     def whole_parts(self, name: str) -> list[str]:
         """Return the paths of the parts in a folder that were written to their end."""

@@ -13,8 +13,9 @@ _IMAGE = f"{_FILE}, identity STRING"
 _FEATURE = "method STRING, fingerprint STRING, hash BIGINT, embedding ARRAY<FLOAT>"
 _FAILURE = "reason STRING, message STRING"
 
-ENTRIES = f"{_IMAGE}, uri STRING, file_id STRING, links INT, is_folder BOOLEAN, {_FAILURE}"
-LISTING = f"{_IMAGE}, uri STRING"
+_PLACE = "uri STRING, file BIGINT, row BIGINT"  # a URL; or a hash of a table's file, and the number of the row in it
+ENTRIES = f"{_IMAGE}, {_PLACE}, file_id STRING, links INT, is_folder BOOLEAN, {_FAILURE}"
+LISTING = f"{_IMAGE}, {_PLACE}"
 REFUSED = f"{_FILE}, is_folder BOOLEAN, {_FAILURE}"
 OTHER_NAMES = "path STRING, other_names ARRAY<STRING>"
 CONTENTS = f"{LISTING}, content BINARY"

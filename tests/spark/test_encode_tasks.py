@@ -1,6 +1,7 @@
 """What a worker does, called as plain functions: no Spark session is needed."""
 
 import threading
+import time
 
 import pyarrow as pa
 import pytest
@@ -9,7 +10,7 @@ from dedup_core.encoders.encoder import Decoding, encode_batch, encode_looked
 from dedup_core.encoders.network_file import Network
 from dedup_core.encoders.registry import ENCODERS
 from dedup_core.settings.settings import EncodeSettings
-from dedup_core.spark.encode import tasks
+from dedup_core.spark.encode import reading, tasks
 from dedup_core.spark.encode.tasks import EncodePlan
 
 
@@ -18,8 +19,8 @@ def test_decoding_ahead_changes_nothing(photographs, monkeypatch):
     contents = [path.read_bytes() for path in photographs[:5]]
     plan = EncodePlan.of(EncodeSettings(input="in", output="out", method="phash,ahash"))
     encoders = plan.encoders()
-    columns = [pa.array([str(n) for n in range(5)]), pa.array(contents, pa.binary())]
-    batches = pa.RecordBatch.from_arrays(columns, ["path", "content"])
+    rows = [{"path": str(n), "uri": None, "size": 9, "content": content} for n, content in enumerate(contents)]
+    batches = pa.RecordBatch.from_pylist(rows)
     looks = tasks._looks(iter([batches.slice(0, 3), batches.slice(3)]), plan, encoders)
     ahead = [(rows, encode_looked(looked, encoders)) for rows, looked in tasks._one_ahead(looks)]
     assert [len(rows) for rows, _ in ahead] == [2, 2, 1]
@@ -29,11 +30,60 @@ def test_decoding_ahead_changes_nothing(photographs, monkeypatch):
 
 @pytest.mark.parametrize("size", [1, 4, 7, 100])
 def test_batches_have_the_networks_size_whatever_the_sizes_they_come_in(size):
-    rows = pa.RecordBatch.from_arrays([pa.array(range(23))], ["number"])
+    plan = EncodePlan((Network(b"", ".h5", False, size, "float32", "cnn-x"),), {"cnn": "embedding"}, Decoding(), 1000)
+    rows = pa.RecordBatch.from_pylist([{"path": f"{n}".encode(), "uri": None, "size": 1, "content": b"x"}
+                                       for n in range(23)])  # fmt: skip
     coming = iter([rows.slice(0, 5), rows.slice(5, 0), rows.slice(5, 17), rows.slice(22)])
-    batches = list(tasks._in_batches_of(size, coming))
-    assert [row["number"] for batch in batches for row in batch] == list(range(23))
+    batches = [together for together, _ in tasks._looks(coming, plan, [])]
+    assert [row["path"] for batch in batches for row in batch] == [str(n) for n in range(23)]
     assert {len(batch) for batch in batches[:-1]} <= {size}
+
+
+# Files read ahead
+
+
+def rows_of(sizes, **others):
+    return [{"path": str(n), "uri": f"u{n}", "size": size, "content": None} | others for n, size in enumerate(sizes)]
+
+
+class Reads:
+    """Reads files that come in another order than they are asked for, and counts how many are read and not taken."""
+
+    def __init__(self):
+        self.begun, self.taken, self.most_files, self.most_bytes = [], 0, 0, 0
+
+    def __call__(self, row):
+        self.begun.append(row["size"])
+        waiting = self.begun[self.taken :]
+        self.most_files, self.most_bytes = max(self.most_files, len(waiting)), max(self.most_bytes, sum(waiting))
+        time.sleep(0.002 * (int(row["path"]) % 3))
+        return row["uri"].encode()
+
+
+@pytest.mark.parametrize("size", [1, 30 << 20, 500 << 20])
+def test_files_are_read_ahead_in_order_and_within_bounds(size):
+    reads = Reads()
+    for number, (row, content) in enumerate(reading._ahead(iter(rows_of([size] * 60)), reads)):
+        assert (row["path"], content) == (str(number), f"u{number}".encode())
+        reads.taken += 1
+    assert reads.most_files <= reading._READS_AHEAD + 2
+    assert reads.most_bytes <= reading._BYTES_AHEAD + 2 * size
+    assert (reads.most_files > 4) == (size == 1)
+
+
+def test_what_is_carried_is_not_read_and_what_has_neither_is_empty():
+    rows = [*rows_of([1], content=b"carried"), *rows_of([None], uri=None), *rows_of([1], uri="file:///no/where.png")]
+    contents = [content for _, content in reading.with_contents(rows, 100)]
+    assert contents[0] == b"carried"
+    assert [failure.reason for failure in contents[1:]] == ["empty", "vanished"]
+
+
+def test_a_task_that_stops_reading_leaves_no_thread():
+    before = threading.active_count()
+    ahead = reading._ahead(iter(rows_of([1] * 60)), Reads())
+    next(ahead)
+    ahead.close()
+    assert threading.active_count() == before
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from dedup_core.encoders.hashes import to_hex
 from dedup_core.encoders.registry import ENCODERS
 from dedup_core.errors import InputError
 from dedup_core.settings.settings import EncodeSettings, PipelineSettings
-from dedup_core.spark.encode import features
+from dedup_core.spark.encode import checkpoints, features
 from dedup_core.spark.pipeline import run_encode, run_pipeline
 from dedup_core.spark.summary import summary
 
@@ -183,7 +183,8 @@ class PulledPlugError(Exception):
 @pytest.fixture
 def stopped(spark, tmp_path, monkeypatch):
     """A run that was stopped after its first checkpoint, over three images."""
-    monkeypatch.setattr(features, "_FIRST_CHECKPOINT_IMAGES", 1)
+    monkeypatch.setattr(checkpoints, "TASKS_A_CORE", 1)
+    monkeypatch.setattr(features, "cores_of", lambda _spark: 1)
     for name in ("beach", "forest", "street"):
         save(tmp_path / "images" / f"{name}.bmp", name)
     (tmp_path / "images" / "odd.png").write_bytes(b"not an image")
@@ -192,7 +193,8 @@ def stopped(spark, tmp_path, monkeypatch):
         if "1 of 4 images" in line:
             raise PulledPlugError
 
-    settings = EncodeSettings(input=str(tmp_path / "images"), output=str(tmp_path / "out"), checkpoint_seconds=0.001)
+    pace = {"images_per_task": 1, "checkpoint_seconds": 0.001}
+    settings = EncodeSettings(input=str(tmp_path / "images"), output=str(tmp_path / "out"), **pace)
     with pytest.raises(PulledPlugError):
         run_encode(spark, settings, stop)
     (part,) = (tmp_path / "out" / "_staging").glob("encode-*/encoded/*/*.parquet")

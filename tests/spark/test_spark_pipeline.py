@@ -142,10 +142,10 @@ def test_lists_of_a_method_stay_while_its_tables_do(tmp_path):
 
 
 def test_a_crashed_run_goes_on_where_it_stopped(spark, images, tmp_path, monkeypatch):
-    from dedup_core.spark.encode import features
+    from dedup_core.spark.encode import checkpoints
 
-    monkeypatch.setattr(features, "_FIRST_CHECKPOINT_IMAGES", 12)  # a crash among 32 images needs small parts
-    settings = EncodeSettings(input=str(images), output=str(tmp_path), checkpoint_seconds=0.01)
+    monkeypatch.setattr(checkpoints, "TASKS_A_CORE", 3)  # a crash among 32 images needs small parts: 12 on two cores
+    settings = EncodeSettings(input=str(images), output=str(tmp_path), images_per_task=2, checkpoint_seconds=0.01)
 
     class PulledPlugError(Exception):
         pass

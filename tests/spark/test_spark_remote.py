@@ -1,6 +1,7 @@
 """Files on an object store, looked at and read one by one: a real server on this machine answers."""
 
 import io
+import sys
 import time
 
 import boto3
@@ -10,10 +11,18 @@ from moto.server import ThreadedMotoServer
 
 from dedup_core import filesystems
 from dedup_core.encoders.hashes import to_hex
+from dedup_core.errors import InputError
 from dedup_core.filesystems import canonical, look_at_uri, place_of, read_uri
+from dedup_core.images.files import Folder
+from dedup_core.images.patterns import Patterns
 from dedup_core.images.picture import Failure
-from dedup_core.settings.settings import EncodeSettings
-from dedup_core.spark.pipeline import run_encode
+from dedup_core.ledger import MARKER, Ledger
+from dedup_core.settings.settings import EncodeSettings, PipelineSettings
+from dedup_core.spark.encode import remote_files, walking
+from dedup_core.spark.encode.listing import list_images
+from dedup_core.spark.encode.rereading import Reread
+from dedup_core.spark.encode.sources import open_source
+from dedup_core.spark.pipeline import run_encode, run_pipeline
 
 
 def png(name):
@@ -44,8 +53,8 @@ def s3(spark):
     filesystems._filesystem.cache_clear()
 
 
-def put(s3, key, content):
-    s3.put_object(Bucket="lake", Key=key, Body=content)
+def put(s3, key, content, bucket="lake"):
+    s3.put_object(Bucket=bucket, Key=key, Body=content)
 
 
 def test_an_etag_names_the_content(s3):
@@ -84,6 +93,154 @@ def test_a_manifest_of_a_store_is_reused_but_for_what_changed_and_knows_one_obje
     run_encode(spark, local, lambda _line: None)
     (row,) = spark.read.parquet(str(tmp_path / "other/features")).collect()
     assert hashes["s3://lake/forest.png"] == to_hex(row["hash"])
+
+
+# Folders of a store
+
+
+@pytest.fixture(scope="module")
+def photos(s3):
+    """A bucket with folders and hidden names in it; every object holds its own name."""
+    s3.create_bucket(Bucket="photos")
+    names = ["a.jpg", "_DSC1.jpg", "in/b 100%.png", "in/deeper/ü.gif", "in/2020/x.jpg", "out/2020/x.png", "what?.jpg"]
+    for name in (*names, ".hidden.jpg", ".cache/c.jpg", "in/.d/e.jpg", "album/[2020] Trip/a.jpg"):
+        put(s3, f"holiday/{name}", name.encode(), "photos")
+    put(s3, "holiday/folder/", b"", "photos")  # what consoles leave for an empty folder
+    put(s3, "holiday.jpg", b"beside it", "photos")
+    return [*names, "album/[2020] Trip/a.jpg"]
+
+
+@pytest.fixture(params=["boto3", "arrow", "tasks", "rounds"])
+def lister(request, monkeypatch):
+    """Who lists: the driver by boto3, or by Arrow where that is missing; tasks; or tasks that have no time."""
+    if request.param == "arrow":
+        monkeypatch.setitem(sys.modules, "boto3", None)
+    if request.param in ("tasks", "rounds"):
+        monkeypatch.setattr(walking, "_DRIVERS_SECONDS", 0.0)
+    if request.param == "rounds":
+        monkeypatch.setattr(walking, "_TASK_SECONDS", 0.0)
+    return request.param
+
+
+def listed(staging, location, **others):
+    source = open_source(staging.spark, EncodeSettings(input=location, output="unused", **others))
+    return {row["path"]: row for row in list_images(source, staging).images.collect()}
+
+
+def test_a_folder_of_a_store_is_listed_as_one_on_a_disk(staging, photos, lister):
+    found = listed(staging, "s3a://photos/holiday/")
+    assert sorted(found) == sorted(photos)
+    for path, row in found.items():
+        assert read_uri(row["uri"], 1000) == path.encode()
+        there = look_at_uri(row["uri"])
+        assert (row["size"], row["modified_at"].timestamp() * 1e6) == (there.size, there.modified_at)
+        assert (row["identity"] == there.identity) == (lister != "arrow")
+
+
+def test_globs_of_a_store_are_those_of_a_disk(staging, photos, lister):
+    assert sorted(listed(staging, "s3a://photos/holiday/*/2020/*.{jpg,png}")) == ["in/2020/x.jpg", "out/2020/x.png"]
+
+
+@pytest.mark.parametrize(
+    ("location", "names"),
+    [
+        ("s3://photos/holiday/in/**/*.gif", ["deeper/ü.gif"]),
+        ("s3://photos/holiday/i*", ["in/2020/x.jpg", "in/b 100%.png", "in/deeper/ü.gif"]),
+        ("s3://photos/hol*/_*.jpg", ["holiday/_DSC1.jpg"]),
+        ("s3://photos/holiday/a.jpg", ["a.jpg"]),
+        ("s3://photos/holiday/what?.jpg", ["what?.jpg"]),
+        ("s3://photos/holiday/album/[2020] Trip", ["a.jpg"]),
+        ("s3://photos/holiday/.cache", ["c.jpg"]),
+        ("s3://photos/holiday/in/.*/*", [".d/e.jpg"]),
+    ],
+)
+def test_what_exists_is_a_path_and_else_it_is_a_pattern(staging, photos, location, names):
+    assert sorted(listed(staging, location)) == names
+
+
+def test_the_top_of_a_folder_of_a_store_alone(staging, photos):
+    assert sorted(listed(staging, "s3://photos/holiday", recursive=False)) == ["_DSC1.jpg", "a.jpg", "what?.jpg"]
+
+
+NAMES = ["IMG_1", "IMG_10", "IMG_100/a.jpg", "IMG_2.jpg", "IMG_2é", "IMG_2\U0001f308", "IMG_", ".x/b.jpg"]
+
+
+@pytest.mark.parametrize("names", [NAMES, NAMES[1:6], [f"IMG_{n:05d}.jpg" for n in range(40)], NAMES[:1]])
+def test_a_flat_folder_of_a_store_is_divided_by_the_letters_of_its_names(s3, monkeypatch, names):
+    bucket = f"flat-{len(names)}"
+    s3.create_bucket(Bucket=bucket)
+    for name in names:
+        put(s3, f"in/{name}", b"x", bucket)
+    monkeypatch.setattr(remote_files, "_MOST_AT_ONCE", 1)
+    walker, rows, most = remote_files._RemoteWalker(f"s3://{bucket}/in"), [], 0
+    waiting = [Folder(f"{bucket}/in", "", Patterns.of(["**"]))]
+    while waiting:
+        found = list(walker.look_into(Folder.from_json(waiting.pop().to_json()), deep=True))
+        waiting += [item for item in found if isinstance(item, Folder)]
+        of_place = [item for item in found if not isinstance(item, Folder)]
+        most = max(most, len(of_place))
+        rows += of_place
+    assert sorted(row["path"] for row in rows) == sorted(name for name in names if not name.startswith("."))
+    assert most == 1
+    assert {read_uri(row["uri"], 9) for row in rows} == {b"x"}
+
+
+def test_a_folder_of_a_store_that_can_not_be_listed_is_a_row_but_for_the_first_one(s3):
+    walker = remote_files._RemoteWalker("s3://lake")
+    (row,) = walker.look_into(Folder("no-such-bucket/in", "in/", Patterns.of(["**"])), deep=True)
+    assert (row["path"], row["is_folder"], row["reason"], row["is_wanted"]) == ("in", True, "unreadable", True)
+    assert "does not exist" in row["message"]
+    with pytest.raises(Exception, match="does not exist"):
+        list(walker.look_into(Folder("no-such-bucket", "", Patterns.of(["**"])), deep=True))
+
+
+def test_images_of_a_store_are_found_again_by_their_names(spark, photos):
+    for location in ("s3a://photos/holiday/*/2020/*.jpg", "s3a://photos/holiday/in/2020/x.jpg"):
+        reread = Reread.of(spark, EncodeSettings(input=location, output="unused"))
+        assert not reread.by_spark
+        path = "in/2020/x.jpg" if "*" in location else "x.jpg"
+        assert read_uri(reread.locate(path), 100) == b"in/2020/x.jpg"
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("s3a://photos/nowhere", "the input does not exist: s3a://photos/nowhere"),
+        ("s3a://photos/nowhere/*.jpg", r"(no files in|can't be listed).*nowhere|nowhere.*can't be listed"),
+        ("s3a://photos/holiday/*.tif", r"no files in s3a://photos/holiday/\*\.tif \(names that begin with '\.'"),
+        ("s3a://no-such-bucket/a*", "the input s3a://no-such-bucket/a\\* can't be listed: .*bucket does not exist"),
+        ("nowhere://host/a", r"can't be reached \(.*nowhere.*\): the filesystems known are hdfs, viewfs, s3"),
+    ],
+)
+def test_a_store_that_has_nothing_is_told_in_one_line(staging, photos, location, message):
+    with pytest.raises(InputError, match=message) as told:
+        listed(staging, location)
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("lister", ["boto3", "rounds"], indirect=True)
+def test_what_our_runs_wrote_to_a_store_is_no_input(staging, s3, lister):
+    ours = ["report/page.png", "evaluation/x.png", "duplicates_phash.json"]
+    theirs = ["a.png", "out/duplicates.json", "out/mine/b.png", "out/report/holiday.png", "strange/dedup-core.json"]
+    bucket = f"ours-{lister}"
+    s3.create_bucket(Bucket=bucket)
+    for name in (*theirs, *(f"out/{name}" for name in (*ours, "_staging/x.png", "features/_SUCCESS"))):
+        put(s3, name, b"{}", bucket)
+    put(s3, f"out/{MARKER}", Ledger(frozenset(ours)).to_json().encode(), bucket)
+    assert sorted(listed(staging, f"s3://{bucket}")) == theirs
+    assert sorted(listed(staging, f"s3://{bucket}/**/*.png")) == [name for name in theirs if name.endswith(".png")]
+    assert sorted(listed(staging, f"s3://{bucket}/out/r*")) == ["report/holiday.png"]
+
+
+def test_a_folder_of_a_store_goes_all_the_way(s3, spark, tmp_path):
+    s3.create_bucket(Bucket="album")
+    for name, content in {"beach": png("beach"), "copy": png("beach"), "odd": b"no image"}.items():
+        put(s3, f"in/{name}.png", content, "album")
+    settings = PipelineSettings(input="s3a://album/in", output=str(tmp_path / "out"), report=False)
+    run = run_pipeline(spark, settings, lambda _line: None)
+    assert (run.counts["encoded"], run.counts["failed"]) == (2, {"not_an_image": 1})
+    (removed,) = spark.read.parquet(str(tmp_path / "out" / "removals")).collect()
+    assert (removed["path"], removed["kept_path"]) == ("copy.png", "beach.png")
 
 
 class Fails:

@@ -11,9 +11,10 @@ from dedup_core.filesystems import read_uri
 from dedup_core.images.picture import Failure
 from dedup_core.ledger import MARKER, Ledger
 from dedup_core.settings.settings import EncodeSettings
+from dedup_core.spark.encode.checkpoints import BUCKETS, Part
 from dedup_core.spark.encode.listing import list_images
-from dedup_core.spark.encode.sources import SparkImages, open_source
-from dedup_core.spark.tables import ENTRIES
+from dedup_core.spark.encode.sources import open_source
+from dedup_core.spark.encode.spelling import spelt
 
 
 def settings_for(location, **others):
@@ -112,8 +113,12 @@ def test_a_table_that_carries_the_bytes(staging, spark, tmp_path):
     table = str(tmp_path / "table.parquet")
     spark.createDataFrame([("x", b"1"), ("y", None)], "id STRING, content BINARY").write.parquet(table)
     source = open_source(spark, settings_for(table, path_column="id"))
-    contents = source.contents(list_images(source, staging).images).collect()
-    assert {row["path"]: row["content"] for row in contents} == {"x": b"1", "y": None}
+    assert contents_of(source, list_images(source, staging).images) == {"x": b"1", "y": None}
+
+
+def contents_of(source, images):
+    """Return what a source reads of listed images: {path: bytes}."""
+    return {spelt(row["path"]): row["content"] for row in source.contents(images, EVERYTHING).collect()}
 
 
 def content_table(folder, names, contents):
@@ -124,7 +129,7 @@ def content_table(folder, names, contents):
 
 def carried(staging, location, **others):
     source = open_source(staging.spark, settings_for(location, **others))
-    return {row["path"]: row["content"] for row in source.contents(list_images(source, staging).images).collect()}
+    return contents_of(source, list_images(source, staging).images)
 
 
 BYTE_NAMES = pa.array([b"caf\xe9.png", rb"caf\xe9.png", "ü.png".encode()])
@@ -173,58 +178,67 @@ def test_a_column_of_another_type_is_refused(staging, spark, tmp_path, columns, 
         listed(staging, tmp_path / "table.parquet")
 
 
-def test_of_a_table_that_carries_bytes_only_those_of_the_chosen_are_moved(staging, spark, tmp_path, capsys):
+EVERYTHING = Part(0, BUCKETS - 1, images=1, largest=1000, tasks=2)
+
+
+def plan_of(frame, capsys):
+    """Return the plan as Spark first makes it: a line an operator, what it reads from below it."""
+    capsys.readouterr()
+    frame.explain()
+    return capsys.readouterr().out.split("Initial Plan")[-1].splitlines()
+
+
+def test_the_bytes_of_a_table_are_encoded_where_they_are_read(staging, spark, tmp_path, capsys):
     table = content_table(tmp_path, ["a", "a", "b", "c"], [b"1", b"1", b"2", None])
     source = open_source(spark, settings_for(table))
-    chosen = list_images(source, staging).images.where("path != 'b'")
-    contents = source.contents(chosen)
-    assert {row["path"]: row["content"] for row in contents.collect()} == {"a": b"1", "c": None}
-    contents.explain()
-    plan = capsys.readouterr().out.split("Initial Plan")[-1]
-    grouped, chosen_rows = plan.index("Aggregate(key=[raw"), plan.index("BroadcastHashJoin [raw_hash")
-    assert grouped < chosen_rows  # the bytes are grouped, and so moved, of what the join has left
-    assert "LeftSemi" in plan[chosen_rows:].splitlines()[0]
+    listing = list_images(source, staging)
+    chosen = listing.images.where("path != 'b'")
+    rows = [(spelt(row["path"]), row["content"]) for row in source.contents(chosen, EVERYTHING).collect()]
+    assert sorted(rows) == [("a", b"1"), ("c", None)]  # of two equal rows one
+    assert listing.repeated == 1
+    plan = plan_of(source.contents(listing.images, EVERYTHING), capsys)
+    assert [line for line in plan if "Exchange" in line and "content" in line] == []
+    moved = [line for line in plan if "Exchange" in line]
+    assert len(moved) == 1
+    assert "BroadcastExchange" in moved[0]
+
+
+def test_a_part_of_a_table_is_some_of_its_files_and_the_others_are_not_opened(staging, spark, tmp_path):
+    for name in ("a", "b", "c"):
+        pq.write_table(pa.table({"path": [name, name * 2], "content": [b"1", b"2"]}), tmp_path / f"{name}.parquet")
+    source = open_source(spark, settings_for(tmp_path / "?.parquet", input_format="parquet"))
+    images = list_images(source, staging).images
+    buckets = {row["path"]: row["file"] % BUCKETS for row in images.collect()}
+    assert len(set(buckets.values())) == 3
+    (tmp_path / "b.parquet").write_bytes(b"this is read by nobody")
+    for name in ("a", "c"):
+        part = Part(buckets[name], buckets[name], images=2, largest=1, tasks=1)
+        assert buckets[name] == buckets[name * 2]
+        found = {spelt(row["path"]): row["content"] for row in source.contents(images, part).collect()}
+        assert found == {name: b"1", name * 2: b"2"}
+
+
+def test_a_table_is_read_again_and_only_the_bytes_of_the_wanted_are_moved_once(staging, spark, tmp_path, capsys):
+    table = content_table(tmp_path / "table", ["a", "a", "b", "c"], [b"1", b"1", b"2", None])
+    source = open_source(spark, settings_for(table))
+    wanted = spark.createDataFrame([("a", 7), ("c", 8)], "path STRING, digest BIGINT")
+    read = source.read_again(wanted)
+    assert sorted((row["path"], row["digest"], row["content"]) for row in read.collect()) == [
+        ("a", 7, b"1"),
+        ("c", 8, None),
+    ]
+    plan = plan_of(read, capsys)
+    moved = next(number for number, line in enumerate(plan) if "Exchange hashpartitioning(raw" in line)
+    chosen = next(number for number, line in enumerate(plan) if "BroadcastHashJoin [raw_hash" in line)
+    assert moved < chosen
+    assert "LeftSemi" in plan[chosen]
+    assert sum("Exchange hashpartitioning" in line for line in plan) <= 2  # one for each side of the join
 
 
 def test_an_empty_manifest_is_named(staging, tmp_path):
     (tmp_path / "list.txt").write_text("\n")
     with pytest.raises(InputError, match="names no images"):
         listed(staging, tmp_path / "list.txt")
-
-
-@pytest.mark.parametrize("location", ["{0}", "{0}/", "{0}//in/..", "{0}/{{in,other}}"])
-def test_sparks_own_reader_names_paths_from_the_folder_however_it_is_spelt(staging, spark, folder, location):
-    spark_images(spark, location.format(folder)).list_into(staging)
-    found = {row["path"] for row in staging.read("entries", ENTRIES).collect()}
-    assert "in/b 100%.png" in found or found == {"in/b 100%.png", "in/[x]{y}.png"}
-
-
-def spark_images(spark, location):
-    return SparkImages(spark, f"file://{location}", recursive=True, max_file_bytes=1000)
-
-
-def test_sparks_own_reader_lists_and_reads_the_same_paths(staging, spark, folder):
-    source = spark_images(spark, folder)
-    contents = source.contents(list_images(source, staging).images).collect()
-    assert {row["path"]: bytes(row["content"]).decode() for row in contents} == {
-        name: name for name in ("a.jpg", "in/[x]{y}.png", "in/b 100%.png", "in/deeper/ü.gif")
-    }
-
-
-def test_sparks_own_reader_leaves_what_vanished_to_the_worker(staging, spark, folder):
-    source = spark_images(spark, folder)
-    images = list_images(source, staging).images
-    (folder / "in" / "b 100%.png").unlink()
-    contents = {row["path"]: row for row in source.contents(images).collect()}
-    assert len(contents) == 4
-    assert contents["in/b 100%.png"]["content"] is None
-    assert bytes(contents["a.jpg"]["content"]) == b"a.jpg"
-
-
-@pytest.mark.parametrize("location", ["nowhere", "nowhere/*.jpg"])
-def test_sparks_own_reader_names_a_missing_input(staging, spark, tmp_path, location):
-    with pytest.raises(InputError, match="nowhere"):
-        spark_images(spark, tmp_path / location).list_into(staging)
 
 
 def test_a_file_that_is_gone_or_too_large_is_a_failure(folder):
@@ -402,16 +416,6 @@ def test_tables_and_pages_of_ours_are_no_input(staging, spark, tmp_path):
         assert sorted(listed(staging, tmp_path / location)) == theirs
     assert sorted(listed(staging, tmp_path / "lake/**/*.png")) == [name for name in theirs if name.endswith(".png")]
     assert sorted(listed(staging, tmp_path / "lake/out/r*")) == ["report/holiday.png"]
-    spark_images(spark, tmp_path / "lake").list_into(staging)
-    assert sorted(row["path"] for row in staging.read("entries", ENTRIES).collect()) == theirs
-
-
-def test_sparks_own_reader_takes_no_strange_file_for_our_marker(staging, spark, folder):
-    (folder / MARKER).write_text("{}")
-    (folder / "report").mkdir()
-    (folder / "report" / "a.png").write_bytes(b"x")
-    spark_images(spark, folder).list_into(staging)
-    assert {MARKER, "report/a.png"} < {row["path"] for row in staging.read("entries", ENTRIES).collect()}
 
 
 def test_a_folder_that_a_glob_leads_into_and_that_can_not_be_listed_is_told(staging, folder, monkeypatch):

@@ -13,7 +13,7 @@ import itertools
 import json
 import operator
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from pyspark.sql import DataFrame
@@ -24,15 +24,14 @@ from dedup_core.errors import DedupError, InputError
 from dedup_core.filesystems import literal
 from dedup_core.images.looks import CAUTIONS
 from dedup_core.settings.settings import EncodeSettings
+from dedup_core.spark.encode.checkpoints import Pace, Shelves, cores_of, parts
 from dedup_core.spark.encode.listing import Listing, Source, list_images
 from dedup_core.spark.encode.tasks import BATCH_IMAGES, EncodePlan, encode_contents
 from dedup_core.spark.ids import are_told_apart, id_of
-from dedup_core.spark.session import setting
+from dedup_core.spark.session import rows_at_a_time
 from dedup_core.spark.staging import Staging, read_table
 from dedup_core.spark.tables import ENCODED, FAILURES, FEATURES, LISTING, STAGED, conform
 
-_BUCKETS = 1024
-_FIRST_CHECKPOINT_IMAGES = 500
 _BATCH_BYTES = 1 << 30
 _ROWS_A_FILE = {"hash": 1_000_000, "embedding": 30_000}
 _IDENTITY = ["path", "identity"]
@@ -52,7 +51,8 @@ class FeatureWork:
         plan: what workers do.
         run_id: of this run.
         listing: the images that there are.
-        stopped: the ids of runs of the same work that were stopped.
+        parts: the paths of what was encoded, by runs of the same work that were stopped, and by this one as it goes.
+        stopped: the ids of those runs.
         published: the features of earlier runs that are made as this run makes them; None where there are none.
     """
 
@@ -61,6 +61,7 @@ class FeatureWork:
     plan: EncodePlan
     run_id: str
     listing: Listing
+    parts: list[str]
     stopped: frozenset[str]
     published: DataFrame | None
 
@@ -86,25 +87,25 @@ class FeatureWork:
         """
         if not settings.reuse:
             staging.clear()
+        whole = staging.whole_parts("encoded")
         try:
             listing = list_images(source, staging)
         except InputError:
-            if not staging.whole_parts("encoded"):
+            if not whole:
                 staging.clear()
             raise
         published = _published(staging, settings, plan) if goes_on else None
-        work = cls(staging, settings, plan, run_id, listing, frozenset(), published)
-        if not staging.whole_parts("encoded"):
+        work = cls(staging, settings, plan, run_id, listing, whole, frozenset(), published)
+        if not whole:
             return work
         stopped = work.staged().select("run_id").distinct().collect()  # a row a stopped run
         return replace(work, stopped=frozenset(row["run_id"] for row in stopped))
 
     def staged(self) -> DataFrame:
         """What this run has encoded so far, and runs of the same work that were stopped: ``tables.STAGED``."""
-        parts = self.staging.whole_parts("encoded")
-        if not parts:
+        if not self.parts:
             return self.staging.spark.createDataFrame([], STAGED)
-        return self.staging.spark.read.schema(STAGED).parquet(*map(literal, parts))
+        return self.staging.spark.read.schema(STAGED).parquet(*map(literal, self.parts))
 
     def new(self) -> DataFrame:
         """What this run has encoded, and what it failed to encode."""
@@ -146,6 +147,12 @@ class FeatureWork:
                 whole = methods.where(F.col("count") == F.lit(len(self.plan.methods)))
                 images = images.join(whole, on=_IDENTITY, how="left_anti")
         return images
+
+    def pace(self, images: int) -> Pace:
+        """Return what parts of so many images should be like. Cores are counted where one has enough to do."""
+        settings = self.settings
+        one_core = Pace(settings.checkpoint_seconds, settings.images_per_task, 1)
+        return one_core if images <= one_core.least else replace(one_core, cores=cores_of(self.staging.spark))
 
     def features(self) -> DataFrame:
         """Return the ``features`` table: what names a file has and whether it was seen is this run's to say."""
@@ -196,22 +203,16 @@ class EncodeCounts:
 
 def encode_all(source: Source, work: FeatureWork, progress: Progress) -> None:
     """Encode what has no features yet, and save progress in the staging place as it goes."""
-    staging, settings = work.staging, work.settings
-    bucket = F.pmod(F.xxhash64("path"), F.lit(_BUCKETS))
-    todo = staging.write("todo", work.todo().withColumn("bucket", bucket))
-    by_bucket = todo.groupBy("bucket").agg(F.count("*").alias("images"), F.max("size").alias("largest")).collect()
-    sizes = {row["bucket"]: row["images"] for row in by_bucket}
-    largest = {row["bucket"]: row["largest"] or 1 for row in by_bucket}
-    started, encoded, total = time.monotonic(), 0, sum(sizes.values())
-    for first, last, count in _checkpoints(sizes, settings.checkpoint_seconds):
-        rows = _batch_rows(max(largest.get(bucket, 1) for bucket in range(first, last + 1)))
-        chosen = conform(todo.where(F.col("bucket").between(first, last)), LISTING)
-        tasks = -(-count // settings.images_per_task)
-        with setting(staging.spark, "spark.sql.execution.arrow.maxRecordsPerBatch", str(rows)):
-            contents = source.contents(chosen.repartition(tasks))
+    staging = work.staging
+    todo = Shelves.filled(staging, work.todo(), work.listing.seen)
+    buckets = todo.counted()
+    started, encoded, total = time.monotonic(), 0, sum(bucket.images for bucket in buckets.values())
+    for part in parts(buckets, work.pace(total)):
+        with rows_at_a_time(staging.spark, _batch_rows(part.largest)):
+            contents = source.contents(todo.of(part), part)
             made = conform(encode_contents(contents, work.plan), ENCODED)
-            staging.add_part("encoded", made.withColumn("run_id", F.lit(work.run_id)))
-        encoded += count
+            work.parts.append(staging.add_part("encoded", made.withColumn("run_id", F.lit(work.run_id))))
+        encoded += part.images
         progress(encoded, total, time.monotonic() - started)
 
 
@@ -272,19 +273,6 @@ def _published(staging: Staging, settings: EncodeSettings, plan: EncodePlan) -> 
 def _batch_rows(largest: int) -> int:
     """Return how many images Arrow may carry at once, by the bytes of the largest: a batch must stay below 2 GiB."""
     return max(1, min(BATCH_IMAGES, _BATCH_BYTES // max(1, largest)))
-
-
-def _checkpoints(sizes: dict[int, int], seconds: float) -> Iterator[tuple[int, int, int]]:
-    """Cut the buckets into runs that take about ``seconds`` each, going by how fast the one before went."""
-    wanted, first, images = _FIRST_CHECKPOINT_IMAGES, 0, 0
-    for bucket in range(_BUCKETS):
-        images += sizes.get(bucket, 0)
-        last_one = bucket == _BUCKETS - 1
-        if images >= wanted or (last_one and images):
-            started = time.monotonic()
-            yield first, bucket, images
-            wanted = max(1, min(int(images * seconds / (time.monotonic() - started)), images * 8))
-            first, images = bucket + 1, 0
 
 
 def _account(work: FeatureWork) -> EncodeCounts:

@@ -8,18 +8,31 @@ from typing import Protocol
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from dedup_core.errors import InputError
+from dedup_core.spark.encode.checkpoints import Part
 from dedup_core.spark.staging import Staging
-from dedup_core.spark.tables import ENTRIES, LISTING, OTHER_NAMES, REFUSED, conform
+from dedup_core.spark.tables import LISTING, OTHER_NAMES, REFUSED, columns_of, conform
 
 
 class Source(Protocol):
     """Images to be had."""
 
-    def list_into(self, staging: Staging) -> None:
-        """Write ``entries`` to the staging place: a row for whatever came in."""
+    @property
+    def nothing(self) -> str:
+        """What to say where nothing came in."""
 
-    def contents(self, listing: DataFrame) -> DataFrame:
-        """Return the listed images with their content, or with null where a worker is to read the URI."""
+    def list_into(self, staging: Staging) -> DataFrame:
+        """Write a row for whatever came in to the staging place, and return them: ``tables.ENTRIES``."""
+
+    def contents(self, listing: DataFrame, part: Part) -> DataFrame:
+        """Return the listed images with their content, or with null where a worker is to read the URI.
+
+        Their paths may be bytes, as a table has them.
+
+        Args:
+            listing: ``tables.LISTING``: the images of a part.
+            part: says which they are, and in how many tasks they are to be encoded.
+        """
 
 
 @dataclass(frozen=True)
@@ -49,17 +62,22 @@ def list_images(source: Source, staging: Staging) -> Listing:
     Names on disks that lead to one file are one file (see `dedup_core.images.disks`); so are URLs that differ in
     spelling alone. Rows that carry their bytes are one image if path and bytes are equal. Where they differ under one
     path, nobody can tell which is meant, and all of them are refused.
+
+    Raises:
+        InputError: if the source can't be listed, or has nothing.
     """
-    for name in ("entries", "listing", "refused", "other_names", "settled"):
+    for name in ("walked", "entries", "listing", "refused", "other_names", "settled"):
         staging.clear(name)
-    source.list_into(staging)
+    entries = source.list_into(staging)
     key = F.coalesce("file_id", F.concat(F.lit("path:"), F.col("path")))
     is_refused = F.col("reason").isNotNull()
-    found = staging.read("entries", ENTRIES).withColumns({"key": key, "key_hash": F.when(~is_refused, F.xxhash64(key))})
+    found = entries.withColumns({"key": key, "key_hash": F.when(~is_refused, F.xxhash64(key))})
     # Few files have several names: what is counted by hash is eight bytes a row, and only suspects are looked at again.
     distinct = F.countDistinct("key_hash").alias("distinct")
     unlisted = F.count_if("is_folder").alias("unlisted")
     counts = found.agg(F.count("*").alias("seen"), F.count("key_hash").alias("named"), unlisted, distinct).collect()[0]
+    if not counts["seen"]:
+        raise InputError(source.nothing)
     named, refused = found.where(~is_refused), conform(found.where(is_refused), REFUSED)
     if counts["distinct"] < counts["named"]:
         images, refused, names, repeated = _settled(staging, named, refused)
@@ -75,7 +93,7 @@ def _settled(
     often = named.groupBy("key_hash").count().where(F.col("count") > F.lit(1)).select("key_hash")
     suspects = named.join(often, on="key_hash", how="left_semi")
     others = named.join(often, on="key_hash", how="left_anti")
-    first = F.min(F.struct("links", "path", "size", "modified_at", "identity", "uri")).alias("first")
+    first = F.min(F.struct("links", *columns_of(LISTING))).alias("first")
     carries_bytes = F.max(F.col("uri").isNull())
     contents = F.countDistinct("identity") + F.max(F.col("identity").isNull()).cast("int")
     differ = (carries_bytes & (contents > F.lit(1))).alias("differ")

@@ -1,34 +1,25 @@
-"""Images on disks that driver and workers share: listed by the driver, read by the workers."""
+"""Images on disks that driver and workers share: listed by both, read by the workers."""
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 
 from dedup_core.errors import InputError
 from dedup_core.filesystems import alternatives, fixed_part, is_glob
-from dedup_core.images.files import ImageFile, look, matching, walk
+from dedup_core.images import files
+from dedup_core.images.files import Folder, FoundFile, ImageFile, look
 from dedup_core.images.names import readable
+from dedup_core.images.patterns import ALL_BELOW
+from dedup_core.spark.encode.checkpoints import Part
+from dedup_core.spark.encode.entries import entry_row, no_files
+from dedup_core.spark.encode.walking import walk, write_rows
 from dedup_core.spark.staging import Staging
-from dedup_core.spark.tables import CONTENTS, conform
-
-_LISTING_ROWS = 100_000
-_CALENDAR = (-2_208_988_800_000_000, 253_402_300_800_000_000)  # 1900 to 9999 in microseconds: what Spark can write
-ENTRIES_ARROW = pa.schema(
-    [
-        ("path", pa.string()), ("size", pa.int64()), ("modified_at", pa.timestamp("us", "UTC")),
-        ("identity", pa.string()), ("uri", pa.string()), ("file_id", pa.string()), ("links", pa.int32()),
-        ("is_folder", pa.bool_()), ("reason", pa.string()), ("message", pa.string()),
-    ]
-)  # fmt: skip
+from dedup_core.spark.tables import CONTENTS, ENTRIES, conform
 
 
 @dataclass(frozen=True)
@@ -38,38 +29,39 @@ class LocalImages:
     location: str
     recursive: bool
 
-    def list_into(self, staging: Staging) -> None:
-        """Write what there is, some 100,000 rows at a time.
+    def list_into(self, staging: Staging) -> DataFrame:
+        """Write what there is, and return it.
 
         Raises:
-            InputError: if the input is missing or holds no files.
+            InputError: if the input is missing or can't be listed.
         """
-        files = self._files()
-        first = next(files, None)
-        if first is None:
-            raise InputError(
-                f"no files in {self.location} (names that begin with '.' are passed over, and what a run of ours wrote)"
-            )
-        rows = map(entry_row, itertools.chain([first], files))
-        with staging.open_output("entries", "part-0.parquet") as file, pq.ParquetWriter(file, ENTRIES_ARROW) as writer:
-            while batch := list(itertools.islice(rows, _LISTING_ROWS)):
-                writer.write_table(pa.Table.from_pylist(batch, schema=ENTRIES_ARROW))
+        if os.path.lexists(self.location) and not os.path.isdir(self.location):
+            file = look(self.location, readable(os.path.basename(self.location)))
+            write_rows(staging, "walked/0", [entry_row(file)])
+            return staging.read("walked/0", ENTRIES)
+        return conform(walk(staging, self._first(), _LocalWalker), ENTRIES)
 
-    def contents(self, listing: DataFrame) -> DataFrame:
+    @property
+    def nothing(self) -> str:
+        """What to say where there are no files."""
+        return no_files(self.location)
+
+    def contents(self, listing: DataFrame, part: Part) -> DataFrame:
         """Leave the reading to the workers."""
-        return conform(listing, CONTENTS)
+        return conform(listing.repartition(part.tasks), CONTENTS)
 
-    def _files(self) -> Iterator[ImageFile]:
+    def _first(self) -> Folder:
         if os.path.isdir(self.location):
             self._check(self.location)
-            return walk(self.location, self.recursive)
-        if os.path.lexists(self.location):
-            return iter([look(self.location, readable(os.path.basename(self.location)))])
+            return Folder.first(self.location, [ALL_BELOW if self.recursive else "*"])
         if not is_glob(self.location):
             raise InputError(
                 f"the input does not exist: {self.location} (on another filesystem give its scheme: hdfs://, s3a://)"
             )
-        return self._matches(fixed_part(self.location) or ".")
+        base = fixed_part(self.location) or "."
+        self._check(base)
+        patterns = alternatives(os.path.relpath(self.location, base))
+        return Folder.first(base, patterns, takes_folders=self.recursive and ALL_BELOW not in self.location)
 
     def _check(self, folder: str) -> None:
         try:
@@ -77,38 +69,21 @@ class LocalImages:
         except OSError as error:
             raise InputError(f"the input {self.location} can't be listed: {error.strerror or error}") from error
 
-    def _matches(self, base: str) -> Iterator[ImageFile]:
-        self._check(base)
-        patterns = alternatives(os.path.relpath(self.location, base))
-        return matching(base, patterns, takes_folders=self.recursive and "**" not in self.location)
 
+class _LocalWalker:
+    """Looks into folders of disks for rows."""
 
-def entry_row(file: ImageFile) -> dict[str, Any]:
-    """Return a file as a row of ``tables.ENTRIES``."""
-    reason, message = (None, None) if file.failure is None else (file.failure.reason, file.failure.message)
-    return {
-        "path": file.name,
-        "size": file.size,
-        "modified_at": moment(file.modified_at),
-        "identity": file.identity,
-        "uri": None if file.failure else file_uri(file.path),
-        "file_id": file.file_id,
-        "links": file.links,
-        "is_folder": file.failure is not None,
-        "reason": reason,
-        "message": message,
-    }
+    def __init__(self) -> None:
+        self._walker = files.DiskWalker()
 
+    def enter(self, place: Folder) -> None:
+        """Take note of what lies on the way to a place that another walker came upon."""
+        self._walker.enter(place)
 
-def file_uri(path: str | bytes) -> str:
-    """Return where a worker reads a local file: its bytes, whatever they are, as a URI."""
-    return "file://" + quote(os.path.abspath(os.fsencode(path)))
+    def look_into(self, place: Folder, deep: bool) -> Iterator[Folder | FoundFile | ImageFile]:  # noqa: ARG002
+        """Yield what lies in a folder: a disk lists one at a time."""
+        return self._walker.look_into(place)
 
-
-def moment(microseconds: int | None) -> int | None:
-    """Return a time that a calendar knows, in microseconds since 1970, and None for one that no calendar does.
-
-    Disks hold any number as a time. For people alone: what tells a file's content is its identity.
-    """
-    is_known = microseconds is not None and _CALENDAR[0] <= microseconds < _CALENDAR[1]
-    return microseconds if is_known else None
+    def row(self, found: FoundFile | ImageFile) -> dict[str, Any]:
+        """Return a row of what was found."""
+        return entry_row(self._walker.looked_at(found))

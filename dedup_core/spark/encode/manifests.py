@@ -1,4 +1,4 @@
-"""Tables whose rows name images, or carry their bytes."""
+"""Tables whose rows name images; whose rows carry them, `content_tables` has."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ from dedup_core.images.disks import Disks, links_in
 from dedup_core.images.files import look
 from dedup_core.images.names import on_disk, readable
 from dedup_core.settings.settings import EncodeSettings
-from dedup_core.spark.encode.local_files import ENTRIES_ARROW, entry_row, file_uri, moment
+from dedup_core.spark.encode.checkpoints import Part
+from dedup_core.spark.encode.content_tables import ContentTable
+from dedup_core.spark.encode.entries import ENTRIES_ARROW, NAMELESS, entry_row, file_uri, moment
+from dedup_core.spark.encode.spelling import texts, with_readable_path
 from dedup_core.spark.inputs.columns import column
 from dedup_core.spark.inputs.parquet import READING_ERRORS, read_parquet, reason_of
 from dedup_core.spark.inputs.text import read_csv, read_lines
 from dedup_core.spark.staging import Staging
-from dedup_core.spark.tables import CONTENTS, ENTRIES, LISTING, conform
+from dedup_core.spark.tables import CONTENTS, ENTRIES, conform
 
 _LOOKS_AHEAD = 16  # files looked at at a time: a look at a store or a network's disk is a wait
-_NAMELESS = {"links": 0, "is_folder": False, "reason": "no_path", "message": "the row names no image"}
 _CONTENT_COLUMN = EncodeSettings.model_fields["content_column"].default
 _NAMING = (
     "string",
@@ -47,8 +49,6 @@ _NAMING = (
 _ORDERED = ("boolean", *(kind for kind in _NAMING if kind != "binary"))
 _ENDINGS = {".txt": "text", ".lst": "text", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
 _CARRYING = ("binary", "string")  # the latter as old writers leave it, who don't say that bytes are bytes
-_CARRIED = "path STRING, size BIGINT, identity STRING"
-_LISTED_RAW = f"{LISTING}, raw BINARY"
 
 
 @dataclass(frozen=True)
@@ -61,19 +61,18 @@ class PathManifest:
     rows: DataFrame
     location: str
 
-    def list_into(self, staging: Staging) -> None:
-        """Look at every file that the manifest names, in the workers.
+    def list_into(self, staging: Staging) -> DataFrame:
+        """Look at every file that the manifest names, in the workers, and return what there is."""
+        return staging.write("entries", self.rows.mapInArrow(_looker(self.folder), ENTRIES))
 
-        Raises:
-            InputError: if the manifest names nothing.
-        """
-        found = self.rows.mapInArrow(_looker(self.folder), ENTRIES)
-        if staging.write("entries", found).isEmpty():
-            raise InputError(f"the manifest {self.location} names no images")
+    @property
+    def nothing(self) -> str:
+        """What to say where no image is named."""
+        return f"the manifest {self.location} names no images"
 
-    def contents(self, listing: DataFrame) -> DataFrame:
+    def contents(self, listing: DataFrame, part: Part) -> DataFrame:
         """Leave the reading to the workers."""
-        return conform(listing, CONTENTS)
+        return conform(listing.repartition(part.tasks), CONTENTS)
 
     @property
     def folder(self) -> str:
@@ -83,44 +82,6 @@ class PathManifest:
         if has_scheme(folder) and local_path(folder) is None:
             return folder
         return os.path.abspath(local_path(folder) or ".")
-
-
-@dataclass(frozen=True)
-class ContentTable:
-    """Rows that carry their images: path, content."""
-
-    rows: DataFrame
-    location: str
-
-    def list_into(self, staging: Staging) -> None:
-        """Write what the rows carry, each with the digest of its bytes.
-
-        Raises:
-            InputError: if there are no rows.
-        """
-        told = self.rows.select(
-            "path",
-            F.octet_length("content").alias("size"),
-            F.concat(F.lit("sha256:"), F.sha2("content", 256)).alias("identity"),
-        )
-        found = conform(told, "path BINARY, size BIGINT, identity STRING").mapInArrow(_with_readable_path, _CARRIED)
-        nameless = F.col("path").isNull() | (F.col("path") == F.lit(""))
-        why = {name: F.when(nameless, F.lit(_NAMELESS[name])) for name in ("reason", "message")}
-        found = found.withColumns({**why, "links": F.lit(0), "is_folder": F.lit(False)})
-        if staging.write("entries", conform(found, ENTRIES)).isEmpty():
-            raise InputError(f"the table {self.location} has no rows")
-
-    def contents(self, listing: DataFrame) -> DataFrame:
-        """Join the bytes. Rows of one path that were listed carry equal ones.
-
-        Only the bytes of what is listed are moved: the rows are chosen where they are read, by the hashes of paths.
-        """
-        chosen = conform(listing, LISTING).mapInArrow(_with_raw_path, _LISTED_RAW)
-        hashes = F.broadcast(chosen.select(F.xxhash64("raw").alias("raw_hash")))
-        rows = self.rows.select(F.col("path").alias("raw"), "content").withColumn("raw_hash", F.xxhash64("raw"))
-        rows = rows.join(hashes, on="raw_hash", how="left_semi")
-        content = rows.groupBy("raw").agg(F.min("content").alias("content"))
-        return conform(chosen.join(content, on="raw", how="left"), CONTENTS)
 
 
 def open_manifest(spark: SparkSession, settings: EncodeSettings, kind: str) -> PathManifest | ContentTable:
@@ -142,12 +103,11 @@ def open_manifest(spark: SparkSession, settings: EncodeSettings, kind: str) -> P
     path = column(rows, settings.path_column, "--path-column", where, _NAMING)
     if kind == "parquet":  # whose text may be any bytes, and Python must not see it before it is spelt
         path = path.cast("string").cast("binary")
-    path = path.alias("path")
     has_content = settings.content_column in rows.columns or settings.content_column != _CONTENT_COLUMN
     if kind == "csv" or not has_content:
-        return PathManifest(rows.select(path), settings.input)
+        return PathManifest(rows.select(path.alias("path")), settings.input)
     content = column(rows, settings.content_column, "--content-column", where, _CARRYING)
-    return ContentTable(rows.select(path, content.cast("binary").alias("content")), settings.input)
+    return ContentTable(rows, path.cast("binary"), content.cast("binary"), settings.input)
 
 
 def manifest_columns(spark: SparkSession, settings: EncodeSettings | None, columns: Sequence[str]) -> DataFrame:
@@ -172,7 +132,7 @@ def manifest_columns(spark: SparkSession, settings: EncodeSettings | None, colum
         raise SettingsError(str(error)) from error
     wanted = rows.select(path.alias("path"), *named)
     readable_first = StructType([StructField("path", StringType()), *wanted.schema.fields[1:]])
-    spelt = wanted.mapInArrow(_with_readable_path, readable_first)
+    spelt = wanted.mapInArrow(with_readable_path, readable_first)
     first = F.min(F.struct(*(f"`{name}`" for name in columns))).alias("first")  # of rows that say the path twice
     return spelt.groupBy("path").agg(first).select("path", "first.*")
 
@@ -232,7 +192,7 @@ def _looker(folder: str) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.Rec
         disks = Disks()
         with ThreadPoolExecutor(_LOOKS_AHEAD) as beside:
             for batch in batches:
-                found = beside.map(lambda path: _found(path, folder, disks), _texts(batch.column(0)))
+                found = beside.map(lambda path: _found(path, folder, disks), texts(batch.column(0)))
                 yield pa.RecordBatch.from_pylist(list(found), schema=ENTRIES_ARROW)
 
     return look_at_all
@@ -241,7 +201,7 @@ def _looker(folder: str) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.Rec
 def _found(path: str | None, folder: str, disks: Disks) -> dict[str, Any]:
     """Return what there is to know of an image before it is read."""
     if not path:
-        return {"path": path, **_NAMELESS}
+        return {"path": path, **NAMELESS}
     uri = uri_of(path, folder)
     if not uri.startswith("file:"):
         file = look_at_uri(uri)
@@ -256,21 +216,3 @@ def _links(place: str) -> int:
         return links_in(place)
     except (OSError, ValueError):  # ValueError: a NUL in the path
         return 0
-
-
-def _texts(names: pa.Array) -> list[str | None]:
-    """Return names as text that every table can hold. Bytes come from Parquet; lines and fields are text already."""
-    return [readable(name) if isinstance(name, bytes) else name for name in names.to_pylist()]
-
-
-def _with_readable_path(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for batch in batches:
-        columns = [pa.array(_texts(batch.column(0)), pa.string()), *batch.columns[1:]]
-        yield pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
-
-
-def _with_raw_path(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Add the bytes that stand in the table for a path."""
-    for batch in batches:
-        raw = pa.array(map(on_disk, batch.column(0).to_pylist()), pa.binary())
-        yield pa.RecordBatch.from_arrays([*batch.columns, raw], names=[*batch.schema.names, "raw"])

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
 from pydantic import ValidationError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -17,12 +16,12 @@ from dedup_core.errors import InputError
 from dedup_core.filesystems import fixed_part, local_path
 from dedup_core.images.names import on_disk
 from dedup_core.settings.settings import EncodeSettings
-from dedup_core.spark.encode.local_files import LocalImages, file_uri
-from dedup_core.spark.encode.manifests import ContentTable, PathManifest, uri_of
-from dedup_core.spark.encode.sources import SparkImages, open_source
-from dedup_core.spark.tables import LISTING, conform
-
-_LOCATED = "path STRING, uri STRING"
+from dedup_core.spark.encode.content_tables import ContentTable
+from dedup_core.spark.encode.entries import file_uri
+from dedup_core.spark.encode.local_files import LocalImages
+from dedup_core.spark.encode.manifests import PathManifest, uri_of
+from dedup_core.spark.encode.remote_files import RemoteImages
+from dedup_core.spark.encode.sources import open_source
 
 
 @dataclass(frozen=True)
@@ -30,9 +29,9 @@ class Reread:
     """Where encoded images lie, and how they were decoded. It travels to workers.
 
     Attributes:
-        location: what was encoded.
+        location: what was encoded; on a store the folder that names are relative to.
         folder: what relative paths of a manifest begin in; None where it was no manifest of paths.
-        by_spark: whether Spark reads the images, from the rows of a table or a filesystem of its own.
+        by_spark: whether Spark reads the images, from the rows of a table.
         decoding: how files become pictures.
         max_bytes: larger files aren't read.
         settings: how the images were encoded.
@@ -56,8 +55,9 @@ class Reread:
         if isinstance(source, LocalImages) and not os.path.lexists(fixed_part(source.location)):
             raise InputError(f"the images are no longer there: {settings.input}")
         folder = source.folder if isinstance(source, PathManifest) else None
-        by_spark = isinstance(source, (ContentTable, SparkImages))
-        return cls(settings.input, folder, by_spark, settings.decoding, settings.max_file_bytes, settings)
+        location = source.folder if isinstance(source, RemoteImages) else settings.input
+        by_spark = isinstance(source, ContentTable)
+        return cls(location, folder, by_spark, settings.decoding, settings.max_file_bytes, settings)
 
     def locate(self, path: str) -> str:
         """Return the URI of an image by its path in the tables."""
@@ -76,21 +76,9 @@ class Reread:
         if not self.by_spark:
             return kept.withColumn("bytes", F.lit(None).cast("binary"))
         source = open_source(images.sparkSession, self.settings)
-        located = kept.select("path").mapInArrow(_locator(self), _LOCATED)
-        if isinstance(source, ContentTable):
-            located = located.drop("uri")
-        listing = conform(located.withColumn("size", F.lit(0)), LISTING)
-        read = source.contents(listing).select("path", F.col("content").alias("bytes"))
-        return kept.join(read, on="path", how="left")
-
-
-def _locator(reread: Reread) -> Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    def locate(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            uris = pa.array(map(reread.locate, batch.column(0).to_pylist()), pa.string())
-            yield pa.RecordBatch.from_arrays([batch.column(0), uris], names=["path", "uri"])
-
-    return locate
+        if not isinstance(source, ContentTable):
+            raise TypeError(f"only a table carries its images, not {source}")
+        return source.read_again(kept).withColumnRenamed("content", "bytes")
 
 
 def encode_settings_of(
@@ -119,7 +107,6 @@ def _inside(location: str, path: str) -> str:
     """Return where an image lies whose path is relative to a folder, a glob's fixed part, or a single file's folder."""
     local = local_path(location)
     if local is None:
-        base = fixed_part(location).rstrip("/")
-        return base if base.rsplit("/", 1)[-1] == path else f"{base}/{path}"
+        return f"{location}/{path}"
     folder = os.path.dirname(local) if os.path.isfile(local) else fixed_part(local)
     return file_uri(os.path.join(os.fsencode(folder), on_disk(path)))

@@ -14,13 +14,16 @@ from pyspark.sql import DataFrame
 
 from dedup_core.encoders.encoder import Decoding, Encoded, Encoder, Looked, Prepared, encode_looked, look_at
 from dedup_core.encoders.registry import ENCODERS
-from dedup_core.filesystems import read_uri
 from dedup_core.images.picture import Failure
 from dedup_core.settings.settings import EncodeSettings
+from dedup_core.spark.encode.reading import Content, ImageRow, with_contents
+from dedup_core.spark.encode.spelling import spelt
 from dedup_core.spark.tables import ENCODED
 
 BATCH_IMAGES = 64
 """How many images are held at a time: Arrow batches of images are big."""
+
+_ROWS_UNPACKED = 16
 
 _ENCODED_ARROW = pa.schema(
     [
@@ -33,7 +36,7 @@ _ENCODED_ARROW = pa.schema(
 )  # fmt: skip
 
 
-_Rows = tuple[list[dict], list[Looked | Failure]]
+_Rows = tuple[list[ImageRow], list[Looked | Failure]]
 """Rows, and for each of them the pixels that the encoders want, or why there are none."""
 
 
@@ -113,19 +116,27 @@ def encode_contents(contents: DataFrame, plan: EncodePlan) -> DataFrame:
 
 
 def _looks(batches: Iterator[pa.RecordBatch], plan: EncodePlan, encoders: Sequence[Encoder]) -> Iterator[_Rows]:
-    for rows in _in_batches_of(plan.batch_size, batches):
-        contents = (
-            _read_listed(row["uri"], plan.max_file_bytes) if row["content"] is None else row["content"] for row in rows
-        )
-        yield rows, look_at(contents, encoders, plan.decoding)
+    """Decode images by so many, whatever the sizes that they come in: a network fills up a batch that is not full."""
+    read = with_contents(_rows_of(batches), plan.max_file_bytes)
+    while True:
+        rows: list[ImageRow] = []
+        looked = look_at(_noted(itertools.islice(read, plan.batch_size), rows), encoders, plan.decoding)
+        if not rows:
+            return
+        yield rows, looked
 
 
-def _in_batches_of(size: int, batches: Iterator[pa.RecordBatch]) -> Iterator[list[dict]]:
-    """Yield rows by so many, whatever the sizes they come in: a network fills up a batch that is not full."""
-    parts = (batch.slice(start, size) for batch in batches for start in range(0, batch.num_rows, size))
-    rows = (row for part in parts for row in part.to_pylist())
-    while together := list(itertools.islice(rows, size)):
-        yield together
+def _rows_of(batches: Iterator[pa.RecordBatch]) -> Iterator[ImageRow]:
+    """Yield rows, few of them unpacked at a time: they may carry images."""
+    parts = (batch.slice(start, _ROWS_UNPACKED) for batch in batches for start in range(0, len(batch), _ROWS_UNPACKED))
+    return (row | {"path": spelt(row["path"])} for part in parts for row in part.to_pylist())
+
+
+def _noted(read: Iterator[tuple[ImageRow, Content]], rows: list[ImageRow]) -> Iterator[Content]:
+    """Yield contents and note whose they are, so that no content is held that has been looked at."""
+    for row, content in read:
+        rows.append(row)
+        yield content
 
 
 def _one_ahead(items: Iterator[_Rows]) -> Iterator[_Rows]:
@@ -138,7 +149,7 @@ def _one_ahead(items: Iterator[_Rows]) -> Iterator[_Rows]:
 
 
 def _as_record(
-    rows: list[dict], results: list[Encoded | Failure], plan: EncodePlan, encoders: Sequence[Encoder]
+    rows: list[ImageRow], results: list[Encoded | Failure], plan: EncodePlan, encoders: Sequence[Encoder]
 ) -> pa.RecordBatch:
     encoded: list[dict] = []
     for row, result in zip(rows, results, strict=True):
@@ -149,12 +160,6 @@ def _as_record(
             image |= {"width": result.width, "height": result.height, "format": result.format, **vars(result.traits)}
             encoded.extend(image | _feature(encoder, result, plan) for encoder in encoders)
     return pa.RecordBatch.from_pylist(encoded, schema=_ENCODED_ARROW)
-
-
-def _read_listed(uri: str | None, max_bytes: int) -> bytes | Failure:
-    if uri is None:
-        return Failure("empty", "the manifest's row has no content")
-    return read_uri(uri, max_bytes)
 
 
 def _feature(encoder: Encoder, result: Encoded, plan: EncodePlan) -> dict:
