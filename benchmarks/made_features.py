@@ -75,9 +75,7 @@ class _Group:
     pairs: int
 
 
-def write_features(
-    table: Path, images: int, method: str = "phash", seed: int = 0, few_blank: bool = True, all_looks: bool = False
-) -> Made:
+def write_features(table: Path, images: int, method: str = "phash", seed: int = 0, all_looks: bool = False) -> Made:
     """Write a features table as the encoding job would, by parts of a million rows.
 
     Args:
@@ -85,22 +83,19 @@ def write_features(
         images: how many rows.
         method: a hash.
         seed: the same one gives the same table.
-        few_blank: whether blank pictures share a few pixel digests; else each digest has at most ten, for a run that
-            lists all pairs.
         all_looks: whether every image has a look, which takes 4 GB a million; else those have one that are near copies
             of others, or stand in chains.
     """
     folder = table / f"method={method}"
     folder.mkdir(parents=True)
-    digests = BLANK_DIGESTS if few_blank else max(1, int(images * BLANK_SHARE) // 10)
-    pairs, of_digest = 0, np.zeros(digests, np.int64)
+    pairs, of_digest = 0, np.zeros(BLANK_DIGESTS, np.int64)
     for start in range(0, images, ROWS_A_PART):
         random = np.random.default_rng([seed, start])
         part = _part(min(ROWS_A_PART, images - start), random)
         if all_looks:
             part = replace(part, looks=np.maximum(part.looks, 0))
-        blank = np.where(part.shows == _BLANK, random.integers(0, digests, len(part.codes)), -1)
-        of_digest += np.bincount(blank[blank >= 0], minlength=digests)
+        blank = np.where(part.shows == _BLANK, random.integers(0, BLANK_DIGESTS, len(part.codes)), -1)
+        of_digest += np.bincount(blank[blank >= 0], minlength=BLANK_DIGESTS)
         pairs += part.pairs
         _write_part(folder / f"part-{start:09d}.parquet", part, blank, start, random)
     pairs += int((of_digest * (of_digest - 1) // 2).sum())

@@ -1,6 +1,7 @@
 """Time the whole find_duplicates job at growing sizes, over made-up features as skewed as a lake's (`made_features`).
 
-    python benchmarks/scale.py [--sizes 1000000 3000000 10000000] [--distance 10] [--no-broadcast] [--list-pairs]
+    python benchmarks/scale.py [--sizes 1000000 3000000 10000000] [--distance 10] [--no-broadcast]
+        [--no-list-pairs]
 
 Each size is a run of its own through spark-submit.sh, into a fresh folder. There are no images to read again, so that
 verification ends at the looks. A table tells of each size how long it took and where, how much memory the processes
@@ -9,9 +10,8 @@ and which stages shuffled most. Beside them stands the time in which the same Sp
 final tables have. Needs Linux, and for 10 million images some 10 GB of disk in --folder.
 
 Only images that are like others have a look: what a job carries of the others is less than in a lake by 4 KB each,
-which --all-looks shows. A million blank pictures of seven kinds are 71 billion pairs: pairs aren't listed, unless
---list-pairs asks for them; blank pictures then come in tens. In local mode the driver's JVM is the executor too, and
-its memory is that of both.
+which --all-looks shows. A million blank pictures of seven kinds would be 71 billion pairs: each is listed with the first
+of its kind (--most-copies). In local mode the driver's JVM is the executor too, and its memory is that of both.
 """
 
 from __future__ import annotations
@@ -131,12 +131,12 @@ def job_over(size: int, given: argparse.Namespace, folder: Path) -> Result:
         SystemExit: if the job fails, or misses pairs that were planted.
     """
     output, events = folder / "output", folder / "events"
-    kind = given.method, given.seed, not given.list_pairs, given.all_looks
+    kind = given.method, given.seed, given.all_looks
     made = write_features(output / "features", size, *kind)
     events.mkdir()
     job = [str(ROOT / "jobs" / "find_duplicates.py"), "--output", str(output), "--method", given.method]
     job += ["--max-distance-threshold", str(given.distance)]
-    job += ["--list-pairs" if given.list_pairs else "--no-list-pairs"]
+    job += ["--no-list-pairs" if given.no_list_pairs else "--list-pairs"]
     conf = [*LOGGED, f"spark.eventLog.dir={events.as_uri()}", *(UNBROADCAST if given.no_broadcast else ())]
     took = measured([SUBMIT, *as_options([*conf, *given.conf]), *job], folder / "said")
     record = json.loads(next((output / "runs").iterdir()).read_text())
@@ -282,7 +282,7 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--distance", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-broadcast", action="store_true", help="join by shuffles alone, as large tables are")
-    parser.add_argument("--list-pairs", action="store_true", help="list all pairs, of blank pictures in tens")
+    parser.add_argument("--no-list-pairs", action="store_true", help="groups and removals alone")
     parser.add_argument("--all-looks", action="store_true", help="as a lake has them: 4 GB a million images")
     parser.add_argument("--conf", action="append", default=[], metavar="KEY=VALUE", help="a setting of Spark")
     parser.add_argument("--folder", help="where everything is written meanwhile (default: the system's own place)")

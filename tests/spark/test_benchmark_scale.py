@@ -38,7 +38,7 @@ def folder(tmp_path_factory):
 def result(scale, folder):
     if not (IS_PREPARED and IS_LINUX):
         pytest.skip("needs Linux, and the environment of spark-submit.sh: ./tests/run.sh")
-    options = ["--conf", f"spark.driver.extraJavaOptions={QUICK_JAVA}", "--list-pairs"]
+    options = ["--conf", f"spark.driver.extraJavaOptions={QUICK_JAVA}"]
     return scale.job_over(IMAGES, scale.arguments(options), folder)
 
 
