@@ -10,8 +10,8 @@ and which stages shuffled most. Beside them stands the time in which the same Sp
 final tables have. Needs Linux, and for 10 million images some 10 GB of disk in --folder.
 
 Only images that are like others have a look: what a job carries of the others is less than in a lake by 4 KB each,
-which --all-looks shows. A million blank pictures of seven kinds would be 71 billion pairs: each is listed with the first
-of its kind (--most-copies). In local mode the driver's JVM is the executor too, and its memory is that of both.
+which --all-looks shows. A million blank pictures of seven kinds would be 71 billion pairs: each is listed with the
+first of its kind (--most-copies). In local mode the driver's JVM is the executor too, and its memory is that of both.
 """
 
 from __future__ import annotations
@@ -70,11 +70,8 @@ class Result:
 
     @property
     def pairs(self) -> int:
-        """Pairs of distinct contents: as the record counts them, or as they were written; else pairs of images."""
-        if "content_pairs" in self.found:
-            return self.found["content_pairs"]
-        written = [stage.rows_written for stage in self.log.stages if step(stage.action).endswith("/content_pairs")]
-        return sum(written) or self.found["pairs"]
+        """Pairs of distinct contents."""
+        return int(self.found["content_pairs"])
 
     @property
     def before(self) -> float:
