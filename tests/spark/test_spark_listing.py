@@ -50,6 +50,7 @@ def found_in(spark, staging, codes, digest_of):
 def test_crowded_groups_are_cut_into_blocks_and_nothing_changes(spark, staging, monkeypatch, looks, images):
     monkeypatch.setitem(verdicts.__globals__, "_BLOCK_LOOKS", looks)
     monkeypatch.setattr(listing, "_BLOCK_IMAGES", images)
+    monkeypatch.setattr(listing, "_ENTRIES_A_BATCH", images)
     codes = crowded_codes(120)
 
     def digest_of(path):

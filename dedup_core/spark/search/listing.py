@@ -19,7 +19,7 @@ from dedup_core.spark.tables import DUPLICATES, PAIRS, conform
 from dedup_core.verify.verdict import SAME, SIMILAR
 
 _BLOCK_IMAGES = 1024  # a million pairs of a block are held at a time
-_IMAGES_A_BATCH = 256  # each of some thousand entries at most
+_ENTRIES_A_BATCH = 1 << 16
 _TOLD = "score: DOUBLE, verdict: STRING, difference: DOUBLE, level: INT, tile: ARRAY<FLOAT>"
 _LISTED = f"path STRING, is_part BOOLEAN, duplicates ARRAY<STRUCT<rank: DOUBLE, path: STRING, {_TOLD}>>"
 _ENTRY = pa.struct(
@@ -148,20 +148,16 @@ def _lists(
     rank = np.tile(np.asarray(metric.rank(columns["score"]), np.float64), 2)
     order = np.lexsort((by_path[other], rank, one))
     starts = np.flatnonzero(np.diff(one[order], prepend=-1))
-    for first in range(0, len(starts), _IMAGES_A_BATCH):
-        some = starts[first : first + _IMAGES_A_BATCH]
-        end = starts[first + len(some)] if first + len(some) < len(starts) else len(order)
-        rows = order[some[0] : end]
-        images = one[order[some]]
-        entries = _entries(
-            {name: np.tile(values, 2)[rows] for name, values in columns.items()},
-            rank[rows],
-            paths.take(pa.array(other[rows])),
-        )
+    for some in np.split(starts, np.searchsorted(starts, range(_ENTRIES_A_BATCH, len(order), _ENTRIES_A_BATCH))):
+        if not len(some):  # the list before is longer than a batch
+            continue
+        end = starts[np.searchsorted(starts, some[-1]) + 1] if some[-1] != starts[-1] else len(order)
+        rows, images = order[some[0] : end], one[order[some]]
+        told = {name: values[rows % len(values)] for name, values in columns.items()}
+        entries = _entries(told, rank[rows], paths.take(pa.array(other[rows])))
         lists = pa.ListArray.from_arrays(pa.array(np.append(some, end) - some[0], pa.int32()), entries)
-        yield pa.RecordBatch.from_arrays(
-            [paths.take(pa.array(images)), pa.array(is_part[images]), lists], schema=_LISTED_ARROW
-        )
+        of_images = [paths.take(pa.array(images)), pa.array(is_part[images]), lists]
+        yield pa.RecordBatch.from_arrays(of_images, schema=_LISTED_ARROW)
 
 
 def _entries(told: Arrays, rank: np.ndarray, paths: pa.Array) -> pa.StructArray:
