@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -23,6 +25,9 @@ _PARTS = "root BIGINT, parts INT"
 _SIDES = (("key_a", "low"), ("key_b", "high"))
 _PACK_ROWS = 1 << 18
 _BLOCKS_A_TASK = 8  # one after the other: a task of its own for each would cost more than the block
+_BLOCKS_A_PART = 64
+_MOST_TASKS = 100_000
+_PAIRS_AT_A_TIME = 1 << 18
 _NUMPY = {"bigint": np.int64, "double": np.float64, "int": np.int32, "float": np.float32}
 
 Arrays = dict[str, np.ndarray]
@@ -70,8 +75,10 @@ class GroupBlocks:
     @property
     def _tasks(self) -> int:
         parts = [-(-count // self.block_members) for _, count in self.places.crowded]
-        blocks = -(-self.places.small // self.block_members) + sum(part * (part + 1) // 2 for part in parts)
-        return max(1, -(-blocks // _BLOCKS_A_TASK))
+        # Of the blocks of very many parts most are empty, and all together hold no more pairs than there are.
+        blocks = -(-self.places.small // self.block_members)
+        blocks += sum(min(part * (part + 1) // 2, _BLOCKS_A_PART * part) for part in parts)
+        return min(_MOST_TASKS, max(1, -(-blocks // _BLOCKS_A_TASK)))
 
     @property
     def _crowded(self) -> DataFrame:
@@ -158,13 +165,18 @@ def _writer(write: Write, kinds: Mapping[str, Any]) -> Decide:
     def written(known: pa.RecordBatch | pa.Table, packed: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         keys, part = known.column("key").to_numpy(), known.column("part").to_numpy()
         sides = [Members.of(keys[part == side], np.flatnonzero(part == side)) for side in np.unique(part)]
-        return write(known, _members_of(sides, (_unpacked(batch, kinds) for batch in packed)))
+        return write(known, _members_of(sides, (some for batch in packed for some in _unpacked(batch, kinds))))
 
     return written
 
 
-def _unpacked(packed: pa.RecordBatch, kinds: Mapping[str, Any]) -> Arrays:
-    return {name: np.frombuffer(b"".join(packed.column(name).to_pylist()), kind) for name, kind in kinds.items()}
+def _unpacked(packed: pa.RecordBatch, kinds: Mapping[str, Any]) -> Iterator[Arrays]:
+    """Yield the pairs of keys in blobs, some blobs at a time: a blob holds no more than is held at a time."""
+    sizes = pc.binary_length(packed.column("key_a")).to_numpy() // np.dtype(np.int64).itemsize
+    at = np.cumsum(sizes) // _PAIRS_AT_A_TIME
+    for start, end in pairwise([0, *(np.flatnonzero(np.diff(at)) + 1).tolist(), len(packed)]):
+        some = packed.slice(start, end - start)
+        yield {name: np.frombuffer(b"".join(some.column(name).to_pylist()), kind) for name, kind in kinds.items()}
 
 
 def _members_of(sides: list[Members], of_keys: Iterator[Arrays]) -> Iterator[Arrays]:

@@ -49,7 +49,7 @@ def proposed_pairs(features, codes, code_pairs, staging, metric=HAMMING, method=
     """Return the pairs table of what a search proposed, before anything is verified."""
     contents, rooted = contents_of(codes, code_pairs, features, staging)
     found = Found(method, features, contents, verdicts(rooted, contents, metric.closest, None, staging))
-    return listing.pair_table(found, listing.merged(listing.listed(found, metric, 1000)))
+    return listing.pair_table(found, listing.listed(found, metric, 1000))
 
 
 def pairs_of(frame):

@@ -1,6 +1,8 @@
 """From pairs of codes to listed pairs of images: what is cut into blocks, what travels, and what many copies become."""
 
 import itertools
+import re
+from collections import Counter
 
 import naive
 import numpy as np
@@ -10,10 +12,11 @@ from tables import contents_of, features_of, numbered, pairs_of
 
 from dedup_core.errors import LimitError, SettingsError
 from dedup_core.metric import HAMMING
-from dedup_core.settings.settings import EvaluateSettings, FindSettings
+from dedup_core.settings.settings import EvaluateSettings, FindSettings, ReportSettings
 from dedup_core.spark import ids
 from dedup_core.spark.evaluate.job import run_evaluate
 from dedup_core.spark.pipeline import run_find
+from dedup_core.spark.report.page import write_report
 from dedup_core.spark.search import chunks, greedy, listing
 from dedup_core.spark.search.found import Found
 from dedup_core.spark.search.hamming import HammingSearch
@@ -46,8 +49,10 @@ def found_in(spark, staging, codes, digest_of):
     return Found("phash", features, contents, verdicts(rooted, contents, 0.0, None, staging))
 
 
-@pytest.mark.parametrize(("looks", "images"), [(4096, 1024), (7, 5)])
-def test_crowded_groups_are_cut_into_blocks_and_nothing_changes(spark, staging, monkeypatch, looks, images):
+@pytest.mark.parametrize(("looks", "images", "most_copies"), [(4096, 1024, 1000), (7, 5, 1000), (7, 5, 3)])
+def test_crowded_groups_are_cut_into_blocks_and_nothing_changes(
+    spark, staging, monkeypatch, looks, images, most_copies
+):
     monkeypatch.setitem(verdicts.__globals__, "_BLOCK_LOOKS", looks)
     monkeypatch.setattr(listing, "_BLOCK_IMAGES", images)
     monkeypatch.setattr(listing, "_ENTRIES_A_BATCH", images)
@@ -58,31 +63,48 @@ def test_crowded_groups_are_cut_into_blocks_and_nothing_changes(spark, staging, 
         return f"file:{codes[path]}:{int(path[:3]) // 16}"
 
     found = found_in(spark, staging, codes, digest_of)
-    merged = listing.merged(staging.write("listed", listing.listed(found, HAMMING, 1000)))
-    expected = naive.path_pairs(codes, CLOSE)
-    rows = listing.pair_table(found, merged).collect()
+    listed = staging.write("listed", listing.listed(found, HAMMING, most_copies))
+    expected = starred(naive.path_pairs(codes, CLOSE), digest_of, most_copies)
+    rows = listing.pair_table(found, listed).collect()
     assert {(row["path_a"], row["path_b"]): row["score"] for row in rows} == expected
     assert len(rows) == len(expected)
     equal = {pair for pair in expected if len({digest_of(path) for path in pair}) == 1}
     assert {(row["path_a"], row["path_b"]) for row in rows if row["verdict"] == "same"} == equal
     lists = {row["path"]: [each["path"] for each in row["duplicates"]]
-             for row in listing.duplicate_table(found, merged).collect()}  # fmt: skip
+             for row in listing.duplicate_table(found, listing.merged(listed)).collect()}  # fmt: skip
     names = sorted(codes)
     scored = [(names.index(a), names.index(b), score) for (a, b), score in expected.items()]
     best_first = naive.map_of_pairs(names, scored, lambda score: score)
     assert lists == {name: [other for other, _ in found] for name, found in best_first.items()}
 
 
-def test_of_many_equal_images_each_is_listed_with_the_first(spark, staging):
+def starred(pairs, digest_of, most_copies):
+    """Leave of {(path, path): score} what is listed where files of many copies are listed by the first of them."""
+    copies = Counter(digest_of(path) for path in sorted({path for pair in pairs for path in pair}))
+    first = {}
+    for path in sorted({path for pair in pairs for path in pair}):
+        first.setdefault(digest_of(path), path)
+
+    def is_listed(a, b):
+        is_of_one = digest_of(a) == digest_of(b)
+        stand_in = [copies[digest_of(path)] <= most_copies or first[digest_of(path)] == path for path in (a, b)]
+        return all(stand_in) or (is_of_one and any(stand_in))
+
+    return {pair: score for pair, score in pairs.items() if is_listed(*pair)}
+
+
+@pytest.mark.parametrize("most_listed", [12, 11])
+def test_of_many_equal_images_each_is_listed_with_the_first(spark, staging, monkeypatch, most_listed):
+    monkeypatch.setattr(listing, "MOST_LISTED", most_listed)
     codes = {f"{number:03d}": 7 for number in range(12)} | {"a": 6, "b": 6, "alone": 0xFFFF << 40}
     found = found_in(spark, staging, codes, lambda path: {"a": "one", "b": "one"}.get(path, "file:many"))
-    merged = listing.merged(listing.listed(found, HAMMING, 11))
-    listed = pairs_of(listing.pair_table(found, merged))
+    all_listed = staging.write("listed", listing.listed(found, HAMMING, 11))
+    merged, listed = listing.merged(all_listed), pairs_of(listing.pair_table(found, all_listed))
     stars = {("000", f"{number:03d}"): 0.0 for number in range(1, 12)}
     assert listed == stars | {("a", "b"): 0.0, ("000", "a"): 1.0, ("000", "b"): 1.0}
     lists = {row["path"]: [each["path"] for each in row["duplicates"]]
              for row in listing.duplicate_table(found, merged).collect()}  # fmt: skip
-    assert lists["000"] == [*(f"{number:03d}" for number in range(1, 12)), "a", "b"]
+    assert lists["000"] == [*(f"{number:03d}" for number in range(1, 12) if most_listed == 12), "a", "b"]
     assert lists["005"] == ["000"]
     assert (lists["b"], lists["alone"]) == (["a", "000"], [])
     assert len(lists) == len(codes)
@@ -96,6 +118,9 @@ def test_a_search_says_that_copies_are_not_all_listed_and_an_evaluation_asks_for
     counts = run_find(spark, settings, said.append).counts["found"]["phash"]
     assert (counts["pairs"], counts["listed"], counts["same"], counts["removals"]) == (435, 29, 435, 29)
     assert "  of up to 30 equal images each is listed with the first of them alone (--most-copies)" in said
+    write_report(spark, ReportSettings(output=str(tmp_path / "out")), say=silent)
+    page = (tmp_path / "out/report/index.html").read_text()
+    assert re.search(r"\b435\b", page)  # all pairs are told of, and all that could go
     (tmp_path / "truth.json").write_text('{"000.jpg": ["001.jpg"], "001.jpg": ["000.jpg"]}')
     judged = EvaluateSettings(output=str(tmp_path / "out"), ground_truth=str(tmp_path / "truth.json"))
     with pytest.raises(SettingsError, match=r"406 phash pairs .* are not listed.* with --most-copies 30$"):
@@ -196,3 +221,19 @@ def test_a_path_that_a_table_has_twice_is_refused_whatever_ids_it_gives(spark, t
     settings = FindSettings(features=str(tmp_path / "given"), output=str(tmp_path / "out"))
     with pytest.raises(Exception, match=r"2 images stand in the features .* more than once, such as 'a', 'b'"):
         run_find(spark, settings, silent)
+
+
+def test_a_lake_of_flat_pictures_alone_has_groups_of_equal_ones(spark, tmp_path):
+    features = features_of(spark, {f"{number:02d}.png": 7 for number in range(9)})
+    digest = F.when(F.col("path") < F.lit("06.png"), F.lit("pixels:1:a")).otherwise(F.col("path"))
+    flat = features.withColumns({"caution": F.array(F.lit("flat")), "digest": digest})
+    flat.write.parquet(str(tmp_path / "given"))
+    settings = FindSettings(features=str(tmp_path / "given"), output=str(tmp_path / "out"), most_copies=4)
+    counts = run_find(spark, settings, silent).counts["found"]["phash"]
+    assert (counts["pairs"], counts["listed"], counts["codes"], counts["removals"]) == (15, 5, 0, 5)
+    rows = spark.read.parquet(str(tmp_path / "out/duplicates")).collect()
+    assert {row["path"]: len(row["duplicates"]) for row in rows} == {
+        f"{number:02d}.png": 5 if number == 0 else int(number < 6) for number in range(9)
+    }
+    assert not (tmp_path / "out" / "duplicates.json").exists()
+    assert (tmp_path / "out" / "to_remove.json").exists()

@@ -21,7 +21,7 @@ BUCKETS = 1024
 """How many buckets the images are in: by a hash of their paths, or of the files of a table that hold them."""
 
 TASKS_A_CORE = 16
-_MOST_TASKS = 100_000
+_MOST_TASKS = 30_000  # some million images: of a table, 16 bytes of each go to every worker
 _LEAST_GROWTH, _MOST_GROWTH = 1.5, 8
 _UNLIKE = 1.4  # how much larger one of two parts must be to tell what each image costs
 _SHELF_ROWS = 200_000
@@ -155,7 +155,8 @@ class Shelves:
         bucket = F.pmod(F.coalesce("file", F.xxhash64("path")), F.lit(BUCKETS)).cast("int")
         shelf = F.floor(F.col("bucket") * F.lit(count) / F.lit(BUCKETS)).cast("int")
         shelved = todo.withColumn("bucket", bucket).withColumn("shelf", shelf).repartition(count, "shelf")
-        shelved.write.mode("overwrite").partitionBy("shelf").parquet(staging.path("todo"))
+        staging.clear("todo")  # and no overwriting, which a cluster may take for that of some shelves
+        shelved.write.partitionBy("shelf").parquet(staging.path("todo"))
         return cls(staging.read("todo", f"{LISTING}, bucket INT, shelf INT"), count)
 
     def counted(self) -> dict[int, Bucket]:

@@ -156,7 +156,9 @@ class FeatureWork:
 
     def features(self) -> DataFrame:
         """Return the ``features`` table: what names a file has and whether it was seen is this run's to say."""
-        own = self.new().where(F.col("method").isNotNull()).unionByName(self.resumed())
+        own = self.new().where(F.col("method").isNotNull())
+        if self.stopped:
+            own = own.unionByName(self.resumed())
         seen = conform(own, FEATURES)
         if (reusable := self.reusable) is not None:
             earlier = reusable.join(own.select("path"), on="path", how="left_anti")
@@ -228,7 +230,8 @@ def finish_tables(work: FeatureWork) -> EncodeCounts:
     features = work.features().coalesce(-(-max(1, work.listing.seen) // rows_a_file))
     for seed in itertools.count():  # a second one once in four thousand tables of a hundred million images
         numbered = features.withColumn("id", id_of("path", seed))
-        numbered.write.mode("overwrite").partitionBy("method").parquet(staging.path("ready", "features"))
+        staging.clear("ready", "features")
+        numbered.write.partitionBy("method").parquet(staging.path("ready", "features"))
         if are_told_apart(staging.read("ready/features", FEATURES)):
             break
     return _account(work)

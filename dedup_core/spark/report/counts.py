@@ -46,10 +46,10 @@ class _PairCounts:
         return found
 
     def of_verdicts(self, method: str, search: SearchFacts) -> tuple[int | None, int | None]:
-        """Return how many pairs are the same, and how many similar: as the search says, if none is listed."""
+        """Return how many pairs are the same, and how many similar: as the search says, if not all are listed."""
         if method in self.unknown:
             return None, None
-        if not self.scores[method]:
+        if not (self.scores[method] and search.lists_all):
             return search.same, search.similar
         same = sum(self.same[method].values())
         return same, sum(self.scores[method].values()) - same
@@ -77,9 +77,10 @@ def method_results(
     for method, search in searches.items():
         scores = dict(counted.scores[method])
         same, similar = counted.of_verdicts(method, search)
+        pairs = sum(scores.values()) if search.lists_pairs and search.lists_all else search.pairs
         results.append(MethodResult(
             name=method, metric=tables.metrics[method], threshold=search.threshold, images=images[method],
-            pairs=sum(scores.values()) if search.lists_pairs else search.pairs, groups=sum(sizes[method].values()),
+            pairs=pairs, groups=sum(sizes[method].values()),
             in_groups=in_groups.get(method, 0), removals=removals.get(method, 0), scores=scores,
             sizes={int(size): count for size, count in sizes[method].items()}, earlier=earlier.get(method, {}),
             lists_pairs=search.lists_pairs, is_exact=search.is_exact, recall=search.recall, same=same, similar=similar,
@@ -89,12 +90,16 @@ def method_results(
 
 
 def _going(tables: Tables, methods: Collection[str]) -> _Levels:
-    """Count the images that could go, by the level of their score with the one that stays in their place."""
+    """Count the images that could go, by the level of their score with the one that stays in their place.
+
+    Copies of a crowd, whose pairs are not all listed, count as equal to what stays.
+    """
     if not methods:
         return {}
     ends = [F.least("path", "kept_path").alias("path_a"), F.greatest("path", "kept_path").alias("path_b")]
     going = tables.removals.where(F.col("method").isin(list(methods))).select("method", *ends)
-    scored = going.join(tables.pairs, on=["method", "path_a", "path_b"], how="inner")
+    scored = going.join(tables.pairs, on=["method", "path_a", "path_b"], how="left")
+    scored = scored.withColumn("score", F.coalesce("score", tables.closest()))
     return _counts(scored.groupBy("method", tables.level().alias("key")).count())
 
 

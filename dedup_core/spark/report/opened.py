@@ -39,6 +39,10 @@ class Tables:
         """Return what grows the less alike a pair is; of a column of ranks, the scores again."""
         return self._by_method(lambda metric: metric.rank(F.col(column)))
 
+    def closest(self) -> Column:
+        """Return the score of two equal images."""
+        return self._by_method(lambda metric: F.lit(metric.closest))
+
     def score(self, rank: float | None, method: str) -> float | None:
         """Return the score that has such a rank."""
         return None if rank is None else self.metrics[method].rank(rank)

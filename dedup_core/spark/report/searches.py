@@ -22,6 +22,7 @@ class SearchFacts:
         threshold: the one that the pairs were searched with, where known.
         pairs: how many pairs it counted.
         lists_pairs: False if it counted them and listed none.
+        lists_all: False if it listed some of them: of many equal images each with the first of them alone.
         is_exact: False if the search may have missed pairs.
         recall: of such a search, measured on a sample, where known.
         same: how many pairs it found to be the same picture, where it gave verdicts.
@@ -33,6 +34,7 @@ class SearchFacts:
     threshold: float | None = None
     pairs: int = 0
     lists_pairs: bool = True
+    lists_all: bool = True
     is_exact: bool = True
     recall: float | None = None
     same: int | None = None
@@ -57,6 +59,7 @@ def search_facts(method: str, metric: Metric, records: Sequence[Record]) -> Sear
         threshold=settings.get(metric.option),
         pairs=counts.get("pairs", 0),
         lists_pairs=_lists_pairs(record),
+        lists_all=counts.get("listed", 0) >= counts.get("pairs", 0) or "listed" not in counts,
         is_exact="recall" not in counts,
         recall=counts.get("recall"),
         same=counts.get("same"),

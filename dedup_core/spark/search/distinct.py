@@ -1,7 +1,6 @@
 """Distinct codes: a search compares each hash or embedding once, however many images have it.
 
-A thousand copies of a picture cost a search no more than one, and only the last step, which writes a row for every pair
-of paths, sees them all.
+A thousand copies of a picture cost a search no more than one: images count again when it is known which are in groups.
 """
 
 from __future__ import annotations

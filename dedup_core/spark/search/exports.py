@@ -42,6 +42,9 @@ def small_exports(settings: SearchSettings, counts: Mapping[str, Any], say: Call
         return set()
     if not settings.list_pairs:
         return {REMOVALS}
+    if counts["listed"] < counts["pairs"]:
+        say(f"  duplicates.json would lack pairs of equal images: --most-copies {counts['most_copies']} lists them all")
+        return {REMOVALS}
     if counts["listed"] > settings.max_export_pairs:
         too_many = f"{counts['listed']:,} pairs are too many for duplicates.json (max_export_pairs)"
         say(f"  {too_many}: the tables hold the same")

@@ -12,14 +12,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core.encoders.registry import metric_of
-from dedup_core.errors import LimitError, SettingsError
+from dedup_core.errors import SettingsError
 from dedup_core.metric import COSINE, HAMMING, Metric
 from dedup_core.settings.settings import SearchSettings
 from dedup_core.spark.encode.rereading import Reread
 from dedup_core.spark.search import exports, groups, keeping, listing
 from dedup_core.spark.search.cosine.cells import ClusteredSearch
 from dedup_core.spark.search.cosine.search import CosineSearch
-from dedup_core.spark.search.distinct import DistinctCodes
+from dedup_core.spark.search.distinct import CODE_PAIRS, DistinctCodes
 from dedup_core.spark.search.estimates import check_estimate, check_pairs
 from dedup_core.spark.search.exports import export_duplicates, export_removals, small_exports
 from dedup_core.spark.search.found import Found
@@ -57,9 +57,6 @@ def check_features(features: DataFrame, methods: Sequence[str]) -> None:
                 f"the {method} features were made in different ways ({first}, {last}) and can't be compared: encode "
                 "them again with one setting (--no-reuse)"
             )
-
-
-_MOST_LISTED = 5_000_000  # half a gigabyte in one row
 
 
 @dataclass(frozen=True)
@@ -109,26 +106,21 @@ def find_method(
     is_flat = F.coalesce(F.array_contains("caution", "flat"), F.lit(False))
     with watch.stage("search"):
         codes = search.distinct(features.where(~is_flat), steps)
-        check_estimate(settings, method, search.estimate(codes), watch.say)
-        if note := search.note(codes):
-            watch.say(f"  {note}")
-        proposal = search.propose(codes, steps)
-        if proposal.recall is not None:
-            watch.say(f"  {way} search: {proposal.recall}")
+        proposal = _proposed(settings, method, search, codes, steps, watch)
         grouped = _grouped(codes, proposal.pairs, steps)
         coded = groups.group_members(codes.images, grouped, codes.count)
         contents = Contents.of(coded, features.where(is_flat).select("id", "digest"), features, steps)
-        _check_copies(settings, method, contents.most_copies, watch.say)
+        _tell_of_copies(settings, contents.most_copies, watch.say)
         expected = check_pairs(settings, method, contents, proposal.pairs)
     watch.say(f"  {expected['pairs']:,} pairs found; verifying them")
-    rooted = groups.rooted_pairs(proposal.pairs, grouped, contents.count)
     with watch.stage("verify"):
+        rooted = groups.rooted_pairs(proposal.pairs, grouped, contents.count)
         found = Found(method, features, contents, verdicts(rooted, contents, metric.closest, again.reread, steps))
     with watch.stage("group"):
         counts: dict[str, Any] = {"images": features.count(), "codes": codes.count} | expected
         counts |= {"flat": counts["images"] - codes.n_images, "most_copies": contents.most_copies}
         table = _fates(settings, found, again, most_alike(counts["images"]), steps)
-        loosest = groups.loosest_scores(rooted, metric)
+        loosest = groups.loosest_scores(found.verdicts, metric)
         table = steps.write("groups", groups.group_table(table, loosest, metric.closest, settings.group_by == "star"))
         counts |= found.count_verdicts() | _counts(table, proposal)
         counts["hubs"] = hubs_of(table, most_alike(counts["images"]))
@@ -138,26 +130,33 @@ def find_method(
     return counts
 
 
+def _proposed(
+    settings: SearchSettings, method: str, search: Search, codes: DistinctCodes, steps: Staging, watch: Watch
+) -> Proposal:
+    """Say what to expect, and search; where all pictures are flat there is nothing to search."""
+    if not codes.count:
+        return Proposal(steps.spark.createDataFrame([], CODE_PAIRS))
+    check_estimate(settings, method, search.estimate(codes), watch.say)
+    if note := search.note(codes):
+        watch.say(f"  {note}")
+    proposal = search.propose(codes, steps)
+    if proposal.recall is not None:
+        watch.say(f"  {settings.search} search: {proposal.recall}")
+    return proposal
+
+
 def _grouped(codes: DistinctCodes, code_pairs: DataFrame, steps: Staging) -> DataFrame:
     """Return the codes that share a group with others, or have several images."""
     labels = steps.write("labels", groups.components(code_pairs, steps))
     return steps.write("grouped", groups.code_groups(codes.table, labels, codes.count))
 
 
-def _check_copies(settings: SearchSettings, method: str, most: int, say: Callable[[str], None]) -> None:
-    """Say that not every two of equal images are listed, where that is so.
-
-    Raises:
-        LimitError: if an image has so many equal ones that their list is too long for a row of a table.
-    """
-    if not settings.list_pairs or most <= settings.most_copies:
-        return
-    say(f"  of up to {most:,} equal images each is listed with the first of them alone (--most-copies)")
-    if most > _MOST_LISTED:
-        raise LimitError(
-            f"{method}: {most:,} images are equal, and a row of duplicates holds at most {_MOST_LISTED:,}: "
-            "--no-list-pairs gives groups and removals alone"
-        )
+def _tell_of_copies(settings: SearchSettings, most: int, say: Callable[[str], None]) -> None:
+    """Say that not every two of equal images are listed, where that is so."""
+    if settings.list_pairs and most > settings.most_copies:
+        say(f"  of up to {most:,} equal images each is listed with the first of them alone (--most-copies)")
+    if settings.list_pairs and most > max(listing.MOST_LISTED, settings.most_copies):
+        say(f"  beyond {listing.MOST_LISTED:,} the first one's own row of duplicates leaves them out")
 
 
 def _fates(settings: SearchSettings, found: Found, again: Again, most: int, steps: Staging) -> DataFrame:
@@ -203,9 +202,8 @@ def _write_pairs(settings: SearchSettings, found: Found, staging: Staging, group
     listed = steps.write("listed", listing.listed(found, metric_of(found.method), settings.most_copies))
     if grouping.done():
         grouping.result()  # an error of theirs ends the run now, not after the longest table
-    merged = listing.merged(listed)
-    staging.finish("pairs", found.method, listing.pair_table(found, merged))
-    return staging.finish("duplicates", found.method, listing.duplicate_table(found, merged))
+    staging.finish("pairs", found.method, listing.pair_table(found, listed))
+    return staging.finish("duplicates", found.method, listing.duplicate_table(found, listing.merged(listed)))
 
 
 def _write_groups(staging: Staging, found: Found, table: DataFrame, settings: SearchSettings) -> DataFrame:

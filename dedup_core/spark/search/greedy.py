@@ -45,7 +45,9 @@ def removed(units: DataFrame, edges: DataFrame, steps: Staging, edges_a_task: in
 
 def _by_group(units: DataFrame, edges: DataFrame, tasks: int) -> DataFrame:
     """Walk whole groups in a task each."""
-    ranks = units.join(edges.select("root").distinct(), on="root", how="left_semi")
+    ends = edges.select("root", F.col("code_a").alias("content"))
+    ends = ends.unionByName(edges.select("root", F.col("code_b").alias("content"))).distinct()
+    ranks = units.join(ends, on=["root", "content"], how="left_semi")
     told = ranks.select("root", F.lit(_RANK).alias("kind"), F.col("content").alias("one"), F.col("rank").alias("other"))
     pairs = edges.select(
         "root", F.lit(_EDGE).alias("kind"), F.col("code_a").alias("one"), F.col("code_b").alias("other")
@@ -135,6 +137,7 @@ def _walked_rest(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
             if roots[start] != of_group:
                 of_group, gone = roots[start], np.zeros(0, bool)
             first, second = (np.ascontiguousarray(ranks[start:end]) for ranks in ends)
-            gone = np.concatenate([gone, np.zeros(max(0, int(second.max()) + 1 - len(gone)), bool)])
+            if second.max() >= len(gone):
+                gone = np.concatenate([gone, np.zeros(max(len(gone), int(second.max()) + 1 - len(gone)), bool)])
             goes = remove(first, second, gone)
             yield pa.RecordBatch.from_pydict({"root": np.full(len(goes), of_group), "b": goes})

@@ -1,4 +1,4 @@
-"""Connected groups and what to remove from them, over distinct codes and then over paths."""
+"""Connected groups: of distinct codes, and of the images that have these."""
 
 from __future__ import annotations
 
@@ -123,14 +123,14 @@ def group_table(members: DataFrame, loosest: DataFrame, closest: float, is_star:
     return stars.where(F.col("group_size") > F.lit(1)).withColumn("loosest_score", F.lit(None).cast("double"))
 
 
-def loosest_scores(rooted: DataFrame, metric: Metric) -> DataFrame:
+def loosest_scores(pairs: DataFrame, metric: Metric) -> DataFrame:
     """Return of each group the score of the pair that is least alike: root, loosest_score.
 
     Args:
-        rooted: code_a, code_b, score, root.
+        pairs: score, root.
         metric: what a score says.
     """
-    loosest = rooted.groupBy("root").agg(F.max(metric.rank(F.col("score"))).alias("worst"))
+    loosest = pairs.groupBy("root").agg(F.max(metric.rank(F.col("score"))).alias("worst"))
     return loosest.select("root", metric.rank(F.col("worst")).cast("double").alias("loosest_score"))
 
 

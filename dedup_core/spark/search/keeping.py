@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from dedup_core.policy import Criterion, reason
 from dedup_core.spark.search import greedy
+from dedup_core.spark.sieve import Sieve
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import REMOVALS, conform
 
@@ -20,6 +21,7 @@ _TOLD = "method STRING, path STRING, kept_path STRING, other_names ARRAY<STRING>
 _NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
 _PARTS = re.compile(r"\*+|\[!?\]?[^\]]*\]|.", re.DOTALL)  # of a glob: stars, a set of characters, any other character
 _BRACKET = re.compile(r"(?<!\\)\[")  # inside a set it would begin another one
+_FEW_NAMES = 1 << 20  # about so many further names are looked up: of more, more paths travel
 _OF_MANIFEST = "of the manifest: "  # before the names of its columns, which may be those of ours
 
 
@@ -90,7 +92,7 @@ def _of_one(part: str) -> str:
 
 
 def fates(members: DataFrame, edges: DataFrame, steps: Staging) -> DataFrame:
-    """Return the members with ``kept_rank`` and ``kept_path``: of what stays instead; null for those that stay.
+    """Return the members with ``kept_path``, of what stays instead, null for those that stay; and its ``kept_rank``.
 
     The greedy pass, group by group: the first image by rank stays and what has an edge with it goes, and so on. Images
     of one content go with its first one, or for it. No image goes that could not be seen, and none for one: perhaps it
@@ -137,7 +139,8 @@ def removal_table(method: str, members: DataFrame, features: DataFrame, keep: Se
     if gone.where(F.size("other_names") > F.lit(0)).isEmpty():
         return alone
     linked = named.withColumn("path", F.explode("other_names")).drop("other_names")
-    linked = linked.join(features.select("path"), on="path", how="left_anti")
+    taken = Sieve.of(linked.select("path"), _FEW_NAMES).sifted(features.select("path"))
+    linked = linked.join(taken, on="path", how="left_anti")
     return alone.unionByName(conform(linked.distinct(), REMOVALS))
 
 

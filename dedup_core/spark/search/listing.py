@@ -20,6 +20,7 @@ from dedup_core.verify.verdict import SAME, SIMILAR
 
 _BLOCK_IMAGES = 1024  # a million pairs of a block are held at a time
 _ENTRIES_A_BATCH = 1 << 16
+MOST_LISTED = 1_000_000  # equal images in one row of duplicates: some 150 MB
 _TOLD = "score: DOUBLE, verdict: STRING, difference: DOUBLE, level: INT, tile: ARRAY<FLOAT>"
 _LISTED = f"path STRING, is_part BOOLEAN, duplicates ARRAY<STRUCT<rank: DOUBLE, path: STRING, {_TOLD}>>"
 _ENTRY = pa.struct(
@@ -83,16 +84,16 @@ def duplicate_table(found: Found, listed: DataFrame) -> DataFrame:
 
 
 def pair_table(found: Found, listed: DataFrame) -> DataFrame:
-    """Return the ``pairs`` table: of both directions of a pair that which has its paths in order.
+    """Return the ``pairs`` table: each pair as the list of its later path has it.
 
     Args:
         found: what was found.
-        listed: path, duplicates.
+        listed: as `listed` returns it.
     """
-    both = listed.select(F.col("path").alias("path_a"), F.explode("duplicates").alias("other"))
-    ordered = both.where(F.col("path_a") < F.col("other.path"))
+    both = listed.select(F.col("path").alias("path_b"), F.explode("duplicates").alias("other"))
+    ordered = both.where(F.col("path_b") > F.col("other.path"))
     told = [F.col(f"other.{name}") for name in ("score", "verdict", "difference", "level", "tile")]
-    pairs = ordered.select("path_a", F.col("other.path").alias("path_b"), *told)
+    pairs = ordered.select(F.col("other.path").alias("path_a"), "path_b", *told)
     return conform(pairs.withColumn("method", F.lit(found.method)), PAIRS)
 
 
@@ -119,16 +120,28 @@ def _cast(told: dict[str, Column]) -> list[Column]:
 
 
 def _stars(copies: DataFrame, metric: Metric) -> DataFrame:
-    """Return copies as duplicates of the first of them, and the other way round, a row each."""
-    there = copies.select("path", F.col("first_path").alias("other"))
+    """Return copies as duplicates of the first of them, and the other way round, a row each.
+
+    The first of very many has no list of them: it would not fit a row.
+    """
     closest = F.lit(metric.closest).cast("double")
     entry = F.struct(
         metric.rank(closest).alias("rank"), F.col("other").alias("path"), closest.alias("score"),
         F.lit(SAME).alias("verdict"), F.lit(0.0).alias("difference"),
         F.lit(None).cast("int").alias("level"), F.lit(None).cast("array<float>").alias("tile"),
     )  # fmt: skip
-    both = there.unionByName(copies.select(F.col("first_path").alias("path"), F.col("path").alias("other")))
-    return both.select("path", F.lit(True).alias("is_part"), F.array(entry).alias("duplicates"))
+    is_few = F.col("copies") <= F.lit(MOST_LISTED)
+    there = copies.select(
+        "path", F.col("first_path").alias("other"), F.lit(False).alias("is_part"), F.lit(1).alias("n")
+    )
+    back = copies.select(
+        F.col("first_path").alias("path"),
+        F.when(is_few, F.col("path")).alias("other"),
+        F.lit(True).alias("is_part"),
+        is_few.cast("int").alias("n"),
+    ).distinct()
+    entries = F.slice(F.array(entry), F.lit(1), F.col("n"))
+    return there.unionByName(back).select("path", "is_part", entries.alias("duplicates"))
 
 
 def _lists(

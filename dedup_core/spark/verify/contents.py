@@ -68,8 +68,11 @@ class Contents:
         row = slim.where(_is_first()).agg(*counts, equal).collect()[0]
         images = row["images"] or 0
         wanted = Sieve.of(slim.select("id"), images).sifted(features.select(*_FACTS))
-        # The look of a content is that of its first image.
-        members = wanted.join(slim, on="id", how="inner").withColumn("look", F.when(_is_first(), F.col("look")))
+        # A look is compared only where a content has others to be compared with, and it is that of its first image.
+        compared = slim.where(_is_first() & _is_compared()).select("id")
+        wanted = Sieve.of(compared, row["contents"]).marked(wanted, "is_seen")
+        wanted = wanted.withColumn("look", F.when(F.col("is_seen"), F.col("look"))).drop("is_seen")
+        members = wanted.join(slim, on="id", how="inner")
         equal_pairs = int(row["equal"] or 0)
         return cls(steps.write("members", members), slim, images, row["contents"], row["most"] or 0, equal_pairs)
 
@@ -77,6 +80,11 @@ class Contents:
     def first_members(self) -> DataFrame:
         """The first image of each content, which stands for it."""
         return self.members.where(_is_first())
+
+    @property
+    def compared(self) -> DataFrame:
+        """Those of contents that are compared with others."""
+        return self.first_members.where(_is_compared())
 
     def weights(self, most_copies: int) -> DataFrame:
         """Return of each code with several images: code, images, contents, and listed.
@@ -115,6 +123,10 @@ def _with_content(images: DataFrame, *keys: str) -> DataFrame:
     """Return images with the smallest id of those that are alike, and how many these are."""
     alike = Window.partitionBy(*keys)
     return images.withColumns({"content": F.min("id").over(alike), "copies": F.count("*").over(alike)})
+
+
+def _is_compared() -> Column:
+    return F.col("code").isNotNull() & (F.col("is_paired") | (F.col("siblings") > F.lit(1)))
 
 
 def _is_first() -> Column:

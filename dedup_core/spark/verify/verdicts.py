@@ -58,7 +58,7 @@ def verdicts(
         reread: how to read images again; None where that can't be done: then nothing is the same by its pixels.
         steps: where the steps are written.
     """
-    looked = steps.write("looked", _looked(code_pairs, contents.first_members, same_score))
+    looked = steps.write("looked", _looked(code_pairs, contents.compared, same_score))
     undecided = looked.where(F.col("verdict").isNull()).select(*_proposed(looked))
     if reread is None:
         return looked.withColumn("verdict", F.coalesce("verdict", F.lit(SIMILAR)))
@@ -79,9 +79,8 @@ def _proposed(looked: DataFrame) -> list[str]:
     return looked.columns[: looked.columns.index("verdict")]
 
 
-def _looked(code_pairs: DataFrame, firsts: DataFrame, same_score: float) -> DataFrame:
+def _looked(code_pairs: DataFrame, compared: DataFrame, same_score: float) -> DataFrame:
     """Return the verdicts by looks, of contents whose codes have pairs, or that share a code."""
-    compared = firsts.where(F.col("code").isNotNull() & (F.col("is_paired") | (F.col("siblings") > F.lit(1))))
     shared = compared.where(F.col("siblings") > F.lit(1)).select("root", "code").distinct()
     within = shared.select("root", F.col("code").alias("key_a"), F.col("code").alias("key_b"))
     across = code_pairs.select("root", F.col("code_a").alias("key_a"), F.col("code_b").alias("key_b"), "score")

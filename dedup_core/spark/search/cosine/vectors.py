@@ -20,6 +20,7 @@ from dedup_core.spark.tables import conform
 
 VECTORS = "code BIGINT, vector BINARY"
 _WORDS = ("word_0", "word_1", "word_2", "word_3")
+_BROADCAST_COPIES = 1 << 20
 _READ = ("id", "path", "digest", "embedding")
 _DIGESTED = (
     f"id BIGINT, digest STRING, {', '.join(f'{word} BIGINT' for word in _WORDS)}, length INT, is_finite BOOLEAN, "
@@ -35,7 +36,8 @@ def with_codes(features: DataFrame, steps: Staging) -> tuple[DataFrame, DataFram
     the digest's four words the first is taken that tells all these vectors apart, so that codes stay the same for any
     order of rows. A zero vector is like nothing, not even another one, and has a code of its own.
 
-    The embeddings are read once, and what is written of them is what every later step reads; none is shuffled.
+    The embeddings are read once, and what is written of them is what every later step reads. None is shuffled, unless
+    more than a million are copies of others; then these are, and one in sixteen of the rest.
 
     Args:
         features: the ``features`` table of one method with embeddings.
@@ -62,7 +64,8 @@ def _once(named: DataFrame, steps: Staging) -> DataFrame:
         return named
     marked = Sieve.of(copies, count).marked(named, "may_be_copy")
     # Nearly all vectors stay where they are: only those that may be copies meet the list of these.
-    first = marked.where("may_be_copy").join(copies, on="id", how="left_anti")
+    listed = F.broadcast(copies) if count <= _BROADCAST_COPIES else copies
+    first = marked.where("may_be_copy").join(listed, on="id", how="left_anti")
     return marked.where(~F.col("may_be_copy")).unionByName(first)
 
 
