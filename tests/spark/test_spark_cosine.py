@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from tables import UNNUMBERED, an_image, numbered, proposed_pairs
 
 from dedup_core.cosine.bounds import Basis
-from dedup_core.errors import InputError, SettingsError
+from dedup_core.errors import InputError, LimitError, SettingsError
 from dedup_core.metric import COSINE
 from dedup_core.settings.settings import FindSettings
 from dedup_core.spark.pipeline import run_find
@@ -140,7 +140,9 @@ def test_what_travels(spark):
     assert CosinePlan.of(array, 100_000, 0.9, 10_000).row_length * 4 <= 516
     assert CosinePlan.of(array, 100_000, -0.5, 10_000).row_length == WIDE
     assert CosinePlan.of(array[:, :8], 100_000, 0.9, 10_000).row_length == 8
-    assert CosinePlan.of(array, 10_000_000, -0.5, 1_000_000).chunks >= 10_000_000 * 4 * WIDE / 2**26
+    assert CosinePlan.of(array, 5_000_000, -0.5, 1_000_000).chunks >= 5_000_000 * 4 * WIDE / 2**26
+    with pytest.raises(LimitError, match=r"186,966 tasks, .* a stricter --min-similarity-threshold, or --search clus"):
+        CosinePlan.of(array, 10_000_000, -0.5, 1_000_000)
 
 
 def test_identical_vectors_share_a_code(spark, staging):
@@ -216,7 +218,8 @@ def test_a_recall_says_1_only_where_nothing_was_missed(tmp_path):
     shares = [Recall(500, pairs, found).share for pairs, found in [(99_999, 99_998), (7, 7), (0, 0)]]
     assert shares == [0.9999, 1.0, None]
     run = Run(None, Store(str(tmp_path)), None, print, "")
-    counted = dict.fromkeys(("pairs", "same", "similar", "groups", "in_groups", "removals", "recall_pairs"), 0)
+    names = "pairs", "listed", "same", "similar", "groups", "in_groups", "removals", "recall_pairs"
+    counted = dict.fromkeys(names, 0)
     run.counts["found"] = {"cnn": counted | {"recall": None, "hubs": []}}
     assert "unknown  recall (the sample has no pairs): the search was clustered, not exact" in summary(run)
 

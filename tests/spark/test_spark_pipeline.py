@@ -210,7 +210,8 @@ def test_no_duplicates_is_a_result_like_any_other(spark, tmp_path):
     folder.mkdir()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)).save(folder / "0.png")
     run = pipeline(spark, folder, tmp_path / "out")
-    nothing = dict.fromkeys(("pairs", "same", "similar", "groups", "in_groups", "removals", "flat"), 0)
+    names = "pairs", "content_pairs", "listed", "same", "similar", "groups", "in_groups", "removals", "flat"
+    nothing = dict.fromkeys((*names, "most_copies"), 0)
     assert run.counts["found"]["phash"] == {"images": 1, "codes": 1, "hubs": []} | nothing
     assert json.loads((tmp_path / "out" / "duplicates.json").read_text()) == {"0.png": []}
     assert json.loads((tmp_path / "out" / "to_remove.json").read_text()) == []
