@@ -67,7 +67,8 @@ def method_results(
     """
     counted = _PairCounts.of(tables)
     # Where pairs have verdicts, it is known what could go for what; else only how much at most.
-    going = _going(tables, set(counted.scores) - counted.unknown)
+    in_part = {method for method, search in searches.items() if not search.lists_all}
+    going = _going(tables, set(counted.scores) - counted.unknown, in_part)
     earlier = _earlier(tables, counted.unknown)
     power = F.pow(F.lit(2.0), F.ceil(F.log2("group_size") - F.lit(1e-9))).cast("long")
     bin_of_size = F.when(F.col("group_size") <= F.lit(4), F.col("group_size")).otherwise(power)
@@ -89,16 +90,21 @@ def method_results(
     return tuple(results)
 
 
-def _going(tables: Tables, methods: Collection[str]) -> _Levels:
+def _going(tables: Tables, methods: Collection[str], in_part: Collection[str]) -> _Levels:
     """Count the images that could go, by the level of their score with the one that stays in their place.
 
-    Copies of a crowd, whose pairs are not all listed, count as equal to what stays.
+    Args:
+        tables: what was found.
+        methods: to count for.
+        in_part: those whose pairs are not all listed: copies of a crowd count as equal to what stays. Of the others,
+            what has no pair is a further name of a file.
     """
     if not methods:
         return {}
     ends = [F.least("path", "kept_path").alias("path_a"), F.greatest("path", "kept_path").alias("path_b")]
     going = tables.removals.where(F.col("method").isin(list(methods))).select("method", *ends)
     scored = going.join(tables.pairs, on=["method", "path_a", "path_b"], how="left")
+    scored = scored.where(F.col("score").isNotNull() | F.col("method").isin(list(in_part)))
     scored = scored.withColumn("score", F.coalesce("score", tables.closest()))
     return _counts(scored.groupBy("method", tables.level().alias("key")).count())
 
