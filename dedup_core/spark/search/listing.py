@@ -20,7 +20,7 @@ from dedup_core.verify.verdict import SAME, SIMILAR
 
 _BLOCK_IMAGES = 1024  # a million pairs of a block are held at a time
 _ENTRIES_A_BATCH = 1 << 16
-MOST_LISTED = 1_000_000  # equal images in one row of duplicates: some 150 MB
+MOST_LISTED = 100_000  # equal images in one row of duplicates: some 15 MB
 _TOLD = "score: DOUBLE, verdict: STRING, difference: DOUBLE, level: INT, tile: ARRAY<FLOAT>"
 _LISTED = f"path STRING, is_part BOOLEAN, duplicates ARRAY<STRUCT<rank: DOUBLE, path: STRING, {_TOLD}>>"
 _ENTRY = pa.struct(
