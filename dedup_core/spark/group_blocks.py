@@ -19,6 +19,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core.expansion import Members, expanded
+from dedup_core.spark.batches import MOST_TASKS, gathered
 from dedup_core.spark.blocks import BLOCK, Decide, Places, decided_together
 
 _PARTS = "root BIGINT, parts INT"
@@ -26,8 +27,6 @@ _SIDES = (("key_a", "low"), ("key_b", "high"))
 _PACK_ROWS = 1 << 18
 _BLOCKS_A_TASK = 8  # one after the other: a task of its own for each would cost more than the block
 _BLOCKS_A_PART = 64
-_MOST_TASKS = 100_000
-_PAIRS_AT_A_TIME = 1 << 18
 _NUMPY = {"bigint": np.int64, "double": np.float64, "int": np.int32, "float": np.float32}
 
 Arrays = dict[str, np.ndarray]
@@ -78,7 +77,7 @@ class GroupBlocks:
         # Of the blocks of very many parts most are empty, and all together hold no more pairs than there are.
         blocks = -(-self.places.small // self.block_members)
         blocks += sum(min(part * (part + 1) // 2, _BLOCKS_A_PART * part) for part in parts)
-        return min(_MOST_TASKS, max(1, -(-blocks // _BLOCKS_A_TASK)))
+        return min(MOST_TASKS, max(1, -(-blocks // _BLOCKS_A_TASK)))
 
     @property
     def _crowded(self) -> DataFrame:
@@ -135,20 +134,12 @@ def _packer(names: Sequence[str]) -> Callable[[Iterator[pa.RecordBatch]], Iterat
     """Pack the pairs of each block into blobs: a shuffle of blobs costs a fraction of a shuffle of rows."""
 
     def pack(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        waiting: list[pa.RecordBatch] = []
-        for batch in batches:
-            waiting.append(batch)
-            if sum(map(len, waiting)) >= _PACK_ROWS:
-                yield _packed(waiting, names)
-                waiting = []
-        if sum(map(len, waiting)):
-            yield _packed(waiting, names)
+        return (_packed(rows, names) for rows in gathered(batches, _PACK_ROWS) if len(rows))
 
     return pack
 
 
-def _packed(batches: list[pa.RecordBatch], names: Sequence[str]) -> pa.RecordBatch:
-    rows = pa.Table.from_batches(batches)
+def _packed(rows: pa.Table, names: Sequence[str]) -> pa.RecordBatch:
     blocks = [rows.column(name).to_numpy() for name in BLOCK]
     order = np.lexsort(blocks[::-1])
     blocks = [block[order] for block in blocks]
@@ -173,7 +164,7 @@ def _writer(write: Write, kinds: Mapping[str, Any]) -> Decide:
 def _unpacked(packed: pa.RecordBatch, kinds: Mapping[str, Any]) -> Iterator[Arrays]:
     """Yield the pairs of keys in blobs, some blobs at a time: a blob holds no more than is held at a time."""
     sizes = pc.binary_length(packed.column("key_a")).to_numpy() // np.dtype(np.int64).itemsize
-    at = np.cumsum(sizes) // _PAIRS_AT_A_TIME
+    at = np.cumsum(sizes) // _PACK_ROWS
     for start, end in pairwise([0, *(np.flatnonzero(np.diff(at)) + 1).tolist(), len(packed)]):
         some = packed.slice(start, end - start)
         yield {name: np.frombuffer(b"".join(some.column(name).to_pylist()), kind) for name, kind in kinds.items()}

@@ -52,6 +52,17 @@ class Sieve:
         """Return the rows that pass: all that are wanted, and few others."""
         return self.marked(rows, "passes").where("passes").drop("passes")
 
+    def others(self, rows: DataFrame, wanted: DataFrame) -> DataFrame:
+        """Return the rows that are not wanted. Nearly all of them stay where they are: few meet the list of what is.
+
+        Args:
+            rows: of any kind.
+            wanted: what the sieve was made of.
+        """
+        marked = self.marked(rows, "passes")
+        told_apart = marked.where("passes").join(wanted, on=self.column, how="left_anti")
+        return marked.where(~F.col("passes")).unionByName(told_apart).drop("passes")
+
 
 def _word(column: str, size: int) -> Column:
     return F.pmod(F.xxhash64(column), F.lit(size)).alias("word")

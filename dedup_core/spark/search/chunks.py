@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,27 +13,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dedup_core.errors import LimitError
+from dedup_core.spark.batches import MOST_TASKS, Batches
 
 BLOBS = "chunk INT, codes BINARY, rows BINARY"
 BOTH = 2  # the side of a chunk that is compared with itself
 LEFT, RIGHT = 0, 1
-MOST_TASKS = 100_000
-
-Batches = Iterator[pa.RecordBatch]
-
-
-def gathered(batches: Batches, rows: int) -> Iterator[pa.Table]:
-    """Yield tables of at least so many rows, or the rest, whatever the size of the batches."""
-    waiting: list[pa.RecordBatch] = []
-    count = 0
-    for batch in batches:
-        waiting.append(batch)
-        count += len(batch)
-        if count >= rows:
-            yield pa.Table.from_batches(waiting)
-            waiting, count = [], 0
-    if waiting:
-        yield pa.Table.from_batches(waiting)
 
 
 def blobs(codes: np.ndarray, rows: np.ndarray, chunk: np.ndarray, chunks: int) -> pa.RecordBatch:

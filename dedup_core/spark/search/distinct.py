@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from dedup_core.spark.copies import listed_of, listed_pairs_of
 from dedup_core.spark.staging import Staging
 
 CODE_PAIRS = "code_a BIGINT, code_b BIGINT, score DOUBLE"
@@ -51,11 +52,8 @@ class DistinctCodes:
             vectors: code, vector, where the codes stand for these.
         """
         by_code = images.groupBy("code").agg(F.min("id").alias("first_id"), F.count("*").alias("images"))
-        is_star = F.col("images") > F.lit(most_copies)
-        listed = F.when(is_star, F.lit(1)).otherwise(F.col("images")).cast("bigint")
-        table = steps.write("codes", by_code.withColumn("listed", listed))
-        every_two = F.col("images") * (F.col("images") - F.lit(1)) / F.lit(2)
-        equal = F.sum(F.when(is_star, F.col("images") - F.lit(1)).otherwise(every_two)).alias("equal")
+        table = steps.write("codes", by_code.withColumn("listed", listed_of(F.col("images"), most_copies)))
+        equal = F.sum(listed_pairs_of(F.col("images"), most_copies)).alias("equal")
         sums = F.sum("images").alias("images"), F.sum("listed").alias("listed")
         row = table.agg(F.count("*").alias("codes"), *sums, equal).collect()[0]
         compared = table.select("code") if vectors is None else vectors

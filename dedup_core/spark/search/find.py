@@ -119,11 +119,12 @@ def find_method(
     with watch.stage("group"):
         counts: dict[str, Any] = {"images": features.count(), "codes": codes.count} | expected
         counts |= {"flat": counts["images"] - codes.n_images, "most_copies": contents.most_copies}
-        table = _fates(settings, found, again, most_alike(counts["images"]), steps)
+        most = most_alike(counts["images"])
+        table = _fates(settings, found, again, most, steps)
         loosest = groups.loosest_scores(found.verdicts, metric)
         table = steps.write("groups", groups.group_table(table, loosest, metric.closest, settings.group_by == "star"))
         counts |= found.count_verdicts() | _counts(table, proposal)
-        counts["hubs"] = hubs_of(table, most_alike(counts["images"]))
+        counts["hubs"] = hubs_of(table, most)
     watch.say("  writing the tables")
     with watch.stage("write"):
         _write(settings, found, table, counts, staging, watch)

@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core.greedy import keepers, remove
+from dedup_core.spark.blocks import ends_of
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import conform
 
@@ -45,8 +46,7 @@ def removed(units: DataFrame, edges: DataFrame, steps: Staging, edges_a_task: in
 
 def _by_group(units: DataFrame, edges: DataFrame, tasks: int) -> DataFrame:
     """Walk whole groups in a task each."""
-    ends = edges.select("root", F.col("code_a").alias("content"))
-    ends = ends.unionByName(edges.select("root", F.col("code_b").alias("content"))).distinct()
+    ends = ends_of(edges, "root").withColumnRenamed("code", "content").distinct()
     ranks = units.join(ends, on=["root", "content"], how="left_semi")
     told = ranks.select("root", F.lit(_RANK).alias("kind"), F.col("content").alias("one"), F.col("rank").alias("other"))
     pairs = edges.select(

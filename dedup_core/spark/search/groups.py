@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from dedup_core import groups as kernels
 from dedup_core.errors import DedupError
 from dedup_core.metric import Metric
-from dedup_core.spark.search.chunks import gathered
+from dedup_core.spark.batches import gathered
 from dedup_core.spark.sieve import Sieve
 from dedup_core.spark.staging import Staging
 

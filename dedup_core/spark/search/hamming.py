@@ -17,16 +17,8 @@ from dedup_core.metric import HAMMING
 from dedup_core.pairs import Pairs
 from dedup_core.settings.layers import option
 from dedup_core.settings.settings import MOST_COPIES, SearchSettings
-from dedup_core.spark.search.chunks import (
-    BOTH,
-    LEFT,
-    RIGHT,
-    Batches,
-    brought_together,
-    chunk_pairs,
-    chunks_of,
-    gathered,
-)
+from dedup_core.spark.batches import Batches, gathered
+from dedup_core.spark.search.chunks import BOTH, LEFT, RIGHT, brought_together, chunk_pairs, chunks_of
 from dedup_core.spark.search.distinct import CODE_PAIRS, IMAGES, DistinctCodes
 from dedup_core.spark.search.estimates import SearchEstimate, estimate_of
 from dedup_core.spark.search.proposal import Proposal
@@ -108,14 +100,8 @@ def _packer(chunks: int) -> Callable[[Batches], Batches]:
     """Pack codes into blobs by chunk: a shuffle of blobs costs a fraction of a shuffle of rows."""
 
     def pack(batches: Batches) -> Batches:
-        waiting: list[np.ndarray] = []
-        for batch in batches:
-            waiting.append(batch.column(0).to_numpy(zero_copy_only=False).view(np.uint64))
-            if sum(map(len, waiting)) >= _PACK_CODES * chunks:
-                yield _blobs(np.concatenate(waiting), chunks)
-                waiting = []
-        if waiting:
-            yield _blobs(np.concatenate(waiting), chunks)
+        for rows in gathered(batches, _PACK_CODES * chunks):
+            yield _blobs(rows.column(0).to_numpy().view(np.uint64), chunks)
 
     return pack
 

@@ -12,10 +12,12 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from dedup_core.metric import Metric
+from dedup_core.spark.copies import are_many
 from dedup_core.spark.group_blocks import Arrays, GroupBlocks
 from dedup_core.spark.search.found import Found
 from dedup_core.spark.sieve import Sieve
 from dedup_core.spark.tables import DUPLICATES, PAIRS, conform
+from dedup_core.spark.verify.verdicts import tiles_where
 from dedup_core.verify.verdict import SAME, SIMILAR
 
 _BLOCK_IMAGES = 1024  # a million pairs of a block are held at a time
@@ -46,7 +48,7 @@ def listed(found: Found, metric: Metric, most_copies: int) -> DataFrame:
         most_copies: of how many equal images each is listed with each.
     """
     images = found.contents.members.select("root", "content", "copies", "id", "path")
-    is_star = F.col("copies") > F.lit(most_copies)
+    is_star = are_many(F.col("copies"), most_copies)
     stars = images.where(is_star).withColumn("first_path", F.min("path").over(Window.partitionBy("content")))
     is_first = F.col("path") == F.col("first_path")
     members = images.where(~is_star).unionByName(stars.where(is_first).drop("first_path"))
@@ -75,9 +77,8 @@ def duplicate_table(found: Found, listed: DataFrame) -> DataFrame:
     told = [name.split(":")[0] for name in f"path, {_TOLD}".split(", ") if not name.startswith("tile")]
     entries = F.transform("duplicates", lambda each: F.struct(*(each[name].alias(name) for name in told)))
     ids = found.contents.slim.select("id")
-    marked = Sieve.of(ids, found.contents.images).marked(found.features.select("id", "path"), "may_be_listed")
-    others = marked.where("may_be_listed").join(ids, on="id", how="left_anti")
-    alone = marked.where(~F.col("may_be_listed")).unionByName(others).select("path", F.array().alias("duplicates"))
+    others = Sieve.of(ids, found.contents.images).others(found.features.select("id", "path"), ids)
+    alone = others.select("path", F.array().alias("duplicates"))
     method = F.lit(found.method).alias("method")
     some = listed.select(method, "path", entries.alias("duplicates"))
     return conform(some, DUPLICATES).unionByName(conform(alone.withColumn("method", method), DUPLICATES))
@@ -99,10 +100,8 @@ def pair_table(found: Found, listed: DataFrame) -> DataFrame:
 
 def _pairs(found: Found, metric: Metric, most_copies: int) -> DataFrame:
     """Return the pairs of contents with what is told of them as numbers, a content of several images with itself."""
-    copies = F.col("copies")
-    several = found.contents.slim.where(
-        (F.col("id") == F.col("content")) & (copies > F.lit(1)) & (copies <= most_copies)
-    )
+    copies, is_first = F.col("copies"), F.col("id") == F.col("content")
+    several = found.contents.slim.where(is_first & (copies > F.lit(1)) & ~are_many(copies, most_copies))
     none = F.lit(float("nan"))
     equal = {"score": F.lit(metric.closest), "is_same": F.lit(1), "difference": F.lit(0.0), "level": F.lit(0)}
     equal |= dict.fromkeys(_TILE, none)
@@ -176,10 +175,7 @@ def _lists(
 def _entries(told: Arrays, rank: np.ndarray, paths: pa.Array) -> pa.StructArray:
     tiles = np.stack([told[name] for name in _TILE], axis=1)
     is_told = ~np.isnan(tiles[:, 0])
-    starts = np.concatenate([[0], np.cumsum(4 * is_told)]).astype(np.int32)
-    tile = pa.ListArray.from_arrays(
-        pa.array(starts, mask=np.append(~is_told, False)), pa.array(tiles[is_told].ravel(), pa.float32())
-    )
+    tile = tiles_where(is_told, tiles[is_told])
     verdict = pa.array([SIMILAR, SAME]).take(pa.array(told["is_same"]))
     difference = pa.array(told["difference"], mask=np.isnan(told["difference"]))
     level = pa.array(told["level"], mask=told["level"] == 0)

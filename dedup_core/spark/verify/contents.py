@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from dedup_core.spark.copies import are_many, listed_of, listed_pairs_of, pairs_of
 from dedup_core.spark.sieve import Sieve
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import conform
@@ -63,7 +64,7 @@ class Contents:
             {"siblings": F.lit(1), "is_paired": F.lit(False), "root": F.col("content"), "group_size": F.col("copies")}
         )
         slim = steps.write("contents", conform(told, _SLIM).unionByName(conform(alike, _SLIM)))
-        equal = F.sum(F.col("copies") * (F.col("copies") - F.lit(1)) / F.lit(2)).alias("equal")
+        equal = F.sum(pairs_of(F.col("copies"))).alias("equal")
         counts = F.count("*").alias("contents"), F.sum("copies").alias("images"), F.max("copies").alias("most")
         row = slim.where(_is_first()).agg(*counts, equal).collect()[0]
         images = row["images"] or 0
@@ -92,7 +93,7 @@ class Contents:
         Args:
             most_copies: images of contents that have more are listed as one, by the first of them.
         """
-        listed = F.when(F.col("copies") <= F.lit(most_copies), F.lit(1)).otherwise(_is_first().cast("int"))
+        listed = F.when(are_many(F.col("copies"), most_copies), _is_first().cast("int")).otherwise(F.lit(1))
         counts = F.count("*").alias("images"), F.first("siblings").alias("contents"), F.sum(listed).alias("listed")
         several = self.slim.where(F.col("code").isNotNull()).groupBy("code").agg(*counts)
         return several.where(F.col("images") > F.lit(1))
@@ -103,17 +104,16 @@ class Contents:
         Args:
             most_copies: as for `weights`; those that are not listed with all others are listed with the first.
         """
-        is_star = F.col("copies") > F.lit(most_copies)
-        listed = F.when(is_star, F.lit(1)).otherwise(F.col("copies")).cast("double")
-        own = F.when(is_star, F.col("copies") - F.lit(1)).otherwise(_pairs_of(F.col("copies")))
+        listed = listed_of(F.col("copies"), most_copies).cast("double")
+        own = listed_pairs_of(F.col("copies"), most_copies)
         firsts = self.slim.where(_is_first())
         of_code = firsts.groupBy(F.coalesce("code", "content"), F.col("code").isNull()).agg(
             F.count("*").alias("contents"), F.sum("copies").alias("images"), F.sum(listed).alias("listed"),
             F.sum(listed * listed).alias("squares"), F.sum(own).alias("own"),
         )  # fmt: skip
         counts = of_code.agg(
-            F.sum(_pairs_of(F.col("images"))).alias("images"),
-            F.sum(_pairs_of(F.col("contents"))).alias("contents"),
+            F.sum(pairs_of(F.col("images"))).alias("images"),
+            F.sum(pairs_of(F.col("contents"))).alias("contents"),
             F.sum((F.col("listed") * F.col("listed") - F.col("squares")) / F.lit(2) + F.col("own")).alias("listed"),
         )
         return {name: float(pairs or 0) for name, pairs in counts.collect()[0].asDict().items()}
@@ -131,7 +131,3 @@ def _is_compared() -> Column:
 
 def _is_first() -> Column:
     return F.col("id") == F.col("content")
-
-
-def _pairs_of(count: Column) -> Column:
-    return count.cast("double") * (count - F.lit(1)) / F.lit(2)

@@ -75,6 +75,17 @@ def verdicts(
     return looked.where(F.col("verdict").isNotNull()).unionByName(decided)
 
 
+def tiles_where(is_told: np.ndarray, tiles: np.ndarray) -> pa.ListArray:
+    """Return tiles as a column of ``VERDICTS``, null where none is told.
+
+    Args:
+        is_told: bool (n,).
+        tiles: float32 (m, 4), of those that are told.
+    """
+    starts = np.concatenate([[0], np.cumsum(4 * is_told)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(starts, mask=np.append(~is_told, False)), pa.array(tiles.ravel()))
+
+
 def _proposed(looked: DataFrame) -> list[str]:
     return looked.columns[: looked.columns.index("verdict")]
 
@@ -114,13 +125,11 @@ def _told(is_refuted: np.ndarray, difference: np.ndarray, cell: np.ndarray) -> d
     """Return what looks say of pairs; nothing where they refute none."""
     row, column = np.divmod(cell[is_refuted], SIDE)
     tiles = np.stack([column, row, column + 1, row + 1], axis=1).astype(np.float32) / np.float32(SIDE)
-    starts = np.concatenate([[0], np.cumsum(4 * is_refuted)]).astype(np.int32)
-    is_missing = np.append(~is_refuted, False)
     return {
         "verdict": pa.array([SIMILAR]).take(pa.array(np.zeros(len(cell), np.int32), mask=~is_refuted)),
         "difference": pa.array(difference.astype(np.float64), mask=~is_refuted),
         "level": pa.array(np.full(len(cell), SIDE, np.int32), mask=~is_refuted),
-        "tile": pa.ListArray.from_arrays(pa.array(starts, mask=is_missing), pa.array(tiles.ravel())),
+        "tile": tiles_where(is_refuted, tiles),
     }
 
 

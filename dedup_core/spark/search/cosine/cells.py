@@ -17,7 +17,8 @@ from dedup_core.cosine.cells import cells_of, fit_cells
 from dedup_core.errors import SettingsError
 from dedup_core.settings.layers import option
 from dedup_core.settings.settings import MAX_CELLS, SearchSettings
-from dedup_core.spark.search.chunks import BLOBS, Batches, blobs, brought_together, check_tasks, chunk_pairs
+from dedup_core.spark.batches import Batches
+from dedup_core.spark.search.chunks import BLOBS, blobs, brought_together, check_tasks, chunk_pairs
 from dedup_core.spark.search.cosine.join import WHOLE_BYTES, CosinePlan, joiner
 from dedup_core.spark.search.cosine.search import EmbeddingSearch
 from dedup_core.spark.search.cosine.vectors import matrix, sample

@@ -13,7 +13,7 @@ from dedup_core.cosine.estimate import partners
 from dedup_core.cosine.join import self_join_blocks
 from dedup_core.hamming.estimate import enough, partners_of_one, within
 from dedup_core.metric import COSINE
-from dedup_core.spark.search.chunks import Batches, gathered
+from dedup_core.spark.batches import Batches, gathered
 from dedup_core.spark.search.cosine.vectors import matrix, sample
 from dedup_core.spark.search.distinct import DistinctCodes
 from dedup_core.spark.search.estimates import SearchEstimate, estimate_of

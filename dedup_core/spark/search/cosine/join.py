@@ -18,16 +18,8 @@ from pyspark.sql import DataFrame
 from dedup_core.cosine import join as cosine
 from dedup_core.cosine.bounds import SAMPLE, Basis
 from dedup_core.settings.layers import option
-from dedup_core.spark.search.chunks import (
-    BLOBS,
-    Batches,
-    blobs,
-    brought_together,
-    check_tasks,
-    chunk_pairs,
-    chunks_of,
-    sides,
-)
+from dedup_core.spark.batches import Batches
+from dedup_core.spark.search.chunks import BLOBS, blobs, brought_together, check_tasks, chunk_pairs, chunks_of, sides
 from dedup_core.spark.search.cosine.vectors import matrix, sample
 from dedup_core.spark.search.cosine.verify import CANDIDATES, verify
 from dedup_core.spark.search.distinct import CODE_PAIRS

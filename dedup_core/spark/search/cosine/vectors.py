@@ -62,11 +62,8 @@ def _once(named: DataFrame, steps: Staging) -> DataFrame:
     count = copies.count()
     if not count:
         return named
-    marked = Sieve.of(copies, count).marked(named, "may_be_copy")
-    # Nearly all vectors stay where they are: only those that may be copies meet the list of these.
     listed = F.broadcast(copies) if count <= _BROADCAST_COPIES else copies
-    first = marked.where("may_be_copy").join(listed, on="id", how="left_anti")
-    return marked.where(~F.col("may_be_copy")).unionByName(first)
+    return Sieve.of(copies, count).others(named, listed)
 
 
 def sample(vectors: DataFrame, count: int, size: int, draw: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,26 @@
+"""Rows as they arrive in a task, some at a time; and how many tasks there may be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+MOST_TASKS = 100_000
+"""Of more a driver plans for hours, and a cluster starts them for as long."""
+
+Batches = Iterator[pa.RecordBatch]
+
+
+def gathered(batches: Batches, rows: int) -> Iterator[pa.Table]:
+    """Yield tables of at least so many rows, or the rest, whatever the size of the batches."""
+    waiting: list[pa.RecordBatch] = []
+    count = 0
+    for batch in batches:
+        waiting.append(batch)
+        count += len(batch)
+        if count >= rows:
+            yield pa.Table.from_batches(waiting)
+            waiting, count = [], 0
+    if waiting:
+        yield pa.Table.from_batches(waiting)
