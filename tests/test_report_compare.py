@@ -201,7 +201,7 @@ def test_the_pictures_lie_on_each_other_and_the_slider_divides_them(opened):
     assert len(images) == 2
     assert images[0].rect == images[1].rect
     assert images[0].rect["width"] / images[0].rect["height"] == pytest.approx(640 / 480, abs=0.02)
-    clip = "return getComputedStyle(document.querySelectorAll('#compare-stage img')[1]).clipPath"
+    clip = "return getComputedStyle(document.querySelectorAll('#compare-stage .sheet')[1]).clipPath"
     assert browser.execute_script(clip) == "inset(0px 0px 0px 50%)"
     slider = at(browser, "compare-slider")
     slider.send_keys(Keys.HOME)

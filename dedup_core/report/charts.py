@@ -101,7 +101,7 @@ def level_text(level: float, metric: Metric) -> str:
 
 def bin_text(level: float, metric: Metric) -> str:
     """Return what the pairs of a score level have: "distance 10", or "similarity 0.91 and up"."""
-    text = f"{metric.label} {level_text(level, metric)}"
+    text = metric.scored(level_text(level, metric))
     if metric.is_whole:
         return text
     return f"{text} and up" if metric.within(level + 1, level) else f"{text} and down"
