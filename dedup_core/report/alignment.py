@@ -13,7 +13,7 @@ from dedup_core.report.model import Alignment, PageImage
 from dedup_core.report.thumbnails import shape_of
 from dedup_core.report.verdicts import levels_text
 
-_NAMES = ("{a}", "{b}")
+_NAMES, _ALL = ("{a}", "{b}"), "100%"
 _SQUARE = 1.02  # sides that differ by less don't tell whether a picture is turned
 
 
@@ -31,20 +31,29 @@ def alignment_row(alignment: Alignment | None, left: PageImage, right: PageImage
     if alignment is None:
         return None
     relation = said(alignment.relation, alignment.derived, alignment.degrees, alignment.is_mirrored, _NAMES)
-    on_first, on_second = (_percent(share) for share in alignment.overlap[::-1])
     numbers = [
         f"{alignment.inliers:,} {'inlier' if alignment.inliers == 1 else 'inliers'}",
-        f"{on_first} of {{b}} lies on {{a}}, {on_second} of {{a}} on {{b}}",
-        f"{_percent(alignment.likeness)} alike",
+        _overlap(*map(_percent, alignment.overlap)),
+        f"{_percent(alignment.likeness)}\u00a0alike",
     ]
     sentence = (
-        f"Laid on each other they agree in {_percent(alignment.likeness)} of the tiles of the overlap; the worst "
-        f"differs by {levels_text(alignment.worst_tile)} of 255 levels. Inliers are details of both that one turn, "
-        "scale and shift explains."
+        f"The worst tile of the overlap differs by {levels_text(alignment.worst_tile)} of 255 levels. Inliers are "
+        "details of both that one turn, scale and shift explains."
     )
     back = alignment.flipped().transform
     is_laid = back is not None and _is_as_stored(left) and _is_as_stored(right)
     return [relation, " · ".join(numbers), sentence, [float(f"{each:.6g}") for each in back or ()] if is_laid else None]
+
+
+def _overlap(of_first: str, of_second: str) -> str:
+    """Say how much of two pictures lies on the other one."""
+    if of_first == of_second == _ALL:
+        return "each covers the other"
+    if of_second == _ALL:
+        return f"all of {{b}} lies on {{a}} and covers {of_first} of it"
+    if of_first == _ALL:
+        return f"all of {{a}} lies on {{b}} and covers {of_second} of it"
+    return f"{of_second} of {{b}} lies on {{a}}, {of_first} of {{a}} on {{b}}"
 
 
 def _percent(share: float | None) -> str:

@@ -326,6 +326,12 @@ class ReportData:
         return max((method.images for method in self.methods), default=0)
 
     @property
+    def has_alignments(self) -> bool:
+        """Whether geometry has laid any two of the images on the page on each other."""
+        members = (member for group in self.groups for member in group.members)
+        return any(pair.alignment is not None for pair in (*self.pairs, *members))
+
+    @property
     def failed(self) -> int:
         """Images that have none."""
         return sum(kind.count for kind in self.failures)

@@ -5,7 +5,6 @@ const comparison = ({ files, kinds, methods }, { make, isolated, facts, picture,
   const TURN = matchMedia("(prefers-reduced-motion: reduce)").matches ? 1500 : 700;
   const at = (id) => document.getElementById(`compare${id && `-${id}`}`);
   const [dialog, stage, slider, blink, differ] = ["", "stage", "slider", "blink", "differ"].map(at);
-  const SVG = "http://www.w3.org/2000/svg";
   const known = new Map();
   const places = new Map(files.map((file, place) => [file.path, place]));
   let opener = null;
@@ -41,15 +40,10 @@ const comparison = ({ files, kinds, methods }, { make, isolated, facts, picture,
 
   function drawing(points) {
     const corners = points.map((point) => point.map((share) => 100 * share));
-    const [svg, ...lines] = ["svg", "polygon", "polygon"].map((tag) => document.createElementNS(SVG, tag));
-    lines.forEach((line) => line.setAttribute("points", corners.join(" ")));
-    svg.setAttribute("viewBox", "0 0 100 100");
-    svg.setAttribute("preserveAspectRatio", "none");
-    svg.setAttribute("class", "overlap");
-    svg.setAttribute("aria-hidden", "true");
-    svg.append(...lines);
+    const drawn = at("drawing").content.firstElementChild.cloneNode(true);
+    [...drawn.children].forEach((line) => line.setAttribute("points", corners.join(" ")));
     dialog.style.setProperty("--overlap", `polygon(${corners.map(([h, v]) => `${h}% ${v}%`)})`);
-    return svg;
+    return drawn;
   }
 
   function lay(images, tile, transform) {
@@ -131,7 +125,8 @@ const comparison = ({ files, kinds, methods }, { make, isolated, facts, picture,
   }
 
   function say({ method, evidence, laid, value, reason }) {
-    const [verdict, short, long] = told(evidence) || ["no verdict", "the page has none on these two", ""];
+    const none = ["no verdict", laid ? "" : "the page has none on these two", ""];
+    const [verdict, short, long] = told(evidence) || none;
     const [relation, numbers, sentence] = related(laid, ["the first", "the second"]);
     const compared = methods.get(method);
     const words = [relation && relation[0].toLowerCase() + relation.slice(1), short].filter(Boolean).join("; ");
