@@ -328,8 +328,8 @@ class ReportData:
     @property
     def has_alignments(self) -> bool:
         """Whether geometry has laid any two of the images on the page on each other."""
-        members = (member for group in self.groups for member in group.members)
-        return any(pair.alignment is not None for pair in (*self.pairs, *members))
+        members = (member.alignment for group in self.groups for member in group.members)
+        return any(alignment is not None for alignment in (*members, *(pair.alignment for pair in self.pairs)))
 
     @property
     def failed(self) -> int:
