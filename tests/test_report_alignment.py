@@ -16,7 +16,7 @@ from dedup_core.report.model import Alignment, Evidence, MethodResult, PageImage
 from dedup_core.report.page import render
 from dedup_core.report.verdicts import KINDS, evidence_row
 
-CROP = Alignment("cropped", 212, (0.42, 1.0), 0.988, 6.44, "b", 90.0, False, (0.0, 1.0, -60.0, -1.0, 0.0, 480.0))
+CROP = Alignment("cropped", 212, (0.42, 1.0), 0.9988, 6.44, "b", 90.0, False, (0.0, 1.0, -60.0, -1.0, 0.0, 480.0))
 WIDE = PageImage(600, 400, thumbnail=picture())
 TALL = PageImage(280, 360, thumbnail=picture(size=(70, 90)))
 
@@ -66,7 +66,8 @@ def test_a_picture_without_size_or_turned_by_its_camera_is_not_laid(image):
         ((0.42, 1.0), "all of {b} lies on {a} and covers 42% of it"),
         ((1.0, 0.5), "all of {a} lies on {b} and covers 50% of it"),
         ((0.62, 0.41), "41% of {b} lies on {a}, 62% of {a} on {b}"),
-        ((0.9999, 0.001), "under 1% of {b} lies on {a}, 99% of {a} on {b}"),
+        ((0.42, 0.997), "all of {b} lies on {a} and covers 42% of it"),
+        ((0.994, 0.001), "under 1% of {b} lies on {a}, 99% of {a} on {b}"),
         ((None, float("nan")), "?% of {b} lies on {a}, ?% of {a} on {b}"),
     ],
 )
@@ -78,6 +79,15 @@ def test_an_overlap_reads_with_its_direction(overlap, words):
 def test_the_worst_tile_is_told():
     sentence = alignment_row(CROP, WIDE, TALL)[2]
     assert sentence.startswith("The worst tile of the overlap differs by 6.4 of 255 levels.")
+
+
+def test_of_equal_files_no_inliers_are_told():
+    equal = Alignment("same_pixels", None, (1.0, 1.0), 1.0, 0.0, transform=(1.0, 0.0, 0.0, 0.0, 1.0, 0.0))
+    relation, numbers, sentence, transform = alignment_row(equal, WIDE, WIDE)
+    assert (relation, numbers) == ("{a} and {b} have the same pixels", "each covers the other · 100%\u00a0alike")
+    assert sentence == "The worst tile of the overlap differs by 0 of 255 levels."
+    assert transform == list(equal.transform)
+    assert alignment_row(dataclasses.replace(CROP, inliers=1), WIDE, TALL)[1].startswith("1 inlier ·")
 
 
 @pytest.mark.parametrize("relation", RELATIONS)

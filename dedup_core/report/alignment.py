@@ -14,6 +14,7 @@ from dedup_core.report.thumbnails import shape_of
 from dedup_core.report.verdicts import levels_text
 
 _NAMES, _ALL = ("{a}", "{b}"), "100%"
+_WHOLE = 0.995  # of a picture: a transform is known to some pixels only
 _SQUARE = 1.02  # sides that differ by less don't tell whether a picture is turned
 
 
@@ -32,17 +33,20 @@ def alignment_row(alignment: Alignment | None, left: PageImage, right: PageImage
         return None
     relation = said(alignment.relation, alignment.derived, alignment.degrees, alignment.is_mirrored, _NAMES)
     numbers = [
-        f"{alignment.inliers:,} {'inlier' if alignment.inliers == 1 else 'inliers'}",
-        _overlap(*map(_percent, alignment.overlap)),
+        *_inliers(alignment.inliers),
+        _overlap(*(_percent(share, _WHOLE) for share in alignment.overlap)),
         f"{_percent(alignment.likeness)}\u00a0alike",
     ]
-    sentence = (
-        f"The worst tile of the overlap differs by {levels_text(alignment.worst_tile)} of 255 levels. Inliers are "
-        "details of both that one turn, scale and shift explains."
-    )
+    sentence = f"The worst tile of the overlap differs by {levels_text(alignment.worst_tile)} of 255 levels."
+    if alignment.inliers is not None:
+        sentence += " Inliers are details of both that one turn, scale and shift explains."
     back = alignment.flipped().transform
     is_laid = back is not None and _is_as_stored(left) and _is_as_stored(right)
     return [relation, " · ".join(numbers), sentence, [float(f"{each:.6g}") for each in back or ()] if is_laid else None]
+
+
+def _inliers(count: int | None) -> list[str]:
+    return [] if count is None else [f"{count:,} {'inlier' if count == 1 else 'inliers'}"]
 
 
 def _overlap(of_first: str, of_second: str) -> str:
@@ -56,13 +60,13 @@ def _overlap(of_first: str, of_second: str) -> str:
     return f"{of_second} of {{b}} lies on {{a}}, {of_first} of {{a}} on {{b}}"
 
 
-def _percent(share: float | None) -> str:
-    """Return a share in whole percent; all and nothing are said of nothing else."""
+def _percent(share: float | None, whole: float = 1.0) -> str:
+    """Return a share in whole percent; nothing is said of nothing else, and all from ``whole`` on."""
     if share is None or not math.isfinite(share):
         return "?%"
     if 0 < share < 0.005:
         return "under 1%"
-    return "99%" if 0.99 < share < 1 else f"{share:.0%}"
+    return "99%" if 0.99 < share < whole else f"{share:.0%}"
 
 
 def _is_as_stored(image: PageImage) -> bool:

@@ -60,7 +60,7 @@ class Alignment:
 
     Attributes:
         relation: one of `dedup_core.relations.RELATIONS`.
-        inliers: how many details of both the transform explains.
+        inliers: how many details of both the transform explains; None of equal files, where nothing was matched.
         overlap: the share of a that lies on b, and that of b that lies on a.
         likeness: the share of the overlap's tiles that agree, 0 to 1.
         worst_tile: by how much the worst of them differs, in levels of 0 to 255.
@@ -71,7 +71,7 @@ class Alignment:
     """
 
     relation: str
-    inliers: int
+    inliers: int | None
     overlap: tuple[float, float]
     likeness: float
     worst_tile: float

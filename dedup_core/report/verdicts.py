@@ -9,11 +9,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from dedup_core.images.shapes import shapes_agree
 from dedup_core.report.model import Evidence, PageImage
 
 SAME, SIMILAR = "same", "similar"
 _LOOKS_SIDE = 32
-_ROUNDED_PIXELS = 1.5
 _EXPLAINED = "saving, compressing or resizing a picture explains"
 
 
@@ -139,8 +139,7 @@ def _shapes_agree(left: PageImage, right: PageImage) -> bool:
     """Return whether two pictures have one shape, but for the rounding of sides; True where that is not known."""
     if not (left.width and left.height and right.width and right.height):
         return True
-    longest = max(left.width, left.height, right.width, right.height)
-    return abs(left.width * right.height - right.width * left.height) <= _ROUNDED_PIXELS * longest
+    return bool(shapes_agree(left.width, left.height, right.width, right.height))
 
 
 def levels_text(difference: float | None) -> str:
