@@ -135,6 +135,7 @@ def test_hundreds_of_levels_are_few_columns_that_hold_every_pair():
                           going=scores)  # fmt: skip
     by_score, _, removed = column_charts(result)
     assert [column.label for column in by_score.columns] == ["12", *map(str, range(20, 401, 20))]
+    assert by_score.axis == "inliers, from"
     assert sum(int(column.exact) for column in by_score.columns) == len(scores)
     assert by_score.columns[0].exact == "3", "those of 13, 16 and 19"
     assert [column.label for column in removed.columns][::20] == ["400", "12"]

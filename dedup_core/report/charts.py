@@ -16,6 +16,7 @@ from dedup_core.metric import Metric
 from dedup_core.report.model import Evaluation, MethodResult, SweepRow
 
 _LABELS, _MOST_COLUMNS, _FEWER_COLUMNS = 12, 65, 25
+_EVERY_SECOND = 2
 _MOST_TICKS, _MOST_POINTS = 7, 80
 _SHARES = tuple((f"{percent}%", float(percent)) for percent in (0, 25, 50, 75, 100))
 _RATES = ("Precision", "Recall", "F1")
@@ -144,7 +145,11 @@ def _scores(result: MethodResult) -> ColumnChart:
     labels = [level_text(level, result.metric) for level in levels]
     counts = _at(levels, result.scores, result.metric)
     note = "How many pairs have which score. Heights are logarithmic."
-    return ColumnChart("Pairs by score", result.metric.label, note, _count_columns(labels, counts))
+    metric = result.metric
+    is_merged = metric.is_whole and len(levels) > 1 and levels[-1] - levels[-2] > _EVERY_SECOND
+    bounds = ", up to" if metric.smaller_first else ", from"
+    axis = f"{metric.label}{bounds if is_merged else ''}"
+    return ColumnChart("Pairs by score", axis, note, _count_columns(labels, counts))
 
 
 def _sizes(result: MethodResult) -> ColumnChart:
@@ -207,9 +212,11 @@ def _levels(result: MethodResult) -> list[float]:
     metric, listed = result.metric, list(result.scores)
     if metric.is_whole:
         levels = metric.grid(metric.loosest(listed if result.threshold is None else [*listed, result.threshold]))
-        every = 2 if all(_from_closest(level, metric) % 2 == 0 for level in listed) else 1
-        step = 1 if len(levels) <= _MOST_COLUMNS else _round_step(len(levels) / _FEWER_COLUMNS)
-        return sorted(level for level in levels[::every].tolist() if level % step == 0 or level == levels[-1])
+        if len(levels) > _MOST_COLUMNS:
+            step = _round_step(len(levels) / _FEWER_COLUMNS)
+            return sorted(level for level in levels.tolist() if level % step == 0 or level == levels[-1])
+        every = _EVERY_SECOND if all(_from_closest(level, metric) % 2 == 0 for level in listed) else 1
+        return sorted(levels[::every].tolist())
     closest = min(map(metric.rank, listed))
     return sorted(level for level in metric.grid(metric.loosest(listed)).tolist() if metric.rank(level) >= closest)
 
