@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
-from dedup_core.geometry.agreement import Agreement, agreement_of
+from dedup_core.geometry.agreement import agreement_of
 from dedup_core.geometry.kernels import ANGLE, X, best_transform, mutual_matches
 from dedup_core.geometry.lay import Lay
 from dedup_core.geometry.relation import relation_of
@@ -23,6 +23,7 @@ MIN_INLIERS = 12
 
 _MOST_BITS = 80  # in which two descriptors of 256 may differ
 _FEWEST_INLIERS, _FEWEST_TILES = 3, 6
+_PLENTY = 30  # inliers, with which nobody asks whether the mirrored picture has more
 _PLAIN_LEVELS = 5
 
 
@@ -130,8 +131,7 @@ def judge(one: Prepared, other: Prepared, min_inliers: int = MIN_INLIERS) -> Geo
         other: another one, b.
         min_inliers: how many keypoints a transform must explain.
     """
-    found = [_found(one, other, is_mirrored) for is_mirrored in (False, True)]
-    inliers, lay = max(found, key=lambda each: each[0])
+    inliers, lay = _found(one, other)
     if inliers < max(_FEWEST_INLIERS, min_inliers):
         return None
     tiles = _tiles(one.planes, other.planes, lay)
@@ -155,11 +155,19 @@ def judge(one: Prepared, other: Prepared, min_inliers: int = MIN_INLIERS) -> Geo
     )
 
 
-def _found(one: Prepared, other: Prepared, is_mirrored: bool) -> tuple[int, Lay]:
+def _found(one: Prepared, other: Prepared) -> tuple[int, Lay]:
     """Return how many keypoints the best transform explains, and how it lays one frame on the other."""
-    descriptors = other.mirrored_descriptors if is_mirrored else other.features.descriptors
+    straight, mirrored_ones = other.features.descriptors, other.mirrored_descriptors
+    matches = [mutual_matches(one.features.descriptors, words, _MOST_BITS) for words in (straight, mirrored_ones)]
+    first = int(len(matches[1]) > len(matches[0]))
+    best = _by_matches(one, other, matches[first], is_mirrored=bool(first))
+    if best[0] >= _PLENTY:
+        return best
+    return max(best, _by_matches(one, other, matches[1 - first], is_mirrored=not first), key=lambda each: each[0])
+
+
+def _by_matches(one: Prepared, other: Prepared, matches: np.ndarray, is_mirrored: bool) -> tuple[int, Lay]:
     keypoints = other.mirrored_keypoints if is_mirrored else other.keypoints
-    matches = mutual_matches(one.features.descriptors, descriptors, _MOST_BITS)
     numbers, explained = best_transform(one.keypoints[matches[:, 0]], keypoints[matches[:, 1]])
     lay = Lay(numbers.reshape(2, 3), one.frame, other.frame)
     if not explained.any() or not lay.is_likely:

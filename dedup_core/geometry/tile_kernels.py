@@ -14,8 +14,11 @@ TILE = 8
 MARGIN = 1.0
 """Pixels at a picture's edge that are left out: they are mixed with what lies beyond."""
 
+MIXED = 1.5
+"""Pixels beside the other picture's edge that are mixed with it."""
+
 COUNT, LUMA, COLOURS, SQUARE, PRODUCT = 0, 1, slice(2, 4), 4, 5
-"""What is added up of a picture's pixels in a tile; the last two are of brightness, with itself and with the other's."""
+"""What is added up of a picture's pixels in a tile; the last two are brightness by itself, and by the other's."""
 
 
 @compiled
@@ -60,8 +63,8 @@ def tile_sums(one: np.ndarray, other: np.ndarray, transform: np.ndarray) -> np.n
 
 
 @compiled
-def plain_share(luma: np.ndarray, transform: np.ndarray, wide: float, high: float) -> float:
-    """Return the share of what a picture shows beyond the other one that is plain.
+def counts_beyond(luma: np.ndarray, transform: np.ndarray, wide: float, high: float) -> np.ndarray:
+    """Return how bright the pixels are that a picture shows beyond the other one: int64 (256,).
 
     Args:
         luma: float32 (h, w).
@@ -69,18 +72,13 @@ def plain_share(luma: np.ndarray, transform: np.ndarray, wide: float, high: floa
         wide: pixels of the other one across.
         high: and down.
     """
-    beyond, plain = 0, 0
-    size = math.sqrt(abs(transform[0] * transform[4] - transform[1] * transform[3]))
-    edge = 2.5 * size
-    for row in range(luma.shape[0] - 1):
-        for column in range(luma.shape[1] - 1):
+    counts = np.zeros(256, np.int64)
+    edge = MIXED * math.sqrt(abs(transform[0] * transform[4] - transform[1] * transform[3]))
+    for row in range(luma.shape[0]):
+        for column in range(luma.shape[1]):
             x, y = column + 0.5, row + 0.5
             across = transform[0] * x + transform[1] * y + transform[2]
             down = transform[3] * x + transform[4] * y + transform[5]
-            if -edge <= across <= wide + edge and -edge <= down <= high + edge:
-                continue
-            beyond += 1
-            here = luma[row, column]
-            if abs(here - luma[row, column + 1]) <= 4.0 and abs(here - luma[row + 1, column]) <= 4.0:
-                plain += 1
-    return plain / max(beyond, 1)
+            if across < -edge or across > wide + edge or down < -edge or down > high + edge:
+                counts[min(max(int(luma[row, column]), 0), 255)] += 1
+    return counts
