@@ -20,6 +20,7 @@ FLOORS = (
     "errors jit metric workers",
     "ledger pairs policy",
     "images groups hamming cosine expansion greedy",
+    "local",
     "filesystems evaluation report corpus verify",
     "encoders plotting",
     "methods settings utils",
@@ -246,6 +247,12 @@ def test_a_kernel_imports_nothing_of_ours_but_pairs_compiling_and_errors(kernel)
     assert {room for room in FLOOR_OF if room == kernel}
     assert {f"{other}: {sorted(places)}" for (room, other), places in arrows().items()
             if room == kernel and other not in BELOW_KERNELS} == set()  # fmt: skip
+
+
+def test_votes_are_a_kernel_over_the_hamming_join():
+    allowed = (*sorted(BELOW_KERNELS), "hamming")
+    used = {module for module in imports("dedup_core/local/votes.py") if module.startswith("dedup_core.")}
+    assert {module for module in used if module.split(".")[1] not in allowed} == set()
 
 
 def test_modules_import_modules_and_not_what_a_package_hands_on():

@@ -1,0 +1,1 @@
+"""Local features: keypoints of pictures, and how images vote for each other by them."""
