@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 
 _FILE = "path STRING, size BIGINT, modified_at TIMESTAMP"
 _IMAGE = f"{_FILE}, identity STRING"
-_FEATURE = "method STRING, fingerprint STRING, hash BIGINT, embedding ARRAY<FLOAT>"
+LOCAL = "STRUCT<keypoints: ARRAY<SMALLINT>, descriptors: BINARY, picture: BINARY>"
+_FEATURE = f"method STRING, fingerprint STRING, hash BIGINT, embedding ARRAY<FLOAT>, local {LOCAL}"
 _FAILURE = "reason STRING, message STRING"
 
 _PLACE = "uri STRING, file BIGINT, row BIGINT"  # a URL; or a hash of a table's file, and the number of the row in it
@@ -26,12 +27,20 @@ STAGED = f"{ENCODED}, run_id STRING"
 _NAMES = "other_names ARRAY<STRING>, is_unseen BOOLEAN"
 FEATURES = f"id BIGINT, {_IMAGE}, {_NAMES}, {_PICTURE}, {_FEATURE}, run_id STRING"
 FAILURES = f"{_FILE}, {_FAILURE}, run_id STRING"
-_VERDICT = "score DOUBLE, verdict STRING, difference DOUBLE, level INT"
-PAIRS = f"method STRING, path_a STRING, path_b STRING, {_VERDICT}, tile ARRAY<FLOAT>"
-DUPLICATES = (
-    "method STRING, path STRING, "
-    "duplicates ARRAY<STRUCT<path: STRING, score: DOUBLE, verdict: STRING, difference: DOUBLE, level: INT>>"
+VERDICT = "score DOUBLE, verdict STRING, difference DOUBLE, level INT"
+EVIDENCE = (
+    "inliers INT, overlap_a DOUBLE, overlap_b DOUBLE, likeness DOUBLE, worst_tile DOUBLE, relation STRING, "
+    "derived STRING, degrees DOUBLE, mirrored BOOLEAN, transform ARRAY<DOUBLE>"
 )
+"""What geometry says of a pair, null where it was not asked: ``derived`` is 'a' or 'b'."""
+PAIRS = f"method STRING, path_a STRING, path_b STRING, {VERDICT}, tile ARRAY<FLOAT>, {EVIDENCE}"
+TOLD_OF_OTHERS = (
+    "path: STRING, score: DOUBLE, verdict: STRING, difference: DOUBLE, level: INT, inliers: INT, "
+    "overlap_this: DOUBLE, overlap_other: DOUBLE, likeness: DOUBLE, worst_tile: DOUBLE, relation: STRING, "
+    "derived: STRING, degrees: DOUBLE, mirrored: BOOLEAN"
+)
+"""Of each duplicate of an image. ``derived`` is 'this', the image whose row it is, or 'other'."""
+DUPLICATES = f"method STRING, path STRING, duplicates ARRAY<STRUCT<{TOLD_OF_OTHERS}>>"
 GROUPS = "method STRING, group_id STRING, path STRING, group_size BIGINT, keep BOOLEAN, loosest_score DOUBLE"
 REMOVALS = "method STRING, path STRING, kept_path STRING, reason STRING"
 
