@@ -1,1 +1,1 @@
-"""Local features: keypoints of pictures, and how images vote for each other by them."""
+"""Local features: keypoints of a picture, what it looks like about each, and votes of those that pictures share."""
