@@ -130,9 +130,6 @@ COSINE = Metric(
     steps=100,
     searches=("exact", "clustered"),
 )
-MOST_KEYPOINTS = 400
-INLIERS = Metric(
-    "inliers", "inliers", "local", "pictures", "min_inliers", closest=float(MOST_KEYPOINTS), farthest=0.0, steps=1
-)
-VOTES = Metric("votes", "votes", "local", "pictures", "min_votes", closest=float(MOST_KEYPOINTS), farthest=0.0, steps=1)
+INLIERS = Metric("inliers", "inliers", "local", "pictures", "min_inliers", closest=400.0, farthest=0.0, steps=1)
+VOTES = Metric("votes", "votes", "local", "pictures", "min_votes", closest=400.0, farthest=0.0, steps=1)
 """Of pairs that are only proposed: how many keypoints have a partner in the other picture."""

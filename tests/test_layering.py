@@ -21,6 +21,7 @@ FLOORS = (
     "ledger pairs policy",
     "images groups hamming cosine expansion greedy",
     "local",
+    "geometry",
     "filesystems evaluation report corpus verify",
     "encoders plotting",
     "methods settings utils",

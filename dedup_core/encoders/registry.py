@@ -80,6 +80,12 @@ def _network(options: MethodOptions) -> Prepared:
     return load_network(options.cnn_weights, options.cnn_model, options.cnn_batch_size, options.cnn_precision)
 
 
+def _local(_options: MethodOptions) -> Prepared:
+    from dedup_core.encoders.orb import orb_encoder  # loads OpenCV, which the others do without
+
+    return orb_encoder()
+
+
 ENCODERS = {
     method.name: method
     for method in (
@@ -88,6 +94,7 @@ ENCODERS = {
         _hash("dhash", (9, 8), hashes.dhash),
         _hash("whash", (256, 256), hashes.whash),
         Method("cnn", COSINE, _network),
+        Method("orb", INLIERS, _local),
     )
 }
 

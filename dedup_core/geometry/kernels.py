@@ -41,7 +41,10 @@ def mutual_matches(one: np.ndarray, other: np.ndarray, most: int) -> np.ndarray:
         first, second, third, fourth = one[i, 0], one[i, 1], one[i, 2], one[i, 3]
         for j in range(len(other)):
             apart[j] = (
-                popcount(first ^ w_0[j]) + popcount(second ^ w_1[j]) + popcount(third ^ w_2[j]) + popcount(fourth ^ w_3[j])
+                popcount(first ^ w_0[j])
+                + popcount(second ^ w_1[j])
+                + popcount(third ^ w_2[j])
+                + popcount(fourth ^ w_3[j])
             )
         nearest = most + 1
         for j in range(len(other)):

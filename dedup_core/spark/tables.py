@@ -8,6 +8,12 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+
+def as_fields(schema: str) -> str:
+    """Return columns as the fields of a STRUCT: ``name: KIND``."""
+    return re.sub(r"(\w+) (\w+)", r"\1: \2", schema)
+
+
 _FILE = "path STRING, size BIGINT, modified_at TIMESTAMP"
 _IMAGE = f"{_FILE}, identity STRING"
 LOCAL = "STRUCT<keypoints: ARRAY<SMALLINT>, descriptors: BINARY, picture: BINARY>"
@@ -27,20 +33,22 @@ STAGED = f"{ENCODED}, run_id STRING"
 _NAMES = "other_names ARRAY<STRING>, is_unseen BOOLEAN"
 FEATURES = f"id BIGINT, {_IMAGE}, {_NAMES}, {_PICTURE}, {_FEATURE}, run_id STRING"
 FAILURES = f"{_FILE}, {_FAILURE}, run_id STRING"
-VERDICT = "score DOUBLE, verdict STRING, difference DOUBLE, level INT"
+_VERDICT = "score DOUBLE, verdict STRING, difference DOUBLE, level INT"
 EVIDENCE = (
     "inliers INT, overlap_a DOUBLE, overlap_b DOUBLE, likeness DOUBLE, worst_tile DOUBLE, relation STRING, "
     "derived STRING, degrees DOUBLE, mirrored BOOLEAN, transform ARRAY<DOUBLE>"
 )
 """What geometry says of a pair, null where it was not asked: ``derived`` is 'a' or 'b'."""
-PAIRS = f"method STRING, path_a STRING, path_b STRING, {VERDICT}, tile ARRAY<FLOAT>, {EVIDENCE}"
-TOLD_OF_OTHERS = (
-    "path: STRING, score: DOUBLE, verdict: STRING, difference: DOUBLE, level: INT, inliers: INT, "
-    "overlap_this: DOUBLE, overlap_other: DOUBLE, likeness: DOUBLE, worst_tile: DOUBLE, relation: STRING, "
-    "derived: STRING, degrees: DOUBLE, mirrored: BOOLEAN"
+PAIRS = f"method STRING, path_a STRING, path_b STRING, {_VERDICT}, tile ARRAY<FLOAT>, {EVIDENCE}"
+EVIDENCE_OF_OTHER = (
+    "inliers INT, overlap_this DOUBLE, overlap_other DOUBLE, likeness DOUBLE, worst_tile DOUBLE, relation STRING, "
+    "derived STRING, degrees DOUBLE, mirrored BOOLEAN"
 )
-"""Of each duplicate of an image. ``derived`` is 'this', the image whose row it is, or 'other'."""
-DUPLICATES = f"method STRING, path STRING, duplicates ARRAY<STRUCT<{TOLD_OF_OTHERS}>>"
+"""The same of one of an image's duplicates: ``derived`` is 'this', the image whose row it is, or 'other'."""
+DUPLICATES = (
+    "method STRING, path STRING, "
+    f"duplicates ARRAY<STRUCT<{as_fields(f'path STRING, {_VERDICT}, {EVIDENCE_OF_OTHER}')}>>"
+)
 GROUPS = "method STRING, group_id STRING, path STRING, group_size BIGINT, keep BOOLEAN, loosest_score DOUBLE"
 REMOVALS = "method STRING, path STRING, kept_path STRING, reason STRING"
 

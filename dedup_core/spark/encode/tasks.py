@@ -27,6 +27,7 @@ BATCH_IMAGES = 64
 
 _ROWS_UNPACKED = 16
 
+_LOCAL_ARROW = pa.struct([("keypoints", pa.list_(pa.int16())), ("descriptors", pa.binary()), ("picture", pa.binary())])
 _ENCODED_ARROW = pa.schema(
     [
         ("path", pa.string()), ("size", pa.int64()), ("modified_at", pa.timestamp("us", "UTC")),
@@ -34,7 +35,7 @@ _ENCODED_ARROW = pa.schema(
         ("frames", pa.int32()), ("caution", pa.list_(pa.string())), ("look", pa.binary()), ("digest", pa.string()),
         ("method", pa.string()), ("fingerprint", pa.string()), ("hash", pa.int64()),
         ("embedding", pa.list_(pa.float32())),
-        ("local", pa.struct([("keypoints", pa.list_(pa.int16())), ("descriptors", pa.binary()), ("picture", pa.binary())])),
+        ("local", _LOCAL_ARROW),
         ("reason", pa.string()), ("message", pa.string()),
     ]
 )  # fmt: skip

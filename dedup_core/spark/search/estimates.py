@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 
 import numpy as np
 from pyspark.sql import DataFrame
@@ -143,9 +141,10 @@ def _count_within(
     one = F.lit(1.0)
     sums = [F.sum(F.coalesce(f"{kind}_a", one) * F.coalesce(f"{kind}_b", one)).alias(kind) for kind in kinds]
     # What is the same by its pixels is a pair whatever its score: it counts as within the loosest threshold.
-    reached = [F.lit(1), *(metric.within(F.col("score"), F.lit(float(end))).cast("int") for end in thresholds[1:])]
+    ends = F.array(*(F.lit(float(end)) for end in thresholds))
+    reached = F.greatest(F.lit(1), F.size(F.filter(ends, lambda end: metric.within(F.col("score"), end))))
     counted = {kind: np.zeros(len(thresholds)) for kind in kinds}
-    for row in weighed.groupBy(reduce(add, reached).alias("reached")).agg(*sums).collect():
+    for row in weighed.groupBy(reached.alias("reached")).agg(*sums).collect():
         for kind in kinds:
             counted[kind][row["reached"] - 1] = row[kind]
     return {kind: within(values[None])[0] for kind, values in counted.items()}

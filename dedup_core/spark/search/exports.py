@@ -14,10 +14,9 @@ from dedup_core.encoders.registry import metric_of
 from dedup_core.settings.settings import SearchSettings
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.store import Store
-from dedup_core.spark.tables import TOLD_OF_OTHERS, VERDICT, columns_of
+from dedup_core.spark.tables import EVIDENCE_OF_OTHER, columns_of
 
 DUPLICATES, REMOVALS = "duplicates", "to_remove"
-_EVIDENCE = [told.split(": ")[0] for told in TOLD_OF_OTHERS.split(", ")][len(columns_of(VERDICT)) + 1 :]
 _EXPORT = re.compile(r"(duplicates|to_remove)(_(?P<method>\w+))?\.json")
 
 
@@ -82,7 +81,7 @@ def export_duplicates(duplicates: DataFrame, settings: SearchSettings, method: s
     told = [(lambda each: each["score"].cast(kind).cast("string"))] if settings.scores else []
     told += [(lambda each: F.concat(F.lit('"'), each["verdict"], F.lit('"')))] if settings.verdicts else []
     if settings.verdicts and settings.is_judged(method):
-        told += [lambda each: F.to_json(F.struct(*(each[name].alias(name) for name in _EVIDENCE)))]
+        told += [lambda each: F.to_json(F.struct(*(each[name].alias(name) for name in columns_of(EVIDENCE_OF_OTHER))))]
     as_json = _with(told) if told else _names_only()
     rows = duplicates.orderBy("path").select("path", as_json.alias("as_json"))
     staging.finish_file(_name(DUPLICATES, settings, method), _json_object(rows.toLocalIterator()))

@@ -17,7 +17,7 @@ from dedup_core.spark.copies import are_many
 from dedup_core.spark.group_blocks import Arrays, GroupBlocks
 from dedup_core.spark.search.found import Found
 from dedup_core.spark.sieve import Sieve
-from dedup_core.spark.tables import DUPLICATES, EVIDENCE, PAIRS, TOLD_OF_OTHERS, columns_of, conform
+from dedup_core.spark.tables import DUPLICATES, EVIDENCE, EVIDENCE_OF_OTHER, PAIRS, as_fields, columns_of, conform
 from dedup_core.spark.verify.verdicts import tiles_where
 from dedup_core.verify.verdict import SAME, SIMILAR
 
@@ -55,8 +55,7 @@ def listed(found: Found, metric: Metric, most_copies: int) -> DataFrame:
     known = members.select("root", F.col("content").alias("key"), "id", "path", is_star.alias("is_part"))
     blocks = GroupBlocks.of(known, _pairs(found, metric, most_copies), _BLOCK_IMAGES)
     write = partial(_lists, metric=metric, cut={root for root, _ in blocks.places.crowded})
-    told = ", ".join(f"{name}: {kind}" for name, kind in columns_of(_told(found)).items())
-    entry = f"STRUCT<rank: DOUBLE, path: STRING, {told}>"
+    entry = f"STRUCT<{as_fields(f'rank DOUBLE, path STRING, {_told(found)}')}>"
     in_blocks = blocks.written(write, f"path STRING, is_part BOOLEAN, duplicates ARRAY<{entry}>")
     if not blocks.places.crowded and found.contents.most_copies <= most_copies:
         return in_blocks
@@ -77,7 +76,7 @@ def duplicate_table(found: Found, listed: DataFrame) -> DataFrame:
         found: what was found.
         listed: path, duplicates.
     """
-    entries = F.transform("duplicates", partial(_entry, is_judged=found.is_judged))
+    entries = F.transform("duplicates", lambda each: _entry(each, found.is_judged))
     ids = found.contents.slim.select("id")
     others = Sieve.of(ids, found.contents.images).others(found.features.select("id", "path"), ids)
     alone = others.select("path", F.array().alias("duplicates"))
@@ -110,8 +109,8 @@ def _entry(each: Column, is_judged: bool) -> Column:
     told = [each[name].alias(name) for name in ("path", *columns_of(_TOLD)) if name != "tile"]
     if is_judged:
         return F.struct(*told, *evidence.of_other(each, F.col("path") < each["path"]))
-    kinds = {name: kind for name, kind in (part.split(": ", 1) for part in TOLD_OF_OTHERS.split(", "))}
-    return F.struct(*told, *(F.lit(None).cast(kinds[name]).alias(name) for name in list(kinds)[len(told) :]))
+    unasked = columns_of(EVIDENCE_OF_OTHER).items()
+    return F.struct(*told, *(F.lit(None).cast(kind).alias(name) for name, kind in unasked))
 
 
 def _pairs(found: Found, metric: Metric, most_copies: int) -> DataFrame:

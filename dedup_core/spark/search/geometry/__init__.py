@@ -1,4 +1,4 @@
-"""What searches propose, judged by geometry: how the keypoints and the small pictures of two images lie on each other."""
+"""What searches propose, judged by geometry: by how the keypoints and the small pictures of two images agree."""
 
 from dedup_core.spark.search.geometry.search import judged_pairs
 

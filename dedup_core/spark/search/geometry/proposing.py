@@ -13,7 +13,7 @@ from dedup_core.encoders.registry import LOCAL_METHOD, metric_of, proposers_of
 from dedup_core.errors import LimitError
 from dedup_core.settings.settings import SearchSettings
 from dedup_core.spark.copies import pairs_of
-from dedup_core.spark.search.distinct import CODE_PAIRS, DistinctCodes
+from dedup_core.spark.search.distinct import DistinctCodes
 from dedup_core.spark.search.geometry.files import DistinctFiles
 from dedup_core.spark.search.proposal import Recall, Watch, proposed
 from dedup_core.spark.search.ways import search_of

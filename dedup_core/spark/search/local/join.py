@@ -81,7 +81,7 @@ def _joiner(max_distance: int, min_votes: int) -> Callable[[Batches], Batches]:
 def _coded(blobs: list[tuple[np.ndarray, np.ndarray, bytes]]) -> CodedImages:
     """Return images in ascending order, of blobs in which they come in any."""
     images = np.concatenate([np.empty(0, np.int64), *(np.repeat(images, sizes) for images, sizes, _ in blobs)])
-    codes = codes_of(bytearray().join(codes for _, _, codes in blobs))
+    codes = codes_of(b"".join(codes for _, _, codes in blobs))
     order = np.argsort(images, kind="stable")
     return CodedImages(codes[order], images[order])
 
