@@ -18,7 +18,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FIL
 # folder that has folders inside, each file is a room of its own. AGENTS.md says what each is for.
 FLOORS = (
     "errors jit metric workers",
-    "ledger pairs policy",
+    "ledger pairs policy relations",
     "images groups hamming cosine expansion greedy",
     "local",
     "geometry",

@@ -13,7 +13,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from dedup_core.local.relations import RELATIONS, SAME_PIXELS
-from dedup_core.spark.tables import EVIDENCE, columns_of
+from dedup_core.spark.tables import EVIDENCE, EVIDENCE_OF_OTHER, columns_of
 
 COLUMNS = tuple(columns_of(EVIDENCE))
 """Of a table."""
@@ -95,9 +95,8 @@ def of_other(entry: Column, is_first: Column) -> list[Column]:
     is_this = (entry["derived"] == F.lit("a")) == is_first
     derived = F.when(entry["derived"].isNotNull(), F.when(is_this, F.lit("this")).otherwise(F.lit("other")))
     degrees = F.when(is_first | entry["mirrored"], entry["degrees"]).otherwise(-entry["degrees"])
-    same = {name: entry[name] for name in COLUMNS if name not in ("overlap_a", "overlap_b", "transform")}
-    told = {"overlap_this": overlaps[0], "overlap_other": overlaps[1], **same, "derived": derived, "degrees": degrees}
-    return [column.alias(name) for name, column in told.items()]
+    told = {"overlap_this": overlaps[0], "overlap_other": overlaps[1], "derived": derived, "degrees": degrees}
+    return [told.get(name, entry[name]).alias(name) for name in columns_of(EVIDENCE_OF_OTHER)]
 
 
 _LISTS = {"relation": RELATIONS, "derived": SIDES}

@@ -111,6 +111,7 @@ def test_duplicates_tell_it_of_both_sides(base, finished):
         assert (of_b["overlap_this"], of_b["overlap_other"]) == (row["overlap_b"], row["overlap_a"])
         sides = {"a": ("this", "other"), "b": ("other", "this"), None: (None, None)}
         assert (of_a["derived"], of_b["derived"]) == sides[row["derived"]]
+        assert {of_a["inliers"], of_b["inliers"]} == {row["inliers"]}
         assert of_a["degrees"] == row["degrees"]
         assert of_b["degrees"] == (row["degrees"] if row["mirrored"] else -row["degrees"])
 
@@ -132,19 +133,20 @@ def test_pictures_with_nothing_to_find_are_no_duplicates_and_are_told_of(base, f
     counts = finished.counts["found"]["combined"]
     assert counts["flat"] + counts["proposed"]["orb"]["no_keypoints"] == len(ODD)
     assert counts["proposed"]["orb"]["common_codes"] == 0
-    assert counts["candidates"] >= sum(counts["relations"].values()) > 0
+    assert counts["candidates"] >= counts["content_pairs"] > 0
+    assert sum(counts["relations"].values()) == counts["pairs"] - len(PHOTOGRAPHS)
     assert "geometry says: " in summary(finished)
     assert any("pairs to expect with 3 votes or more" in line for line in lines)
 
 
 def test_the_pairs_of_a_hash_are_judged_and_what_was_named_may_go(spark, base, finished):
     run, gone = find(
-        spark, base, "verified", method="phash", verify=True, max_distance_threshold=14, removals="same,cropped"
+        spark, base, "verified", method="phash", verify=True, max_distance_threshold=24, removals="same,cropped"
     )
     rows = table(base, "pairs", "verified")
     relations = {(row["path_a"], row["path_b"]): row["relation"] for row in rows}
     verdicts = {(row["path_a"], row["path_b"]): row["verdict"] for row in rows}
-    assert all(row["score"] <= 14 for row in rows)
+    assert all(row["score"] <= 24 for row in rows)
     assert "cropped" in relations.values()
     for row in gone:
         pair = tuple(sorted((row["path"], row["kept_path"])))
