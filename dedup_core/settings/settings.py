@@ -15,18 +15,14 @@ from dedup_core.encoders.registry import COMBINED, ENCODERS, check_method, encod
 from dedup_core.errors import SettingsError, nearest
 from dedup_core.images.picture import MAX_PIXELS, Orientation, Transparency
 from dedup_core.local.defaults import MAX_CODE_DISTANCE, MAX_IMAGES_PER_CODE, MIN_INLIERS, MIN_VOTES
-from dedup_core.local.relations import RELATIONS
 from dedup_core.metric import COSINE, HAMMING, INLIERS, VOTES
 from dedup_core.policy import DEFAULT_KEEP, PATH_ORDER, Criterion, parse
+from dedup_core.relations import RELATIONS, option_name, parsed
 
 
 def _split(value: object) -> object:
     """Accept ``phash,dhash`` from a command line where a file would hold a list."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _dashed(name: str) -> str:
-    return name.replace("_", "-")
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
@@ -184,7 +180,7 @@ class SearchSettings(MethodSettings, frozen=True):
         ("same",),
         description="What could go (comma-separated): 'same' what pixels show to be the same; 'similar' by "
         "imagededup's rule, whatever is within the threshold, except in groups too large to be duplicates; and "
-        f"relations that geometry names: {', '.join(map(_dashed, RELATIONS))}.",
+        f"relations that geometry names: {', '.join(map(option_name, RELATIONS))}.",
     )
     keep: Names | None = Field(
         None,
@@ -226,8 +222,8 @@ class SearchSettings(MethodSettings, frozen=True):
     @field_validator("removals")
     @classmethod
     def _removals_are_known(cls, names: tuple[str, ...], stated: ValidationInfo) -> tuple[str, ...]:
-        known = ["same", "similar", *map(_dashed, RELATIONS)]
-        named = tuple(dict.fromkeys(map(_dashed, names)))
+        known = ["same", "similar", *map(option_name, RELATIONS)]
+        named = tuple(dict.fromkeys(map(option_name, names)))
         if unknown := [name for name in named if name not in known]:
             raise ValueError(f"{unknown[0]!r} is nothing that could go: {nearest(unknown[0], known)}")
         if not named:
@@ -245,7 +241,7 @@ class SearchSettings(MethodSettings, frozen=True):
     @property
     def removed_relations(self) -> tuple[str, ...]:
         """The relations of pairs of which one may go, as geometry names them."""
-        return tuple(name.replace("-", "_") for name in self.removals if name not in ("same", "similar"))
+        return tuple(parsed(name) for name in self.removals if name not in ("same", "similar"))
 
     @property
     def order(self) -> tuple[Criterion, ...]:

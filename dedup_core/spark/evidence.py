@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from dedup_core.local.relations import RELATIONS, SAME_PIXELS
+from dedup_core.relations import RELATIONS, SAME_PIXELS
 from dedup_core.spark.tables import EVIDENCE, EVIDENCE_OF_OTHER, columns_of
 
 COLUMNS = tuple(columns_of(EVIDENCE))

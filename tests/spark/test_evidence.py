@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dedup_core.local.relations import RELATIONS
+from dedup_core.relations import RELATIONS
 from dedup_core.spark import evidence
 
 SHARE = st.floats(0, 1)

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from dedup_core.geometry.judge import Geometry, Prepared, judge, prepared
 from dedup_core.local.features import LocalFeatures
-from dedup_core.local.relations import SIMILAR_SCENE
+from dedup_core.relations import RE_ENCODED, RESIZED, SIMILAR_SCENE
 from dedup_core.settings.settings import SearchSettings
 from dedup_core.spark import evidence
 from dedup_core.spark.blocks import decided_in_blocks
@@ -59,7 +59,7 @@ class Rule:
 
     def reports(self, geometry: Geometry | None) -> bool:
         """Return whether a pair is reported; None for pictures that have nothing in common."""
-        if geometry is None or geometry.inliers < self.min_inliers:
+        if geometry is None:
             return False
         return geometry.is_reported or (self.scenes and geometry.relation == SIMILAR_SCENE)
 
@@ -127,7 +127,8 @@ def _told(block: _Block, pair: dict[str, Any], rule: Rule) -> dict[str, Any] | N
     one, other = block.rows.get(pair["code_a"]), block.rows.get(pair["code_b"])
     if one is None or other is None:  # it has no local features
         return None
-    geometry = judge(block.prepared(one), block.prepared(other))
+    pictures = block.prepared(one), block.prepared(other)
+    geometry = judge(*pictures, rule.min_inliers)
     is_reported = rule.reports(geometry)
     if not is_reported and not block.may_be_same(one, other):
         return None
@@ -137,4 +138,8 @@ def _told(block: _Block, pair: dict[str, Any], rule: Rule) -> dict[str, Any] | N
     if geometry is None:
         return row
     told = {name: getattr(geometry, name) for name in evidence.COLUMNS if name not in ("mirrored", "transform")}
-    return row | told | {"mirrored": geometry.is_mirrored, "transform": list(geometry.transform)}
+    told |= {"mirrored": geometry.is_mirrored, "transform": list(geometry.transform)}
+    if not is_reported:  # it is a pair only if its pixels are the same
+        sizes = [(picture.width, picture.height) for picture in pictures]
+        told |= {"relation": RE_ENCODED if sizes[0] == sizes[1] else RESIZED, "derived": None}
+    return row | told

@@ -6,8 +6,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core.encoders.registry import LOCAL_METHOD, metric_of
-from dedup_core.local.relations import SAME_PIXELS
+from dedup_core.local.features import opencv
 from dedup_core.metric import INLIERS
+from dedup_core.relations import SAME_PIXELS
 from dedup_core.settings.settings import SearchSettings
 from dedup_core.spark import evidence
 from dedup_core.spark.encode.rereading import Reread
@@ -38,8 +39,10 @@ def judged_pairs(
         The codes; and the pairs with the columns of ``tables.EVIDENCE``.
 
     Raises:
+        SettingsError: if OpenCV is not installed.
         LimitError: if there are more candidates than ``max_pairs``.
     """
+    opencv()
     local = features.where(F.col("method") == F.lit(LOCAL_METHOD))
     with watch.stage("search"):
         files = DistinctFiles.of(local.select("id", "digest"), steps)
@@ -67,7 +70,7 @@ def with_evidence(verdicts: DataFrame, pairs: DataFrame) -> DataFrame:
 
 
 def _has_equal_pixels() -> Column:
-    return (F.col("verdict") == F.lit(SAME)) & (F.col("difference") == F.lit(0.0))
+    return F.col("relation").isNotNull() & (F.col("verdict") == F.lit(SAME)) & (F.col("difference") == F.lit(0.0))
 
 
 def _confirmed(told: DataFrame, local: DataFrame, reread: Reread | None, steps: Staging) -> DataFrame:
