@@ -5,6 +5,8 @@ Tables and Python write a name with underscores, options with hyphens.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from dedup_core.errors import SettingsError, nearest
 
 RELATIONS = (
@@ -43,6 +45,23 @@ _OF_NEITHER = {
     "overlaid": "one of {0} and {1} bears an overlay",
 }
 _LEAST_DEGREES = 1.0  # a turn by less is how far two drawings of one picture are apart
+
+
+class Related(NamedTuple):
+    """An image in the list of another one, with what it is to that one.
+
+    Attributes:
+        name: of the image.
+        score: how many keypoints one transform lays on each other.
+        relation: one of ``RELATIONS``.
+        derived: which of the two is the crop, has the frame or bears the overlay: "this" for the image whose list it
+            is, "other" for the one that is named; None where neither is.
+    """
+
+    name: str
+    score: int
+    relation: str
+    derived: str | None
 
 
 def said(

@@ -16,10 +16,12 @@ import pyarrow.parquet as pq
 
 from dedup_core.images.names import storable
 from dedup_core.ledger import MARKER, SPARKS_MARKS, TABLES, Ledger, is_hidden, no_marker
+from dedup_core.local.features import LocalFeatures
 from dedup_core.methods.encodings import ImageInfo
 
 _RUN_ID = "one-machine"
 _EMBEDDING = pa.list_(pa.float32())
+_LOCAL = pa.struct([("keypoints", pa.list_(pa.int16())), ("descriptors", pa.binary()), ("picture", pa.binary())])
 _SCHEMA = pa.schema(
     [
         ("path", pa.string()), ("size", pa.int64()), ("modified_at", pa.timestamp("us", "UTC")),
@@ -27,10 +29,12 @@ _SCHEMA = pa.schema(
         ("width", pa.int32()), ("height", pa.int32()), ("format", pa.string()), ("frames", pa.int32()),
         ("caution", pa.list_(pa.string())), ("look", pa.binary()), ("digest", pa.string()),
         ("fingerprint", pa.string()),
-        ("hash", pa.int64()), ("embedding", _EMBEDDING), ("run_id", pa.string()),
+        ("hash", pa.int64()), ("embedding", _EMBEDDING), ("local", _LOCAL), ("run_id", pa.string()),
     ]
 )  # fmt: skip
 _NEEDED = {"path", "fingerprint", "hash", "embedding"}
+_VALUES = ("hash", "embedding", "local")
+_LOCAL_ROWS = 4096  # at a time: what they hold end to end stays far below the 2 GB of an Arrow array
 _EXAMPLES = 3
 _SAVING = ".saving-"
 _FEATURES = TABLES[0]
@@ -44,7 +48,7 @@ class MethodFeatures:
         method: "phash".
         fingerprint: identifies everything that the values depend on.
         names: the images.
-        values: uint64 (n,) hashes or float32 (n, d) embeddings, one an image.
+        values: uint64 (n,) hashes, float32 (n, d) embeddings or objects (n,) that are ``LocalFeatures``, one an image.
         images: what is known of each image.
         other_names: further names of the same files, by the image's.
     """
@@ -100,7 +104,7 @@ class MethodFeatures:
             raise FileNotFoundError(f"there are no {method} features in {table}: it has no folder {source.name}")
         rows = _conformed(pq.read_table(source, partitioning=None), source)
         rows = rows.filter(pc.invert(pc.fill_null(rows["is_unseen"], fill_value=False)))
-        values = "embedding" if rows["hash"].null_count == len(rows) and len(rows) else "hash"
+        values = next((name for name in _VALUES if rows[name].null_count < len(rows)), _VALUES[0])
         for column in ("path", "fingerprint", values):
             if missing := rows[column].null_count:
                 raise ValueError(f"{source} has {missing:,} rows without a {column}: encode these images again")
@@ -122,10 +126,11 @@ class MethodFeatures:
             "is_unseen": pa.nulls(len(infos), pa.bool_()),
             "hash": pa.nulls(len(infos), pa.int64()),
             "embedding": pa.nulls(len(infos), _EMBEDDING),
+            "local": pa.nulls(len(infos), _LOCAL),
             "run_id": [_RUN_ID] * len(infos),
         }
         columns |= {name: [getattr(info, name) for info in infos] for name in _INFO_COLUMNS}
-        columns |= {"hash": self.values.view(np.int64)} if self.values.ndim == 1 else {"embedding": _lists(self.values)}
+        columns |= _column_of(self.values)
         return pa.table(columns, schema=_SCHEMA)
 
 
@@ -210,6 +215,17 @@ def _infos(rows: pa.Table) -> list[ImageInfo]:
     return [replace(info, caution=None if info.caution is None else tuple(info.caution)) for info in infos]
 
 
+def _column_of(values: np.ndarray) -> dict[str, object]:
+    """Return the column that holds the values, by its name."""
+    if values.ndim == 2:
+        return {"embedding": _lists(values)}
+    if values.dtype != object:
+        return {"hash": values.view(np.int64)}
+    parts = [values[start : start + _LOCAL_ROWS] for start in range(0, len(values), _LOCAL_ROWS)]
+    rows = [pa.array([features.to_row() for features in part], _LOCAL) for part in parts]
+    return {"local": pa.chunked_array(rows, _LOCAL)}
+
+
 def _lists(vectors: np.ndarray) -> pa.Array:
     ends = np.arange(0, vectors.size + 1, vectors.shape[1], dtype=np.int32)
     return pa.ListArray.from_arrays(ends, np.ascontiguousarray(vectors).ravel())
@@ -218,4 +234,14 @@ def _lists(vectors: np.ndarray) -> pa.Array:
 def _values(rows: pa.Table, column: str) -> np.ndarray:
     if column == "hash":
         return rows["hash"].to_numpy().astype(np.int64).view(np.uint64)
+    if column == "local":
+        return _local_values(rows["local"])
     return rows["embedding"].combine_chunks().flatten().to_numpy().reshape(len(rows), -1)
+
+
+def _local_values(column: pa.ChunkedArray) -> np.ndarray:
+    values = np.empty(len(column), object)
+    for position, scalar in enumerate(column):
+        told = {"keypoints": scalar["keypoints"].values.to_numpy(), "descriptors": scalar["descriptors"].as_py()}
+        values[position] = LocalFeatures.of_row({**told, "picture": scalar["picture"].as_py()})
+    return values

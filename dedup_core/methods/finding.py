@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from dedup_core.methods.verified import Files
 
 MAX_PAIRS = 20_000_000
+Side = tuple[Sequence[str], np.ndarray]
+DuplicateMap = dict[str, list[Any]]
 _FEWEST_HELD, _HELD_A_VALUE = 5_000_000, 20  # pairs in memory while removals are decided: 18 or 24 bytes each
 
 
@@ -61,13 +63,30 @@ class FindingMethod(EncodingMethod[Feature]):
         """
 
     @abstractmethod
-    def _blocks(self, values: np.ndarray, others: np.ndarray | None, threshold: float) -> Iterator[Pairs]:
-        """Yield the pairs within the threshold in any order: among the values, or between them and the others."""
+    def _blocks(self, values: np.ndarray, others: np.ndarray | None, threshold: Any) -> Iterator[Pairs]:
+        """Yield the pairs within the threshold in any order: among the values, or between them and the others.
+
+        What a threshold is, a number or several, is the method's own: what calls this only hands it on.
+        """
+
+    def _searched(self, features: object, argument: str) -> tuple[list[str], np.ndarray]:
+        """Return the names of images, ascending, and what is searched of each, as ``_to_values`` or more."""
+        return self._names_and_values(features, argument)
+
+    def _described(self, found: DuplicateMap, sides: tuple[Side, Side], threshold: Any) -> DuplicateMap:  # noqa: ARG002
+        """Return a map with what else is asked for of each pair.
+
+        Args:
+            found: the map.
+            sides: names and values of its keys, and of what its lists name.
+            threshold: as ``_blocks`` has it.
+        """
+        return found
 
     def _find(
         self,
         images: Images,
-        threshold: float,
+        threshold: Any,
         scores: bool,
         outfile: StrPath | None,
         against: Mapping | None,
@@ -75,9 +94,9 @@ class FindingMethod(EncodingMethod[Feature]):
     ) -> dict[str, list[Any]]:
         with_scores, target = validation.flag(scores, "scores"), validation.output_file(outfile, "outfile")
         most = validation.whole_number(max_pairs, "max_pairs", 0)
-        existing = None if against is None else self._names_and_values(against, "against")
+        existing = None if against is None else self._searched(against, "against")
         given, argument = self._given(images)
-        names, values = self._names_and_values(given, argument)
+        names, values = self._searched(given, argument)
         files = self._files(images, given, names, argument)
         if existing is None:
             pairs = self._pairs(values, threshold, most)
@@ -88,10 +107,11 @@ class FindingMethod(EncodingMethod[Feature]):
             if files is not None:
                 pairs = files.same_across(pairs, files.of(against, existing[0], "against"), self.decoding)
             found = _match_map(names, existing[0], pairs, self.metric, with_scores)
+        found = self._described(found, ((names, values), existing or (names, values)), threshold)
         _write_json(found, target)
         return found
 
-    def _pairs(self, values: np.ndarray, threshold: float, most: int) -> Pairs:
+    def _pairs(self, values: np.ndarray, threshold: Any, most: int) -> Pairs:
         """Return the pairs of images, in any order: found among distinct values, and counted before they are listed.
 
         Raises:
@@ -104,16 +124,16 @@ class FindingMethod(EncodingMethod[Feature]):
         found = _expanded(blocks, (distinct, distinct), distinct.pairs_of_copies, most, advice)
         return Pairs.concatenate([distinct.copies(self._same_score), *found], self._score_type)
 
-    def _pairs_with(self, values: np.ndarray, others: np.ndarray, threshold: float, most: int) -> Pairs:
+    def _pairs_with(self, values: np.ndarray, others: np.ndarray, threshold: Any, most: int) -> Pairs:
         """Return the pairs of an image and one of the others, as ``_pairs``."""
         left, right = (Distinct.of(self._first_equal(side)) for side in (values, others))
         blocks = self._blocks(values[left.first], others[right.first], threshold)
         return Pairs.concatenate(_expanded(blocks, (left, right), 0, most), self._score_type)
 
-    def _find_to_remove(self, images: Images, threshold: float, outfile: StrPath | None) -> list[str]:
+    def _find_to_remove(self, images: Images, threshold: Any, outfile: StrPath | None) -> list[str]:
         target = validation.output_file(outfile, "outfile")
         given, argument = self._given(images)
-        names, values = self._names_and_values(given, argument)
+        names, values = self._searched(given, argument)
         others = given.other_names if isinstance(given, Encodings) else {}
         files = self._files(images, given, names, argument)
         goes = self._removed(values, threshold) if files is None else self._removed_same(values, threshold, files)
@@ -123,7 +143,7 @@ class FindingMethod(EncodingMethod[Feature]):
         _write_json(removed, target)
         return removed
 
-    def _removed(self, values: np.ndarray, threshold: float) -> np.ndarray:
+    def _removed(self, values: np.ndarray, threshold: Any) -> np.ndarray:
         """Return which images go, bool (n,), by the greedy pass over distinct values.
 
         The first image of a value decides for all: if it stays, it removes its copies; if another image removes it,
@@ -134,7 +154,7 @@ class FindingMethod(EncodingMethod[Feature]):
         removed |= distinct.first[distinct.number] != np.arange(len(values))
         return removed
 
-    def _removed_same(self, values: np.ndarray, threshold: float, files: Files) -> np.ndarray:
+    def _removed_same(self, values: np.ndarray, threshold: Any, files: Files) -> np.ndarray:
         """Return which images go, bool (n,), by the pass over pairs of the same picture; of equal files one stays."""
         first = np.flatnonzero(files.contents == np.arange(len(values)))
         pairs = self._pairs(values[first], threshold, MAX_PAIRS)
@@ -153,7 +173,7 @@ class FindingMethod(EncodingMethod[Feature]):
 
         return Files.of(given, names, argument)
 
-    def _removed_values(self, values: np.ndarray, threshold: float) -> np.ndarray:
+    def _removed_values(self, values: np.ndarray, threshold: Any) -> np.ndarray:
         """Return which of distinct values the pass removes, bool (n,): at once if few enough pairs are to be held."""
         most = max(_FEWEST_HELD, _HELD_A_VALUE * len(values))
         pairs = _held(self._blocks(values, None, threshold), most, self._score_type)
@@ -161,7 +181,7 @@ class FindingMethod(EncodingMethod[Feature]):
             return groups.removed_positions(pairs, len(values))
         return self._removed_by_strips(values, threshold, rows=max(1, math.isqrt(2 * most)))
 
-    def _removed_by_strips(self, values: np.ndarray, threshold: float, rows: int) -> np.ndarray:
+    def _removed_by_strips(self, values: np.ndarray, threshold: Any, rows: int) -> np.ndarray:
         """Decide some rows at a time among themselves, then drop what those that stay remove of all that follow."""
         removed, waiting = np.zeros(len(values), bool), np.arange(len(values))
         while len(waiting):
