@@ -44,6 +44,14 @@ _OF_NEITHER = {
     "framed": "one of {0} and {1} has a frame around the other",
     "overlaid": "one of {0} and {1} bears an overlay",
 }
+_TO_THE_OTHER = {
+    ("cropped", "other"): "a crop",
+    ("cropped", "this"): "the whole",
+    ("framed", "other"): "with a frame",
+    ("framed", "this"): "lacks the frame",
+    ("overlaid", "other"): "with an overlay",
+    ("overlaid", "this"): "lacks the overlay",
+}
 _LEAST_DEGREES = 1.0  # a turn by less is how far two drawings of one picture are apart
 
 
@@ -62,6 +70,11 @@ class Related(NamedTuple):
     score: int
     relation: str
     derived: str | None
+
+    @property
+    def said(self) -> str:
+        """What the image is to the other one, in a word or three: "a crop" or "the whole", "same pixels"."""
+        return _TO_THE_OTHER.get((self.relation, self.derived), self.relation.replace("_", " "))
 
 
 def said(

@@ -11,6 +11,7 @@ import numpy as np
 
 from dedup_core.errors import nearest
 from dedup_core.evaluation import metrics
+from dedup_core.relations import Related
 
 _RANKED = {"map": metrics.average_precision, "ndcg": metrics.ndcg, "jaccard": metrics.jaccard}
 _METRICS = (*_RANKED, "classification", "all")
@@ -28,7 +29,7 @@ def evaluate(ground_truth_map: DuplicateMap, retrieved_map: DuplicateMap, metric
     zero is 0.0.
 
     Args:
-        ground_truth_map: every file and the files it is a duplicate of: names, or (name, score).
+        ground_truth_map: every file and the files it is a duplicate of: names, (name, score), or ``Related`` entries.
         retrieved_map: the same files and the duplicates that were found, best first.
         metric: 'map', 'ndcg', 'jaccard', 'classification' or 'all'.
 
@@ -161,10 +162,10 @@ def _entries(label: str, file: str, entries: Sequence[Any]) -> Sequence[Any]:
 
 
 def _name(label: str, file: str, entry: object) -> str:
-    """Return the file name of a list's entry: the entry itself, or the first of (name, score)."""
+    """Return the file name of a list's entry: the entry itself, or the first of (name, score) or of ``Related``."""
     if isinstance(entry, str):
         return entry
-    if isinstance(entry, Sequence) and len(entry) == 2 and isinstance(entry[0], str):
+    if isinstance(entry, Sequence) and len(entry) in (2, len(Related._fields)) and isinstance(entry[0], str):
         return entry[0]
     raise TypeError(f"{label}[{file!r}] holds {entry!r}, which is neither a name nor (name, score)")
 
