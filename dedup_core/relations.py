@@ -44,7 +44,7 @@ _OF_NEITHER = {
     "framed": "one of {0} and {1} has a frame around the other",
     "overlaid": "one of {0} and {1} bears an overlay",
 }
-_TO_THE_OTHER = {
+_TO_THE_OTHER: dict[tuple[str, str | None], str] = {
     ("cropped", "other"): "a crop",
     ("cropped", "this"): "the whole",
     ("framed", "other"): "with a frame",

@@ -17,7 +17,7 @@ from dedup_core.methods.encodings import Encodings
 from dedup_core.methods.finding import MAX_PAIRS, FindingMethod, Images
 from dedup_core.methods.hashes import PHash
 from dedup_core.methods.judged import JudgedMethod
-from dedup_core.methods.judged_images import Rule
+from dedup_core.methods.judged_images import PairRule
 from dedup_core.methods.orb import ORB
 from dedup_core.metric import COSINE, HAMMING
 
@@ -156,7 +156,7 @@ class Combined(JudgedMethod[Features]):
             TypeError, ValueError, SettingsError, LimitError: as ``ORB.find_duplicates``.
         """
         limits = _limits(max_distance_threshold, min_similarity_threshold)
-        rule = Rule.of(min_inliers, max_pairs, relations, limits)
+        rule = PairRule.of(min_inliers, max_pairs, relations, limits)
         images = Images(image_dir, encoding_map, recursive, num_enc_workers, verified)
         return self._find(images, rule, scores or relations, outfile, against, max_pairs)
 
@@ -176,7 +176,9 @@ class Combined(JudgedMethod[Features]):
         """Return the images that could go, sorted, as ``ORB.find_duplicates_to_remove`` does."""
         limits = _limits(max_distance_threshold, min_similarity_threshold)
         images = Images(image_dir, encoding_map, recursive, num_enc_workers, verified)
-        return self._find_to_remove(images, Rule.of(min_inliers, MAX_PAIRS, relations=False, limits=limits), outfile)
+        return self._find_to_remove(
+            images, PairRule.of(min_inliers, MAX_PAIRS, relations=False, limits=limits), outfile
+        )
 
     def _joined(self, by_method: Mapping[str, Encodings[Any]]) -> Encodings[Features]:
         one = by_method[self._parts[0].name]
@@ -209,7 +211,7 @@ class Combined(JudgedMethod[Features]):
     def _local_and_values(self, value: Features) -> tuple[LocalFeatures, Mapping[str, Any]]:
         return value[LOCAL_METHOD], {name: given for name, given in value.items() if name != LOCAL_METHOD}
 
-    def _proposals(self, images: np.ndarray, others: np.ndarray | None, rule: Rule) -> Iterator[np.ndarray]:
+    def _proposals(self, images: np.ndarray, others: np.ndarray | None, rule: PairRule) -> Iterator[np.ndarray]:
         for method in self._proposing:
             if isinstance(method, ORB):
                 yield from method._proposals(images, others, rule)

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from dedup_core.methods.verified import Files
 
 MAX_PAIRS = 20_000_000
-Side = tuple[Sequence[str], np.ndarray]
-DuplicateMap = dict[str, list[Any]]
+MapSide = tuple[Sequence[str], np.ndarray]
+ImageMap = dict[str, list[Any]]
 _FEWEST_HELD, _HELD_A_VALUE = 5_000_000, 20  # pairs in memory while removals are decided: 18 or 24 bytes each
 
 
@@ -73,7 +73,7 @@ class FindingMethod(EncodingMethod[Feature]):
         """Return the names of images, ascending, and what is searched of each, as ``_to_values`` or more."""
         return self._names_and_values(features, argument)
 
-    def _described(self, found: DuplicateMap, sides: tuple[Side, Side], threshold: Any) -> DuplicateMap:  # noqa: ARG002
+    def _described(self, found: ImageMap, sides: tuple[MapSide, MapSide], threshold: Any) -> ImageMap:  # noqa: ARG002
         """Return a map with what else is asked for of each pair.
 
         Args:

@@ -12,8 +12,8 @@ from dedup_core import groups
 from dedup_core.groups import Distinct
 from dedup_core.local.features import MOST_KEYPOINTS, LocalFeatures
 from dedup_core.methods.encodings import Encodings, Feature, ImageInfo
-from dedup_core.methods.finding import DuplicateMap, FindingMethod, Side
-from dedup_core.methods.judged_images import JudgedImage, Rule
+from dedup_core.methods.finding import FindingMethod, ImageMap, MapSide
+from dedup_core.methods.judged_images import JudgedImage, PairRule
 from dedup_core.pairs import Pairs
 from dedup_core.relations import Related
 
@@ -28,7 +28,7 @@ class JudgedMethod(FindingMethod[Feature]):
     """Whether pairs that geometry can't tell are duplicates if their pixels are the same."""
 
     @abstractmethod
-    def _proposals(self, images: np.ndarray, others: np.ndarray | None, rule: Rule) -> Iterator[np.ndarray]:
+    def _proposals(self, images: np.ndarray, others: np.ndarray | None, rule: PairRule) -> Iterator[np.ndarray]:
         """Yield pairs to judge, int64 (m, 2): of positions among the images, or of one there and one of the others."""
 
     @abstractmethod
@@ -49,7 +49,7 @@ class JudgedMethod(FindingMethod[Feature]):
         keys = enumerate(image.key for image in values)
         return np.array([at if key is None else seen.setdefault(key, at) for at, key in keys], np.int64)
 
-    def _blocks(self, values: np.ndarray, others: np.ndarray | None, threshold: Rule) -> Iterator[Pairs]:
+    def _blocks(self, values: np.ndarray, others: np.ndarray | None, threshold: PairRule) -> Iterator[Pairs]:
         if not len(values) or (others is not None and not len(others)):
             return iter(())
         from dedup_core.methods.judging import Judging  # loads numba and OpenCV, which who only encodes can do without
@@ -58,11 +58,11 @@ class JudgedMethod(FindingMethod[Feature]):
         decoding = self.decoding if self._pixels_decide else None
         return judging.pairs(self._proposals(values, others, threshold), decoding)
 
-    def _removed_values(self, values: np.ndarray, threshold: Rule) -> np.ndarray:
+    def _removed_values(self, values: np.ndarray, threshold: PairRule) -> np.ndarray:
         pairs = Pairs.concatenate(self._blocks(values, None, threshold), self._score_type)
         return groups.removed_positions(pairs.sorted(), len(values))
 
-    def _described(self, found: DuplicateMap, sides: tuple[Side, Side], threshold: Rule) -> DuplicateMap:
+    def _described(self, found: ImageMap, sides: tuple[MapSide, MapSide], threshold: PairRule) -> ImageMap:
         """Return a map of ``Related``, if relations are asked for."""
         if not threshold.relations:
             return found
@@ -72,7 +72,7 @@ class JudgedMethod(FindingMethod[Feature]):
             for name, entries in found.items()
         }
 
-    def _firsts(self, side: Side) -> dict[str, tuple[JudgedImage, JudgedImage]]:
+    def _firsts(self, side: MapSide) -> dict[str, tuple[JudgedImage, JudgedImage]]:
         """Return each image by its name, with the first that equals it."""
         names, images = side
         distinct = Distinct.of(self._first_equal(images))
@@ -81,7 +81,7 @@ class JudgedMethod(FindingMethod[Feature]):
 
 
 def _related(
-    one: tuple[JudgedImage, JudgedImage], other: tuple[JudgedImage, JudgedImage], score: int, rule: Rule
+    one: tuple[JudgedImage, JudgedImage], other: tuple[JudgedImage, JudgedImage], score: int, rule: PairRule
 ) -> Related:
     """Return what an image is to one in whose list it stands."""
     ends = one[1].name, other[1].name

@@ -53,7 +53,7 @@ class JudgedImage:
 
 
 @dataclass(frozen=True)
-class Rule:
+class PairRule:
     """Which pairs are duplicates.
 
     Attributes:
@@ -73,7 +73,7 @@ class Rule:
     @classmethod
     def of(
         cls, min_inliers: object, max_pairs: object, relations: object, limits: Mapping[str, float] | None = None
-    ) -> Rule:
+    ) -> PairRule:
         """Return the rule that a caller asks for.
 
         Raises:

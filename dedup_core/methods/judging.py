@@ -16,7 +16,7 @@ from dedup_core.geometry.judge import Geometry, Prepared, judge, prepared
 from dedup_core.geometry.tiles import planes_of
 from dedup_core.local.features import MOST_KEYPOINTS, opencv
 from dedup_core.local.votes import CodedImages, are_common, cross_votes, self_votes
-from dedup_core.methods.judged_images import JudgedImage, Rule, Voting
+from dedup_core.methods.judged_images import JudgedImage, PairRule, Voting
 from dedup_core.methods.verified import Files
 from dedup_core.pairs import Pairs
 from dedup_core.relations import RE_ENCODED, RESIZED
@@ -100,7 +100,7 @@ class Judging:
         SettingsError: if OpenCV is not installed.
     """
 
-    def __init__(self, images: np.ndarray, others: np.ndarray | None, rule: Rule, verbose: bool) -> None:
+    def __init__(self, images: np.ndarray, others: np.ndarray | None, rule: PairRule, verbose: bool) -> None:
         opencv()
         self._count = len(images)
         self._images = images if others is None else np.concatenate([images, others])

@@ -16,7 +16,7 @@ from dedup_core.methods import validation
 from dedup_core.methods.encoding import AS_STORED, StrPath
 from dedup_core.methods.finding import MAX_PAIRS, Images
 from dedup_core.methods.judged import JudgedMethod
-from dedup_core.methods.judged_images import Rule, Voting
+from dedup_core.methods.judged_images import PairRule, Voting
 
 _CODE_BITS = 64
 
@@ -107,7 +107,7 @@ class ORB(JudgedMethod[LocalFeatures]):
             SettingsError: if OpenCV is not installed.
             LimitError: if there are more pairs than max_pairs.
         """
-        rule = Rule.of(min_inliers, max_pairs, relations)
+        rule = PairRule.of(min_inliers, max_pairs, relations)
         images = Images(image_dir, encoding_map, recursive, num_enc_workers, verified)
         return self._find(images, rule, scores or relations, outfile, against, max_pairs)
 
@@ -127,7 +127,7 @@ class ORB(JudgedMethod[LocalFeatures]):
         A crop and its whole are duplicates here. ``verified=True`` drops only what is the same as a picture that stays.
         """
         images = Images(image_dir, encoding_map, recursive, num_enc_workers, verified)
-        return self._find_to_remove(images, Rule.of(min_inliers, MAX_PAIRS, relations=False), outfile)
+        return self._find_to_remove(images, PairRule.of(min_inliers, MAX_PAIRS, relations=False), outfile)
 
     def _to_feature(self, value: Any) -> LocalFeatures:
         return value if isinstance(value, LocalFeatures) else unpacked(value)
@@ -145,7 +145,7 @@ class ORB(JudgedMethod[LocalFeatures]):
     def _local_and_values(self, value: LocalFeatures) -> tuple[LocalFeatures, Mapping[str, Any]]:
         return value, {}
 
-    def _proposals(self, images: np.ndarray, others: np.ndarray | None, _rule: Rule) -> Iterator[np.ndarray]:
+    def _proposals(self, images: np.ndarray, others: np.ndarray | None, _rule: PairRule) -> Iterator[np.ndarray]:
         from dedup_core.methods.judging import voted  # loads numba
 
         return voted(images, others, self._voting)

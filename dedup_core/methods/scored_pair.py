@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from dedup_core.encoders.encoder import Decoding, Encoded, encode_batch
 from dedup_core.encoders.registry import ENCODERS, LOCAL_METHOD
-from dedup_core.images.picture import MAX_PIXELS, Failure, Orientation, read
+from dedup_core.images.looks import pixel_digest
+from dedup_core.images.picture import MAX_PIXELS, Failure, Orientation, frames_of, read
 from dedup_core.local.defaults import MIN_INLIERS
 from dedup_core.local.record import unpacked
 from dedup_core.methods.encode_files import MAX_FILE_BYTES
@@ -87,11 +88,10 @@ def score_pair(
     ready = [prepared(unpacked(each.features[LOCAL_METHOD]), each.width, each.height) for each in (a, b)]
     geometry = judge(ready[0], ready[1], min_inliers)
     relation = None if geometry is None else geometry.relation
-    if verdict.is_same:
-        if verdict.difference == 0.0:
-            relation = SAME_PIXELS
-        elif geometry is None or not geometry.is_reported:
-            relation = RE_ENCODED if (a.width, a.height) == (b.width, b.height) else RESIZED
+    if verdict.is_same and _have_equal_pixels(paths, decoding):
+        relation = SAME_PIXELS
+    elif verdict.is_same and (geometry is None or not geometry.is_reported):
+        relation = RE_ENCODED if (a.width, a.height) == (b.width, b.height) else RESIZED
     return ScoredPair(paths, verdict, geometry, relation)
 
 
@@ -102,3 +102,11 @@ def _encoded(path: str, decoding: Decoding) -> Encoded:
         problem = "read" if isinstance(content, Failure) else "decoded"
         raise ValueError(f"{path!r} can't be {problem}: {encoded.message}")
     return encoded
+
+
+def _have_equal_pixels(paths: tuple[str, str], decoding: Decoding) -> bool:
+    one, other = (read(path, MAX_FILE_BYTES) for path in paths)
+    if isinstance(one, Failure) or isinstance(other, Failure):
+        return False
+    digests = [pixel_digest(frames_of(each, decoding.max_pixels, decoding.orientation)) for each in (one, other)]
+    return one == other or (digests[0] is not None and digests[0] == digests[1])
