@@ -23,6 +23,8 @@ REFINED = (9.0, 6.0, 4.5, 3.5, 3.0, 3.0)
 
 HYPOTHESES = 6
 
+HEARD = 128
+
 
 @compiled
 def mutual_matches(one: np.ndarray, other: np.ndarray, most: int) -> np.ndarray:
@@ -129,18 +131,19 @@ def fitted(one: np.ndarray, other: np.ndarray, chosen: np.ndarray) -> np.ndarray
 def best_transform(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the affine transform that most matches agree on, and which: 6 numbers (NaN if there is none), bool (k,).
 
-    Every match is heard, as its scale and angle say a transform by themselves, so that nothing is drawn by chance. Those
-    that most others agree with are fitted to these, step by step more closely.
+    The first ``HEARD`` matches, of the strongest keypoints, are all heard: scale and angle of each say a transform by
+    themselves, so that nothing is drawn by chance. Those that most others agree with are fitted to these, step by step
+    more closely.
     """
     nothing = np.full(6, np.nan), np.zeros(len(one), np.bool_)
-    heard = np.zeros(len(one), np.int64)
-    for match in range(len(one)):
+    heard = np.zeros(min(len(one), HEARD), np.int64)
+    for match in range(len(heard)):
         heard[match] = agreeing(said_by(one, other, match), one, other, NEAR, match).sum()
     best, chosen, most = nothing[0], nothing[1], 0
     is_done = np.zeros(len(one), np.bool_)
     for _ in range(HYPOTHESES):
         like = -1
-        for match in range(len(one)):
+        for match in range(len(heard)):
             if not is_done[match] and (like < 0 or heard[match] > heard[like]):
                 like = match
         if like < 0 or heard[like] < 3:

@@ -107,15 +107,20 @@ def opencv() -> Any:
     return cv2
 
 
+def fitted_size(width: int, height: int, side: int) -> tuple[int, int]:
+    """Return width and height of a picture made as large as so many pixels of its longer side."""
+    share = side / max(width, height)
+    return max(1, round(width * share)), max(1, round(height * share))
+
+
 def _fitted(pixels: np.ndarray, side: int) -> np.ndarray:
     """Return the picture with so many pixels of its longer side."""
     cv2 = opencv()
     height, width = pixels.shape[:2]
-    share = side / max(width, height)
-    size = max(1, round(width * share)), max(1, round(height * share))
+    size = fitted_size(width, height, side)
     if size == (width, height):
         return pixels
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if share < 1 else cv2.INTER_CUBIC)
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if max(size) < max(width, height) else cv2.INTER_CUBIC)
 
 
 def _keypoints(gray: np.ndarray) -> list[Any]:
