@@ -32,6 +32,7 @@ FLOORS = (
     "spark/evaluate spark/report spark/summary spark/search/estimates spark/search/found spark/search/exports",
     "spark/search/proposal spark/search/listing",
     "spark/search/cosine spark/search/hamming",
+    "spark/search/turned",
     "spark/search/find",
     "spark/pipeline",
     ". spark spark/search",  # the __init__ of folders that have folders inside

@@ -18,9 +18,11 @@ from dedup_core.jit.compiled import compiled
 from dedup_core.pairs import Pairs
 from dedup_core.turns import INVERSE, TURNS
 
+WAYS = 2 * len(TURNS) - 1
+"""How many distances a pair has. A way to look at it: 0 as both lie, 1 to 7 the one turned, 8 to 14 the other."""
+
 _OTHERS = range(1, len(TURNS))
 _BEYOND = len(TURNS) - 1
-# A way to look at a pair: 0 as both lie, 1 to 7 the one turned, 8 to 14 the other.
 _TURN_OF = np.array([*range(len(TURNS)), *INVERSE[1:]], np.int8)
 
 
@@ -155,7 +157,7 @@ def _closest(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray
     distance, way = np.empty(len(one), np.int16), np.zeros(len(one), np.int8)
     for pair in range(len(one)):
         least = popcount(one[pair, 0] ^ other[pair, 0])
-        for number in range(1, 15):
+        for number in range(1, WAYS):
             turn = number if number < 8 else number - 7
             turned = one[pair, turn] ^ other[pair, 0] if number < 8 else one[pair, 0] ^ other[pair, turn]
             bits = popcount(turned)

@@ -1,0 +1,122 @@
+"""Turned and mirrored copies in Spark: the pairs of the slow oracle, each with its turn."""
+
+import naive
+import numpy as np
+import pytest
+from PIL import Image
+from tables import UNNUMBERED, an_image, contents_of, numbered, signed
+from test_turned import close_hashes, drawn
+
+from dedup_core.encoders.registry import TURNED
+from dedup_core.errors import SettingsError
+from dedup_core.metric import HAMMING
+from dedup_core.settings import FindSettings, PipelineSettings
+from dedup_core.settings.settings import EncodeSettings
+from dedup_core.spark.pipeline import run_encode, run_find, run_pipeline
+from dedup_core.spark.search import listing
+from dedup_core.spark.search.found import Found
+from dedup_core.spark.search.turned import TurnedSearch, with_turns
+from dedup_core.spark.verify.verdicts import verdicts
+from dedup_core.turns import TURNS
+
+
+def turned_features(spark, hashes):
+    """A features table of {path: its eight hashes}."""
+    rows = [
+        (*an_image(path), "phash", f"phash-64-v2{TURNED}", signed(int(own[0])), None,
+         [signed(int(code)) for code in own[1:]], "run")
+        for path, own in hashes.items()
+    ]  # fmt: skip
+    names = UNNUMBERED.replace(", turned ARRAY<BIGINT>", "").replace("run_id", "turned ARRAY<BIGINT>, run_id")
+    return numbered(spark.createDataFrame(rows, names))
+
+
+def listed(features, staging, max_distance, chunk_codes):
+    search = TurnedSearch(max_distance, chunk_codes)
+    codes = search.distinct(features, staging)
+    pairs = search.propose(codes, staging).pairs
+    contents, rooted = contents_of(codes, pairs, features, staging)
+    judged = with_turns(verdicts(rooted, contents, 0.0, None, staging), contents, pairs)
+    found = Found("phash", features, contents, judged)
+    return found, listing.listed(found, HAMMING, 1000), search.estimate(codes)
+
+
+def turn_of(number):
+    return None if number == 0 else TURNS[number]
+
+
+@pytest.mark.parametrize(("chunk_codes", "partitions"), [(1_000_000, 1), (100, 4)])
+def test_the_pairs_and_turns_are_those_of_the_oracle(spark, staging, chunk_codes, partitions):
+    hashes = close_hashes(np.random.default_rng(4), 40)
+    hashes[30:] = hashes[:10]  # images that agree in all eight
+    hashes[20, 0] = hashes[21, 0]  # and two that agree in one
+    named = {f"{number:02d}.jpg": own for number, own in enumerate(hashes)}
+    features = turned_features(spark, named).repartition(partitions)
+    found, lists, estimate = listed(features, staging, 5, chunk_codes)
+    expected = naive.turned_pairs(hashes, 5)
+    rows = listing.pair_table(found, lists).collect()
+    assert {(int(row["path_a"][:2]), int(row["path_b"][:2])): row["score"] for row in rows} == {
+        ends: distance for ends, (distance, _) in expected.items()
+    }
+    for row in rows:
+        best = {turn_of(turn) for turn in expected[int(row["path_a"][:2]), int(row["path_b"][:2])][1]}
+        assert row["turn"] is None if None in best else row["turn"] in best
+    assert {row["turn"] for row in rows} == {None, *TURNS[1:]}
+    assert estimate.pairs.low[0] == estimate.pairs.high[0] == len(expected)
+    back = listing.duplicate_table(found, listing.merged(lists)).collect()
+    turns = {(row["path"], other["path"]): other["turn"] for row in back for other in row["duplicates"]}
+    inverse = {turn_of(turn): turn_of(naive.taken_back(turn)) for turn in range(8)}
+    assert turns == {
+        **{(row["path_b"], row["path_a"]): row["turn"] for row in rows},
+        **{(row["path_a"], row["path_b"]): inverse[row["turn"]] for row in rows},
+    }
+
+
+@pytest.fixture
+def album(tmp_path):
+    """Three pictures, and turned copies of the first two."""
+    rng, folder = np.random.default_rng(11), tmp_path / "album"
+    folder.mkdir()
+    pictures = [Image.fromarray(drawn(rng, (160, 120))) for _ in range(3)]
+    for number, picture in enumerate(pictures):
+        picture.save(folder / f"{number}.png")
+    pictures[0].transpose(Image.Transpose.ROTATE_90).save(folder / "0_rotated.jpg", quality=95)
+    pictures[1].transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / "1_mirrored.jpg", quality=95)
+    pictures[1].save(folder / "1_same.png", compress_level=1)
+    return folder
+
+
+def test_a_run_finds_turned_copies_names_the_turn_and_removes_none_of_them(spark, album, tmp_path):
+    out = str(tmp_path / "out")
+    settings = {"input": str(album), "output": out, "method": ("phash", "dhash"), "report": False}
+    run = run_pipeline(spark, PipelineSettings(**settings, orientations=True), lambda _line: None)
+    assert run.counts["found"]["phash"]["pairs"] == 4
+    pairs = spark.read.parquet(f"{out}/pairs").collect()
+    expected = {
+        ("0.png", "0_rotated.jpg"): ("rotated by 90", "similar"),
+        ("1.png", "1_mirrored.jpg"): ("mirrored", "similar"),
+        ("1_mirrored.jpg", "1_same.png"): ("mirrored", "similar"),
+        ("1.png", "1_same.png"): (None, "same"),
+    }
+    for method in ("phash", "dhash"):
+        told = {(row["path_a"], row["path_b"]): (row["turn"], row["verdict"]) for row in pairs
+                if row["method"] == method}  # fmt: skip
+        assert told == expected
+    removed = spark.read.parquet(f"{out}/removals").where("method = 'phash'").collect()
+    assert [row["path"] for row in removed] == ["1.png"]  # of two alike the larger file stays
+    # The search knows from the features that they come with turns; those without are never compared with them.
+    run_find(spark, FindSettings(output=out, max_distance_threshold=4), lambda _line: None)
+    again = spark.read.parquet(f"{out}/pairs").where("method = 'phash'").collect()
+    assert {row["turn"] for row in again} == {None, "rotated by 90", "mirrored"}
+    features = spark.read.parquet(f"{out}/features").where("method = 'phash'")
+    plain = str(tmp_path / "plain")
+    run_encode(spark, EncodeSettings(input=str(album), output=plain), lambda _line: None)
+    upright = spark.read.parquet(f"{plain}/features")
+    assert {row["turned"] for row in upright.collect()} == {None}
+    assert {row["path"]: row["hash"] for row in upright.collect()} == {
+        row["path"]: row["hash"] for row in features.collect()
+    }
+    mixed = features.where("path < '1'").unionByName(upright.where("path >= '1'"))
+    mixed.write.partitionBy("method").parquet(str(tmp_path / "mixed"))
+    with pytest.raises(SettingsError, match=r"made in different ways \(phash-64-v2, phash-64-v2\+orientations\)"):
+        run_find(spark, FindSettings(output=plain, features=str(tmp_path / "mixed")), lambda _line: None)
