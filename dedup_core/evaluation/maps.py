@@ -161,10 +161,10 @@ def _entries(label: str, file: str, entries: Sequence[Any]) -> Sequence[Any]:
 
 
 def _name(label: str, file: str, entry: object) -> str:
-    """Return the file name of a list's entry: the entry itself, or the first of (name, score)."""
+    """Return the file name of a list's entry: the entry itself, or the first of (name, score) or (name, score, turn)."""
     if isinstance(entry, str):
         return entry
-    if isinstance(entry, Sequence) and len(entry) == 2 and isinstance(entry[0], str):
+    if isinstance(entry, Sequence) and len(entry) in (2, 3) and isinstance(entry[0], str):
         return entry[0]
     raise TypeError(f"{label}[{file!r}] holds {entry!r}, which is neither a name nor (name, score)")
 

@@ -92,8 +92,8 @@ class FindingMethod(EncodingMethod[Feature]):
                 pairs = files.same_across(pairs, files.of(against, existing[0], "against"), self.decoding)
             found = _match_map(names, existing[0], pairs, self.metric, with_scores)
         if with_scores and files is None:
-            of_images = dict(zip(names, values, strict=True))
-            found = self._with_turns(found, of_images, of_images if existing is None else dict(zip(*existing, strict=True)))
+            sides = (names, values), (names, values) if existing is None else existing
+            found = self._with_turns(found, *(dict(zip(*side, strict=True)) for side in sides))
         _write_json(found, target)
         return found
 

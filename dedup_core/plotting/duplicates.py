@@ -104,7 +104,7 @@ def _duplicates_of(name: str, duplicate_map: Mapping[str, Sequence[Any]]) -> Seq
 def _cell(entry: object) -> _Cell:
     if isinstance(entry, str):
         return _Cell(entry, "")
-    if isinstance(entry, Sequence) and len(entry) == 2 and isinstance(entry[0], str):
+    if isinstance(entry, Sequence) and len(entry) in (2, 3) and isinstance(entry[0], str):
         return _Cell(entry[0], _score(entry[1]))
     raise TypeError(f"{entry!r} is neither a name nor (name, score)")
 

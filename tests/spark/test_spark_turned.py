@@ -4,17 +4,21 @@ import naive
 import numpy as np
 import pytest
 from PIL import Image
-from tables import UNNUMBERED, an_image, contents_of, numbered, signed
+from pyspark.sql import functions as F
+from tables import UNNUMBERED, an_image, contents_of, features_of, numbered, signed
 from test_turned import close_hashes, drawn
 
+from dedup_core.encoders.hashes import to_hex
 from dedup_core.encoders.registry import TURNED
-from dedup_core.errors import SettingsError
+from dedup_core.errors import InputError, SettingsError
+from dedup_core.methods import PHash
 from dedup_core.metric import HAMMING
 from dedup_core.settings import FindSettings, PipelineSettings
-from dedup_core.settings.settings import EncodeSettings
-from dedup_core.spark.pipeline import run_encode, run_find, run_pipeline
+from dedup_core.spark.pipeline import run_find, run_pipeline
 from dedup_core.spark.search import listing
+from dedup_core.spark.search.find import check_features
 from dedup_core.spark.search.found import Found
+from dedup_core.spark.search.given_features import read_features
 from dedup_core.spark.search.turned import TurnedSearch, with_turns
 from dedup_core.spark.verify.verdicts import verdicts
 from dedup_core.turns import TURNS
@@ -45,14 +49,14 @@ def turn_of(number):
     return None if number == 0 else TURNS[number]
 
 
-@pytest.mark.parametrize(("chunk_codes", "partitions"), [(1_000_000, 1), (100, 4)])
-def test_the_pairs_and_turns_are_those_of_the_oracle(spark, staging, chunk_codes, partitions):
+def test_the_pairs_and_turns_are_those_of_the_oracle(spark, staging):
+    """However the images lie in partitions, and over chunks."""
     hashes = close_hashes(np.random.default_rng(4), 40)
     hashes[30:] = hashes[:10]  # images that agree in all eight
     hashes[20, 0] = hashes[21, 0]  # and two that agree in one
     named = {f"{number:02d}.jpg": own for number, own in enumerate(hashes)}
-    features = turned_features(spark, named).repartition(partitions)
-    found, lists, estimate = listed(features, staging, 5, chunk_codes)
+    features = turned_features(spark, named).repartition(3)
+    found, lists, estimate = listed(features, staging, 5, 100)
     expected = naive.turned_pairs(hashes, 5)
     rows = listing.pair_table(found, lists).collect()
     assert {(int(row["path_a"][:2]), int(row["path_b"][:2])): row["score"] for row in rows} == {
@@ -88,35 +92,45 @@ def album(tmp_path):
 
 def test_a_run_finds_turned_copies_names_the_turn_and_removes_none_of_them(spark, album, tmp_path):
     out = str(tmp_path / "out")
-    settings = {"input": str(album), "output": out, "method": ("phash", "dhash"), "report": False}
-    run = run_pipeline(spark, PipelineSettings(**settings, orientations=True), lambda _line: None)
+    settings = PipelineSettings(input=str(album), output=out, report=False, orientations=True)
+    run = run_pipeline(spark, settings, lambda _line: None)
     assert run.counts["found"]["phash"]["pairs"] == 4
-    pairs = spark.read.parquet(f"{out}/pairs").collect()
-    expected = {
+    told = {(row["path_a"], row["path_b"]): (row["turn"], row["verdict"])
+            for row in spark.read.parquet(f"{out}/pairs").collect()}  # fmt: skip
+    assert told == {
         ("0.png", "0_rotated.jpg"): ("rotated by 90", "similar"),
         ("1.png", "1_mirrored.jpg"): ("mirrored", "similar"),
         ("1_mirrored.jpg", "1_same.png"): ("mirrored", "similar"),
         ("1.png", "1_same.png"): (None, "same"),
     }
-    for method in ("phash", "dhash"):
-        told = {(row["path_a"], row["path_b"]): (row["turn"], row["verdict"]) for row in pairs
-                if row["method"] == method}  # fmt: skip
-        assert told == expected
-    removed = spark.read.parquet(f"{out}/removals").where("method = 'phash'").collect()
+    removed = spark.read.parquet(f"{out}/removals").collect()
     assert [row["path"] for row in removed] == ["1.png"]  # of two alike the larger file stays
-    # The search knows from the features that they come with turns; those without are never compared with them.
-    run_find(spark, FindSettings(output=out, max_distance_threshold=4), lambda _line: None)
-    again = spark.read.parquet(f"{out}/pairs").where("method = 'phash'").collect()
-    assert {row["turn"] for row in again} == {None, "rotated by 90", "mirrored"}
-    features = spark.read.parquet(f"{out}/features").where("method = 'phash'")
-    plain = str(tmp_path / "plain")
-    run_encode(spark, EncodeSettings(input=str(album), output=plain), lambda _line: None)
-    upright = spark.read.parquet(f"{plain}/features")
-    assert {row["turned"] for row in upright.collect()} == {None}
-    assert {row["path"]: row["hash"] for row in upright.collect()} == {
-        row["path"]: row["hash"] for row in features.collect()
-    }
-    mixed = features.where("path < '1'").unionByName(upright.where("path >= '1'"))
-    mixed.write.partitionBy("method").parquet(str(tmp_path / "mixed"))
+    features = spark.read.parquet(f"{out}/features")
+    upright = PHash(verbose=False).encode_images(album)
+    assert {row["path"]: to_hex(row["hash"]) for row in features.collect()} == upright
+    assert PHash(orientations=True).load_encodings(f"{out}/features") == upright
+
+
+def test_a_search_knows_from_the_features_that_they_have_turns(spark, tmp_path):
+    """Features of both kinds are never compared."""
+    hashes = dict(zip("abc", np.random.default_rng(4).integers(0, 2**64, (3, 8), np.uint64), strict=True))
+    hashes["c"][0] = hashes["a"][3]
+    features = turned_features(spark, hashes)
+    location, out = str(tmp_path / "features"), str(tmp_path / "out")
+    said = []
+    features.write.partitionBy("method").parquet(location)
+    run_find(spark, FindSettings(output=out, features=location, max_distance_threshold=0), said.append)
+    pairs = {(row["path_a"], row["path_b"]): row["turn"] for row in spark.read.parquet(f"{out}/pairs").collect()}
+    assert pairs == {("a", "c"): "rotated by 270"}
+    assert "  distances are the least over turned and mirrored pictures (orientations)" in said
+    mixed = features.unionByName(features_of(spark, {"d": 1}))
     with pytest.raises(SettingsError, match=r"made in different ways \(phash-64-v2, phash-64-v2\+orientations\)"):
-        run_find(spark, FindSettings(output=plain, features=str(tmp_path / "mixed")), lambda _line: None)
+        check_features(mixed, ["phash"])
+
+
+def test_features_that_lack_their_turns_are_refused(spark, tmp_path):
+    hashes = dict(zip("ab", close_hashes(np.random.default_rng(4), 2), strict=True))
+    lacking = turned_features(spark, hashes).withColumn("turned", F.when(F.col("path") == F.lit("a"), F.col("turned")))
+    lacking.write.partitionBy("method").parquet(str(tmp_path / "features"))
+    with pytest.raises(InputError, match=r"1 rows of the features in .* have no turned, such as 'b'"):
+        read_features(spark, str(tmp_path / "features"), ["phash"], print)

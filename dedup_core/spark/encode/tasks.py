@@ -31,7 +31,8 @@ _ENCODED_ARROW = pa.schema(
         ("identity", pa.string()), ("width", pa.int32()), ("height", pa.int32()), ("format", pa.string()),
         ("frames", pa.int32()), ("caution", pa.list_(pa.string())), ("look", pa.binary()), ("digest", pa.string()),
         ("method", pa.string()), ("fingerprint", pa.string()), ("hash", pa.int64()),
-        ("turned", pa.list_(pa.int64())), ("embedding", pa.list_(pa.float32())), ("reason", pa.string()), ("message", pa.string()),
+        ("turned", pa.list_(pa.int64())), ("embedding", pa.list_(pa.float32())),
+        ("reason", pa.string()), ("message", pa.string()),
     ]
 )  # fmt: skip
 

@@ -148,6 +148,6 @@ class _Text:
 def _name(location: str, path: str, entry: object) -> str:
     if isinstance(entry, str):
         return entry
-    if isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str):
+    if isinstance(entry, list) and len(entry) in (2, 3) and isinstance(entry[0], str):
         return entry[0]
     raise InputError(f"{location}: the list of {path!r} holds {entry!r}, which is neither a name nor [name, score]")
