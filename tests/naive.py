@@ -88,7 +88,7 @@ def taken_back(turn):
 def turned_pair(one, other):
     """The distance of two pictures by the hashes of their eight turns, and all turns of the one that reach it."""
     distances = {
-        turn: min(bits_apart(one[turn], other[0]), bits_apart(one[0], other[taken_back(turn)])) for turn in range(8)
+        turn: max(bits_apart(one[turn], other[0]), bits_apart(one[0], other[taken_back(turn)])) for turn in range(8)
     }
     least = min(distances.values())
     return least, {turn for turn, distance in distances.items() if distance == least}

@@ -1,8 +1,9 @@
 """Exact joins of pictures by the hashes of their turns: the least distance over the eight ways that one can lie.
 
-The hash of a picture that was turned is only nearly that of its turned small picture, so that two pictures have two
-distances for each turn: that of the one turned to the other as it lies, and the other way round. The distance of a pair
-is the least of all fifteen, which is the same from either side.
+By a turn two pictures have two distances: of the one turned to the other as it lies, and of the one as it lies to the
+other turned back. These are two measurements of one thing, and where they see different parts of the pictures, as
+difference hashes do by a quarter turn, a copy is close by both and a stranger by one at most. So the larger is the
+distance by that turn, and the least over all turns that of the pair, the same from either side.
 """
 
 from __future__ import annotations
@@ -18,12 +19,7 @@ from dedup_core.jit.compiled import compiled
 from dedup_core.pairs import Pairs
 from dedup_core.turns import INVERSE, TURNS
 
-WAYS = 2 * len(TURNS) - 1
-"""How many distances a pair has. A way to look at it: 0 as both lie, 1 to 7 the one turned, 8 to 14 the other."""
-
-_OTHERS = range(1, len(TURNS))
-_BEYOND = len(TURNS) - 1
-_TURN_OF = np.array([*range(len(TURNS)), *INVERSE[1:]], np.int8)
+_INVERSE = np.array(INVERSE, np.int8)
 
 
 class TurnedCodes(NamedTuple):
@@ -42,7 +38,7 @@ class TurnedPairs(NamedTuple):
     """Pairs, and which turn brings them together.
 
     Attributes:
-        pairs: of positions, by the least distance.
+        pairs: of positions, by their distance.
         turn: int8 (n,), the turn after which the picture of the smaller code is like the other; 0 where none brings
             them closer than they are as they lie. Of several as good, the first.
     """
@@ -63,13 +59,10 @@ def turned_self_join_blocks(side: TurnedCodes, max_distance: int) -> Iterator[Tu
     """
     upright = _column(side, 0)
     for block in self_join_blocks(upright, max_distance):
-        yield from _found(block.left, block.right, 0, (side, side))
-    for turn in _OTHERS:
+        yield from _found(block, 0, (side, side), max_distance)
+    for turn in range(1, len(TURNS)):
         for block in cross_join_blocks(_column(side, turn), upright, max_distance):
-            ways = np.where(block.left < block.right, turn, turn + _BEYOND)
-            left, right = np.minimum(block.left, block.right), np.maximum(block.left, block.right)
-            others = left < right
-            yield from _found(left[others], right[others], ways[others], (side, side))
+            yield from _found(_forward(block), turn, (side, side), max_distance)
 
 
 def turned_cross_join_blocks(left: TurnedCodes, right: TurnedCodes, max_distance: int) -> Iterator[TurnedPairs]:
@@ -80,13 +73,10 @@ def turned_cross_join_blocks(left: TurnedCodes, right: TurnedCodes, max_distance
         right: those on the right. One with the code of a left one is that one, and no pair with it.
         max_distance: 0 to 64.
     """
-    for block in cross_join_blocks(_column(left, 0), _column(right, 0), max_distance):
-        yield from _found(block.left, block.right, 0, (left, right))
-    for turn in _OTHERS:
-        for block in cross_join_blocks(_column(left, turn), _column(right, 0), max_distance):
-            yield from _found(block.left, block.right, turn, (left, right))
-        for block in cross_join_blocks(_column(left, 0), _column(right, turn), max_distance):
-            yield from _found(block.left, block.right, turn + _BEYOND, (left, right))
+    upright = _column(right, 0)
+    for turn in range(len(TURNS)):
+        for block in cross_join_blocks(_column(left, turn), upright, max_distance):
+            yield from _found(block, turn, (left, right), max_distance)
 
 
 def turned_partners(sample: TurnedCodes, others: TurnedCodes, images: np.ndarray, max_distance: int) -> np.ndarray:
@@ -116,53 +106,48 @@ def closest_turns(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.nd
         one: uint64 (n, 8), hashes of the turns of pictures.
         other: uint64 (n, 8), those of as many others.
     """
-    distance, way = _closest(np.ascontiguousarray(one), np.ascontiguousarray(other))
-    return distance, _TURN_OF[way]
+    return _closest(np.ascontiguousarray(one), np.ascontiguousarray(other), _INVERSE)
 
 
 def _column(side: TurnedCodes, turn: int) -> np.ndarray:
     return np.ascontiguousarray(side.hashes[:, turn])
 
 
-def _found(
-    left: np.ndarray, right: np.ndarray, way: np.ndarray | int, sides: tuple[TurnedCodes, TurnedCodes]
-) -> Iterator[TurnedPairs]:
-    """Yield those of pairs that were found by the first of their closest ways: so each comes once.
+def _forward(block: Pairs) -> Pairs:
+    """Return the pairs whose left one comes first: a side that is joined with itself has each both ways."""
+    first = block.left < block.right
+    return Pairs(block.left[first], block.right[first], block.score[first])
+
+
+def _found(block: Pairs, turn: int, sides: tuple[TurnedCodes, TurnedCodes], max_distance: int) -> Iterator[TurnedPairs]:
+    """Yield those pairs that the turn brings closest, the first of several: so each comes once.
 
     Args:
-        left: int64 (n,), positions on the left.
-        right: int64 (n,), positions on the right.
-        way: by which each pair was found, seen from the left.
+        block: pairs of positions.
+        turn: after which the picture on the left is near the right one.
         sides: the two sides.
+        max_distance: the largest distance of a pair.
     """
-    codes = sides[0].codes[left], sides[1].codes[right]
-    is_swapped = (codes[0] > codes[1])[:, None]
-    hashes = sides[0].hashes[left], sides[1].hashes[right]
-    one, other = np.where(is_swapped, hashes[1], hashes[0]), np.where(is_swapped, hashes[0], hashes[1])
-    distance, closest = _closest(one, other)
-    seen = np.where(is_swapped[:, 0], _from_the_other(np.asarray(way)), way)
-    first = (closest == seen) & (codes[0] != codes[1])
-    if first.any():
-        yield TurnedPairs(Pairs(left[first], right[first], distance[first]), _TURN_OF[closest[first]])
-
-
-def _from_the_other(way: np.ndarray) -> np.ndarray:
-    """Return the same ways to look at pairs, seen from the other side."""
-    return np.where(way == 0, 0, np.where(way > _BEYOND, way - _BEYOND, way + _BEYOND))
+    ends = (sides[0], block.left), (sides[1], block.right)
+    codes, hashes = ([getattr(side, name)[places] for side, places in ends] for name in TurnedCodes._fields)
+    is_swapped = codes[0] > codes[1]
+    one, other = (np.where(is_swapped[:, None], *pair) for pair in (hashes[::-1], hashes))
+    distance, closest = _closest(one, other, _INVERSE)
+    seen = np.where(is_swapped, INVERSE[turn], turn)
+    chosen = (closest == seen) & (distance <= max_distance) & (codes[0] != codes[1])
+    if chosen.any():
+        yield TurnedPairs(Pairs(block.left[chosen], block.right[chosen], distance[chosen]), closest[chosen])
 
 
 @compiled
-def _closest(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the least distance of each pair, int16 (n,), and the first way by which it is reached, int8 (n,)."""
-    distance, way = np.empty(len(one), np.int16), np.zeros(len(one), np.int8)
+def _closest(one: np.ndarray, other: np.ndarray, inverse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distance of each pair, int16 (n,), and the first turn by which it is reached, int8 (n,)."""
+    distance, closest = np.full(len(one), 65, np.int16), np.zeros(len(one), np.int8)
     for pair in range(len(one)):
-        least = popcount(one[pair, 0] ^ other[pair, 0])
-        for number in range(1, WAYS):
-            turn = number if number < 8 else number - 7
-            turned = one[pair, turn] ^ other[pair, 0] if number < 8 else one[pair, 0] ^ other[pair, turn]
-            bits = popcount(turned)
-            if bits < least:
-                least = bits
-                way[pair] = number
-        distance[pair] = least
-    return distance, way
+        for turn in range(one.shape[1]):
+            there = popcount(one[pair, turn] ^ other[pair, 0])
+            back = popcount(one[pair, 0] ^ other[pair, inverse[turn]])
+            if max(there, back) < distance[pair]:
+                distance[pair] = max(there, back)
+                closest[pair] = turn
+    return distance, closest

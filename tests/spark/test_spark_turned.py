@@ -114,7 +114,7 @@ def test_a_run_finds_turned_copies_names_the_turn_and_removes_none_of_them(spark
 def test_a_search_knows_from_the_features_that_they_have_turns(spark, tmp_path):
     """Features of both kinds are never compared."""
     hashes = dict(zip("abc", np.random.default_rng(4).integers(0, 2**64, (3, 8), np.uint64), strict=True))
-    hashes["c"][0] = hashes["a"][3]
+    hashes["c"][[0, 1]] = hashes["a"][[3, 0]]  # the first one rotated by 270
     features = turned_features(spark, hashes)
     location, out = str(tmp_path / "features"), str(tmp_path / "out")
     said = []

@@ -35,7 +35,7 @@ class SearchEstimate:
         thresholds: the one asked for, and stricter ones.
         pairs: pairs of images to list within each threshold, those of one code among them.
         distinct: pairs of codes within each threshold.
-        ways: how many distances a pair has, of which the least counts.
+        ways: in how many ways two features are compared, of which the closest counts.
     """
 
     images: int

@@ -15,7 +15,6 @@ from pyspark.sql import functions as F
 
 from dedup_core.hamming.estimate import enough
 from dedup_core.hamming.turned import (
-    WAYS,
     TurnedCodes,
     TurnedPairs,
     turned_cross_join_blocks,
@@ -87,7 +86,7 @@ class TurnedSearch:
         of_each = count(drawn) if is_whole else added_up(counted, count, (len(drawn), self.max_distance + 1))
         thresholds = HAMMING.stricter(self.max_distance)
         estimate = estimate_of(of_each.cumsum(axis=2)[:, :, ::-1], copies, codes, thresholds)
-        return replace(estimate, ways=WAYS)
+        return replace(estimate, ways=len(TURNS))
 
     def note(self, codes: DistinctCodes) -> str:  # noqa: ARG002 - it is so for any
         """Say what a distance is."""
