@@ -69,7 +69,13 @@ def test_a_plain_map_is_refused_in_one_line(album):
         method.find_duplicates(encoding_map={"a": "0123456789abcdef"})
     with pytest.raises(TypeError, match="orientations must be True or False, not 1"):
         PHash(orientations=1)
-    assert method.find_duplicates(encoding_map={}) == {}
+
+
+def test_no_images_are_saved_and_loaded(tmp_path):
+    method = PHash(verbose=False, orientations=True)
+    assert method.find_duplicates(encoding_map={}, scores=True) == {}
+    method.save_encodings({}, tmp_path / "features")
+    assert method.load_encodings(tmp_path / "features") == {}
 
 
 def test_against_others_removals_and_files(album, tmp_path):

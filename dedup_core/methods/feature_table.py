@@ -129,12 +129,12 @@ class MethodFeatures:
             "run_id": [_RUN_ID] * len(infos),
         }
         columns |= {name: [getattr(info, name) for info in infos] for name in _INFO_COLUMNS}
-        if self.values.dtype == np.uint64:
-            by_turn = self.values.view(np.int64).reshape(len(infos), -1)
-            columns["hash"] = by_turn[:, 0]
-            columns |= {"turned": _lists(by_turn[:, 1:])} if by_turn.shape[1] > 1 else {}
-        else:
+        if self.values.dtype != np.uint64:
             columns["embedding"] = _lists(self.values)
+        elif self.values.ndim == 1:
+            columns["hash"] = self.values.view(np.int64)
+        else:
+            columns |= {"hash": self.values[:, 0].view(np.int64), "turned": _lists(self.values[:, 1:].view(np.int64))}
         return pa.table(columns, schema=_SCHEMA)
 
 
@@ -227,7 +227,7 @@ def _lists(vectors: np.ndarray) -> pa.Array:
 def _values(rows: pa.Table, column: str) -> np.ndarray:
     if column == "hash":
         upright = rows["hash"].to_numpy().astype(np.int64).view(np.uint64)
-        if rows["turned"].null_count:
+        if not len(rows) or rows["turned"].null_count:
             return upright
         turned = rows["turned"].combine_chunks().flatten().to_numpy().view(np.uint64)
         return np.column_stack([upright, turned.reshape(len(rows), -1)])
