@@ -136,7 +136,7 @@ def find_method(
 
 def _search_of(settings: SearchSettings, metric: Metric, features: DataFrame) -> Search:
     """Return the search for features, of which the first tells how all were made."""
-    first = features.select("fingerprint").first()
+    first = features.select("fingerprint").first() if metric is HAMMING else None
     if first is not None and TURNED in first["fingerprint"]:
         return TurnedSearch.of(settings)
     way = settings.search if settings.search in metric.searches else "exact"
