@@ -54,6 +54,11 @@ class Metric:
         return self.steps == 1
 
     @property
+    def is_count(self) -> bool:
+        """Whether a score counts what two images have in common."""
+        return self.is_whole and not self.smaller_first
+
+    @property
     def sign(self) -> str:
         """How a threshold is written: "≤" or "≥"."""
         return "≤" if self.smaller_first else "≥"
@@ -107,6 +112,10 @@ class Metric:
         if self.smaller_first:
             return f"within {self.label} {threshold:>{width}g}"
         return f"at a {self.label} of {threshold:g} or more"
+
+    def scored(self, score: str) -> str:
+        """Return a score that is a text with what it is called: "distance 3", "37 inliers"."""
+        return f"{score} {self.label}" if self.is_count else f"{self.label} {score}"
 
     def written(self, threshold: float) -> str:
         """Return a threshold as figures and pages write it: "distance ≤ 3"."""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import chromium
 import pytest
 
 from dedup_core.corpus.photographs import installed_photographs
@@ -25,6 +26,15 @@ def photographs():
         return installed_photographs()
     except SettingsError as error:
         pytest.skip(str(error))
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    """A browser without a window, for the tests of one file."""
+    pytest.importorskip("selenium", reason="needs selenium: pip install selenium")
+    started = chromium.start(tmp_path_factory.mktemp("profile"))
+    yield started
+    started.quit()
 
 
 @pytest.fixture(scope="session")

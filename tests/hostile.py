@@ -54,7 +54,7 @@ def picture(colour=(90, 140, 200), size=(120, 80), kind="WEBP"):
 
 def image_file(number=0):
     colour = (40 + 37 * number % 200, 60 + 53 * number % 190, 80 + 71 * number % 170)
-    return PageImage(640 + number, 480, "JPEG", 1_000 + 997 * number, picture(colour))
+    return PageImage(640 + 4 * number, 480 + 3 * number, "JPEG", 1_000 + 997 * number, picture(colour))
 
 
 def group(names, method="phash", scores=None, **others):

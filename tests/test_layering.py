@@ -18,7 +18,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FIL
 # folder that has folders inside, each file is a room of its own. AGENTS.md says what each is for.
 FLOORS = (
     "errors jit metric workers",
-    "ledger pairs policy turns",
+    "ledger pairs policy relations turns",
     "images groups hamming cosine expansion greedy",
     "filesystems evaluation report corpus verify",
     "encoders plotting",

@@ -147,8 +147,8 @@ def test_groups_are_ranked_so_that_the_script_knows_no_direction():
     assert [entry["rank"] for entry in data["groups"]] == [4.0, -0.97, None]
     assert [pair["level"] for pair in data["pairs"]] == ["distance 4", "similarity 0.97 and up"]
     assert data["methods"] == [
-        {"name": "phash", "label": "distance", "isWhole": True},
-        {"name": "cnn", "label": "similarity", "isWhole": False},
+        {"name": "phash", "label": "distance", "isWhole": True, "isCount": False},
+        {"name": "cnn", "label": "similarity", "isWhole": False, "isCount": False},
     ]
 
 

@@ -60,7 +60,7 @@ def test_scores_with_decimals_of_which_the_smaller_is_the_closer_are_binned_too(
     ("metric", "level", "text"),
     [
         (HAMMING, 10.0, "distance 10"),
-        (INLIERS, 10.0, "inliers 10"),
+        (INLIERS, 10.0, "10 inliers"),
         (COSINE, 0.9, "similarity 0.90 and up"),
         (DIFFERENCE, 0.1, "difference 0.10 and down"),
     ],

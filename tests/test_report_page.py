@@ -15,13 +15,6 @@ from selenium.webdriver.support.ui import Select  # noqa: E402
 GROUPS = 95
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    started = chromium.start(tmp_path_factory.mktemp("profile"))
-    yield started
-    started.quit()
-
-
 def many_groups():
     """Return groups of two methods: the n-th has 2 to 6 images, and distances that grow with n."""
     hashes = [

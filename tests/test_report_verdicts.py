@@ -69,6 +69,7 @@ def test_what_is_no_verdict_is_none():
 def test_sides_that_were_rounded_are_no_other_shape():
     assert evidence_row(LOOKS, PageImage(1000, 667), PageImage(100, 67))[0] == "looks"
     assert evidence_row(LOOKS, PageImage(1000, 667), PageImage(100, 70))[0] == "shape"
+    assert evidence_row(LOOKS, PageImage(640, 480), PageImage(642, 480))[0] == "shape", "one pixel is rounded, not two"
 
 
 def test_every_caution_has_words():

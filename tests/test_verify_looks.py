@@ -15,6 +15,7 @@ from dedup_core.corpus.kinds import KINDS
 from dedup_core.corpus.plain_copies import PLAIN_COPIES
 from dedup_core.images.looks import SIDE, look_at
 from dedup_core.images.picture import decode
+from dedup_core.images.shapes import shapes_agree
 from dedup_core.verify.looks import (
     LOOK_LIMITS,
     LOSSLESS,
@@ -24,7 +25,6 @@ from dedup_core.verify.looks import (
     look_limit,
     merged_cells,
     refuted,
-    shapes_agree,
 )
 
 EDITED = {

@@ -6,6 +6,7 @@ Curves show what an evaluation says: precision, recall and F1 by threshold, and 
 
 from __future__ import annotations
 
+import bisect
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +15,8 @@ from dataclasses import dataclass
 from dedup_core.metric import Metric
 from dedup_core.report.model import Evaluation, MethodResult, SweepRow
 
-_LABELS = 12
+_LABELS, _MOST_COLUMNS, _FEWER_COLUMNS = 12, 65, 25
+_EVERY_SECOND = 2
 _MOST_TICKS, _MOST_POINTS = 7, 80
 _SHARES = tuple((f"{percent}%", float(percent)) for percent in (0, 25, 50, 75, 100))
 _RATES = ("Precision", "Recall", "F1")
@@ -101,7 +103,7 @@ def level_text(level: float, metric: Metric) -> str:
 
 def bin_text(level: float, metric: Metric) -> str:
     """Return what the pairs of a score level have: "distance 10", or "similarity 0.91 and up"."""
-    text = f"{metric.label} {level_text(level, metric)}"
+    text = metric.scored(level_text(level, metric))
     if metric.is_whole:
         return text
     return f"{text} and up" if metric.within(level + 1, level) else f"{text} and down"
@@ -141,9 +143,13 @@ def column_charts(result: MethodResult, evaluation: Evaluation | None = None) ->
 def _scores(result: MethodResult) -> ColumnChart:
     levels = _levels(result)
     labels = [level_text(level, result.metric) for level in levels]
-    counts = [result.scores.get(level, 0) for level in levels]
+    counts = _at(levels, result.scores, result.metric)
     note = "How many pairs have which score. Heights are logarithmic."
-    return ColumnChart("Pairs by score", result.metric.label, note, _count_columns(labels, counts))
+    metric = result.metric
+    is_merged = metric.is_whole and len(levels) > 1 and levels[-1] - levels[-2] > _EVERY_SECOND
+    bounds = ", up to" if metric.smaller_first else ", from"
+    axis = f"{metric.label}{bounds if is_merged else ''}"
+    return ColumnChart("Pairs by score", axis, note, _count_columns(labels, counts))
 
 
 def _sizes(result: MethodResult) -> ColumnChart:
@@ -169,7 +175,7 @@ def _removable(result: MethodResult) -> ColumnChart:
     """Return how much each threshold removes at most."""
     levels = _strict_first(result)
     images = max(result.images, 1)
-    totals = itertools.accumulate(result.earlier.get(level, 0) for level in levels)
+    totals = itertools.accumulate(_at(levels, result.earlier, result.metric))
     note = (
         "At most this share could go at a stricter threshold: the images with a duplicate at an earlier path. "
         f"At the threshold of this run {result.removals / images:.1%} could."
@@ -180,7 +186,7 @@ def _removable(result: MethodResult) -> ColumnChart:
 def _going(result: MethodResult) -> ColumnChart:
     """Return how many of the images that could go have which score with the one that stays, and all stricter ones."""
     levels = _strict_first(result)
-    totals = itertools.accumulate(result.going.get(level, 0) for level in levels)
+    totals = itertools.accumulate(_at(levels, result.going, result.metric))
     note = "The images that could go, by their score with the one that stays: about what each threshold would remove."
     return _share_chart(result, levels, [total / max(result.images, 1) for total in totals], note)
 
@@ -200,15 +206,28 @@ def _levels(result: MethodResult) -> list[float]:
     """Return every level, the smallest first, so that a gap is seen as one.
 
     Whole ones go from the closest that can be to the threshold, others from the closest listed to the loosest listed.
-    The distances of phash are always even: where all are, odd ones would be no gap but noise.
+    The distances of phash are always even: where all are, odd ones would be no gap but noise. Of hundreds of whole ones
+    there are round ones and the loosest, each for all up to the next.
     """
     metric, listed = result.metric, list(result.scores)
     if metric.is_whole:
         levels = metric.grid(metric.loosest(listed if result.threshold is None else [*listed, result.threshold]))
-        every = 2 if all(_from_closest(level, metric) % 2 == 0 for level in listed) else 1
+        if len(levels) > _MOST_COLUMNS:
+            step = _round_step(len(levels) / _FEWER_COLUMNS)
+            return sorted(level for level in levels.tolist() if level % step == 0 or level == levels[-1])
+        every = _EVERY_SECOND if all(_from_closest(level, metric) % 2 == 0 for level in listed) else 1
         return sorted(levels[::every].tolist())
     closest = min(map(metric.rank, listed))
     return sorted(level for level in metric.grid(metric.loosest(listed)).tolist() if metric.rank(level) >= closest)
+
+
+def _at(levels: Sequence[float], counts: Mapping[float, int], metric: Metric) -> list[int]:
+    """Return how many there are at each level: what is counted at a score is at the strictest level that finds it."""
+    ranks = sorted(map(metric.rank, levels))
+    found = dict.fromkeys(ranks, 0)
+    for score, count in counts.items():
+        found[ranks[min(bisect.bisect_left(ranks, metric.rank(score)), len(ranks) - 1)]] += count
+    return [found[metric.rank(level)] for level in levels]
 
 
 def _from_closest(score: float, metric: Metric) -> float:
@@ -304,10 +323,14 @@ def _places(thresholds: Sequence[float]) -> list[float]:
 
 def _ticks(thresholds: Sequence[float], across: Sequence[float]) -> tuple[tuple[str, float], ...]:
     """Return some of the thresholds at equal steps, the strictest first."""
-    steps = (step * 10**power for power in range(4) for step in (1, 2, 5))
-    every = next(step for step in steps if math.ceil(len(thresholds) / step) <= _MOST_TICKS)
+    every = _round_step(len(thresholds) / _MOST_TICKS)
     marks = list(zip(thresholds, across, strict=True))[::every]
     return tuple((f"{threshold:g}", round(x, 2)) for threshold, x in marks)
+
+
+def _round_step(least: float) -> int:
+    """Return the first of 1, 2, 5, 10, 20 and so on that is no smaller."""
+    return next(step * 10**power for power in itertools.count() for step in (1, 2, 5) if step * 10**power >= least)
 
 
 def _way(dots: Sequence[tuple[float, float]]) -> str:

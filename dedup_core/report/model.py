@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dedup_core.metric import Metric
+
+_SMALLEST_AREA = 1e-9  # that a pixel of one picture may have in the other
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,53 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Alignment:
+    """How geometry lays one picture, a, onto another one, b.
+
+    Attributes:
+        relation: one of `dedup_core.relations.RELATIONS`.
+        inliers: how many details of both the transform explains; None of equal files, where nothing was matched.
+        overlap: the share of a that lies on b, and that of b that lies on a.
+        likeness: the share of the overlap's tiles that agree, 0 to 1.
+        worst_tile: by how much the worst of them differs, in levels of 0 to 255.
+        derived: "a" or "b", which of them was made from the other; None where neither was.
+        degrees: b is a turned by so much, counterclockwise, after it was mirrored if it was.
+        is_mirrored: whether one is the other mirrored.
+        transform: 6 numbers, row by row, that take pixels of a to pixels of b; None where they are not known.
+    """
+
+    relation: str
+    inliers: int | None
+    overlap: tuple[float, float]
+    likeness: float
+    worst_tile: float
+    derived: str | None = None
+    degrees: float = 0.0
+    is_mirrored: bool = False
+    transform: tuple[float, ...] | None = None
+
+    def flipped(self) -> Alignment:
+        """Return the same for the two the other way round; a transform that can't be undone is left out."""
+        return replace(
+            self,
+            overlap=self.overlap[::-1],
+            derived={"a": "b", "b": "a"}.get(self.derived or ""),
+            degrees=self.degrees if self.is_mirrored else -self.degrees,
+            transform=None if self.transform is None else _undone(self.transform),
+        )
+
+
+def _undone(transform: tuple[float, ...]) -> tuple[float, ...] | None:
+    """Return what takes pixels back; None if the transform folds them onto each other or is not finite."""
+    a, b, x, c, d, y = transform
+    area = a * d - b * c
+    if not math.isfinite(area) or abs(area) < _SMALLEST_AREA:
+        return None
+    back = (d / area, -b / area, (b * y - d * x) / area, -c / area, a / area, (c * x - a * y) / area)
+    return back if all(map(math.isfinite, back)) else None
+
+
+@dataclass(frozen=True)
 class Member:
     """An image of a group.
 
@@ -63,6 +113,7 @@ class Member:
             None for the first.
         evidence: of the verdict on the two, where there is one.
         reason: why the other one stays.
+        alignment: of the image, b, on the other one, a, where geometry laid them on each other.
     """
 
     path: str
@@ -71,6 +122,7 @@ class Member:
     other: str | None = None
     evidence: Evidence | None = None
     reason: str = ""
+    alignment: Alignment | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +152,7 @@ class Group:
 
 @dataclass(frozen=True)
 class PairExample:
-    """A pair drawn at random from those of about one score, its ``level``."""
+    """A pair drawn at random from those of about one score, its ``level``; where geometry laid it, how."""
 
     method: str
     level: float
@@ -108,6 +160,7 @@ class PairExample:
     path_b: str
     score: float
     evidence: Evidence | None = None
+    alignment: Alignment | None = None
 
 
 @dataclass(frozen=True)
@@ -271,6 +324,12 @@ class ReportData:
     def encoded(self) -> int:
         """Images that have features; methods of one run share them."""
         return max((method.images for method in self.methods), default=0)
+
+    @property
+    def has_alignments(self) -> bool:
+        """Whether geometry has laid any two of the images on the page on each other."""
+        members = (member.alignment for group in self.groups for member in group.members)
+        return any(alignment is not None for alignment in (*members, *(pair.alignment for pair in self.pairs)))
 
     @property
     def failed(self) -> int:

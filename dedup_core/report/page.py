@@ -19,6 +19,7 @@ from typing import Any
 
 from dedup_core.errors import DedupError, to_install
 from dedup_core.metric import Metric
+from dedup_core.report.alignment import alignment_row
 from dedup_core.report.charts import bin_text, column_charts, level_text, short
 from dedup_core.report.model import Group, Member, MethodResult, PageImage, PairExample, ReportData, RunFacts
 from dedup_core.report.quality import quality_section
@@ -32,7 +33,7 @@ _LONGEST_TEXT = 300
 _TEMPLATES = Path(__file__).parent / "templates"
 _NO_PAIRS = "No pairs were found."
 _NOT_LISTED = "The pairs were counted and not listed: there is none to show."
-_SCRIPTS = ("compare.js", "report.js")
+_SCRIPTS = ("align.js", "compare.js", "report.js")
 _JOINERS = "\u200c\u200d"  # invisible letters that emoji and some scripts are written with
 
 
@@ -157,12 +158,19 @@ class _Island:
         yield "images", [self._member(member) for member in group.members]
 
     def _member(self, member: Member) -> list[Any]:
-        """Return place, whether it stays, score, place of the other one, evidence, why that one stays."""
+        """Return place, whether it stays, score, place of the other one, evidence, why that one stays, alignment."""
         row = [self._places[member.path], member.keep, member.score]
         if member.other not in self._places:
             return row
-        evidence = evidence_row(member.evidence, self._file(member.other), self._file(member.path))
-        return [*row, self._places[member.other], evidence, readable(member.reason)]
+        found = self._found(member, self._file(member.other), self._file(member.path))
+        return [*row, self._places[member.other], found[0], readable(member.reason), found[1]]
+
+    @staticmethod
+    def _found(pair: Member | PairExample, left: PageImage, right: PageImage) -> tuple[Any, Any]:
+        """Return what a verdict rests on, and how geometry lays the two on each other; None where there is none."""
+        alignment = pair.alignment
+        relation = alignment.relation if alignment else None
+        return evidence_row(pair.evidence, left, right, relation), alignment_row(alignment, left, right)
 
     def _pair(self, pair: PairExample) -> Iterator[tuple[str, Any]]:
         yield "method", pair.method
@@ -171,7 +179,9 @@ class _Island:
         yield "counts", _verdicts_at(pair.level, result)
         yield "score", pair.score
         yield "images", [self._places[pair.path_a], self._places[pair.path_b]]
-        yield "evidence", evidence_row(pair.evidence, self._file(pair.path_a), self._file(pair.path_b))
+        evidence, laid = self._found(pair, self._file(pair.path_a), self._file(pair.path_b))
+        yield "evidence", evidence
+        yield "laid", laid
 
 
 def _verdicts_at(level: float, result: MethodResult) -> str:
@@ -183,7 +193,8 @@ def _verdicts_at(level: float, result: MethodResult) -> str:
 
 def _method_row(result: MethodResult) -> dict[str, Any]:
     """Return what the script has to know of a method: how its scores are written."""
-    return {"name": result.name, "label": result.metric.label, "isWhole": result.metric.is_whole}
+    metric = result.metric
+    return {"name": result.name, "label": metric.label, "isWhole": metric.is_whole, "isCount": metric.is_count}
 
 
 def _file_row(path: str, file: PageImage) -> list[Any]:

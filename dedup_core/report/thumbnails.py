@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 from PIL import Image, features
 
-from dedup_core.images.picture import MAX_PIXELS, Failure, thumbnail
+from dedup_core.images.picture import MAX_PIXELS, MAX_SIDE, Failure, thumbnail
 
 _QUALITIES = (72, 50, 30, 15)
 _SMALLEST_SIDE = 16
@@ -30,6 +30,12 @@ def small_file(content: bytes | Failure, side: int, max_bytes: int, max_pixels: 
         if len(encoded) <= max_bytes:
             return encoded
     return Failure("too_large", "no room on the page")
+
+
+def shape_of(small: bytes) -> tuple[int, int] | None:
+    """Return width and height of a picture that ``small_file`` made; None of what is no picture."""
+    pixels = thumbnail(small, MAX_SIDE)
+    return None if isinstance(pixels, Failure) else (pixels.shape[1], pixels.shape[0])
 
 
 def _ever_smaller(pixels: np.ndarray) -> Iterator[bytes]:

@@ -9,11 +9,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from dedup_core.images.shapes import shapes_agree
 from dedup_core.report.model import Evidence, PageImage
 
 SAME, SIMILAR = "same", "similar"
 _LOOKS_SIDE = 32
-_ROUNDED_PIXELS = 1.5
 _EXPLAINED = "saving, compressing or resizing a picture explains"
 
 
@@ -73,6 +73,7 @@ KINDS = {
         "Their shapes differ: one is not the other made larger or smaller. Here both are stretched to one shape.",
     ),
     "frames": Words(SIMILAR, "another number of frames", "Their files hold different numbers of frames."),
+    "laid": Words(SIMILAR, "", ""),
     "unseen": Words(
         SIMILAR,
         "not compared by pixels",
@@ -80,6 +81,9 @@ KINDS = {
     ),
 }  # fmt: skip
 """Kinds of evidence, by name."""
+
+_IN_PLACE = ("same_pixels", "re_encoded", "resized", "overlaid", "similar_scene")
+"""Relations of two pictures whose parts lie in the same places, whether they are laid on each other or not."""
 
 _OUTLINED = ("alike", "tile", "looks")  # the tile of another frame is no place in the picture that is shown
 
@@ -94,19 +98,26 @@ _CAUTIONS = {
 _NOTES = {"flat": "flat", "transparent": "transparent", "few_details": "few details", "deep": "more than 8 bits"}
 
 
-def evidence_row(evidence: Evidence | None, left: PageImage, right: PageImage) -> list[Any] | None:
+def evidence_row(
+    evidence: Evidence | None, left: PageImage, right: PageImage, relation: str | None = None
+) -> list[Any] | None:
     """Return what the page's script has to know of a verdict: kind, difference, level, tile; None where there is none.
 
     Args:
         evidence: what the verdict rests on.
         left: what is known of one image.
         right: what is known of the other one.
+        relation: of the two, where geometry has laid one onto the other: it says more than that they could not be.
     """
     if evidence is None or evidence.verdict not in (SAME, SIMILAR):
         return None
     kind = _kind(evidence, left, right)
+    if relation and (kind in ("shape", "unseen") or (kind == "looks" and relation not in _IN_PLACE)):
+        return ["laid", "", None, None]
     tile = _shares(evidence.tile) if kind in _OUTLINED and evidence.tile else None
-    return [kind, _levels(evidence.difference), evidence.level, tile]
+    if relation and relation not in _IN_PLACE:
+        tile = None
+    return [kind, levels_text(evidence.difference), evidence.level, tile]
 
 
 def _kind(evidence: Evidence, left: PageImage, right: PageImage) -> str:
@@ -128,11 +139,10 @@ def _shapes_agree(left: PageImage, right: PageImage) -> bool:
     """Return whether two pictures have one shape, but for the rounding of sides; True where that is not known."""
     if not (left.width and left.height and right.width and right.height):
         return True
-    longest = max(left.width, left.height, right.width, right.height)
-    return abs(left.width * right.height - right.width * left.height) <= _ROUNDED_PIXELS * longest
+    return bool(shapes_agree(left.width, left.height, right.width, right.height))
 
 
-def _levels(difference: float | None) -> str:
+def levels_text(difference: float | None) -> str:
     """Return a difference in few letters: whole levels are those of looks."""
     if difference is None or not math.isfinite(difference):
         return "?"

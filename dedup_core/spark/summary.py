@@ -5,15 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from dedup_core.ledger import TABLES
+from dedup_core.report.verdicts import caution_texts
 from dedup_core.spark.runs import Run
-
-_CAUTIONS = {
-    "flat": "are flat: only equal pixels make them duplicates",
-    "transparent": "have transparency, which must agree as the colours must",
-    "few_details": "have few details, of which a hash says little",
-    "several_frames": "have several frames, all of which must agree",
-    "deep": "hold more than 8 bits a pixel",
-}
 
 
 def summary(run: Run) -> str:
@@ -37,9 +30,7 @@ def _images(counts: dict[str, Any]) -> list[str]:
     lines += [
         f"         {'':>10}  - {count:,} {reason.replace('_', ' ')}" for reason, count in counts["failed"].items()
     ]
-    for name, text in _CAUTIONS.items():
-        if count := counts.get("caution", {}).get(name):
-            lines.append(f"         {count:>10,}  {text}")
+    lines += [f"         {count:>10,}  {text}" for count, text in caution_texts(counts.get("caution", {}))]
     if counts["repeated"]:
         lines.append(f"         {counts['repeated']:>10,}  were further names of a file, or the same row again")
     return lines

@@ -27,7 +27,12 @@ _NAMES = "other_names ARRAY<STRING>, is_unseen BOOLEAN"
 FEATURES = f"id BIGINT, {_IMAGE}, {_NAMES}, {_PICTURE}, {_FEATURE}, run_id STRING"
 FAILURES = f"{_FILE}, {_FAILURE}, run_id STRING"
 _VERDICT = "score DOUBLE, verdict STRING, difference DOUBLE, level INT"
-PAIRS = f"method STRING, path_a STRING, path_b STRING, {_VERDICT}, tile ARRAY<FLOAT>, turn STRING"
+EVIDENCE = (
+    "inliers INT, overlap_a DOUBLE, overlap_b DOUBLE, likeness DOUBLE, worst_tile DOUBLE, relation STRING, "
+    "derived STRING, degrees DOUBLE, mirrored BOOLEAN, transform ARRAY<DOUBLE>"
+)
+"""What geometry says of a pair, null where it was not asked: ``derived`` is 'a' or 'b'."""
+PAIRS = f"method STRING, path_a STRING, path_b STRING, {_VERDICT}, tile ARRAY<FLOAT>, turn STRING, {EVIDENCE}"
 DUPLICATES = (
     "method STRING, path STRING, "
     "duplicates ARRAY<STRUCT<path: STRING, score: DOUBLE, verdict: STRING, difference: DOUBLE, level: INT, "

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dedup_core.images.looks import LOOK_BYTES, SIDE
+from dedup_core.images.shapes import shapes_agree
 from dedup_core.jit.compiled import compiled
 
 LOOK_LIMITS = {0: 40, 256: 24, 512: 16}
@@ -23,7 +24,6 @@ LOSSLESS = ("PNG", "GIF", "BMP", "DIB", "PPM", "TGA", "PCX", "SGI", "ICO")
 """Formats that keep every pixel that is saved in them."""
 
 _PIXELS_A_CELL = 4
-_ROUNDED_PIXELS, _ROUNDED_SHARE = 1.0, 1.5
 
 
 class Looks(NamedTuple):
@@ -89,21 +89,6 @@ def look_limit(shortest: np.ndarray) -> np.ndarray:
     """Return by how much cells of two looks may differ, by the shortest side of the two pictures: int64 (n,)."""
     sides, limits = (np.array(list(values), np.int64) for values in (LOOK_LIMITS, LOOK_LIMITS.values()))
     return limits[np.searchsorted(sides, shortest, side="right") - 1]
-
-
-def shapes_agree(
-    width: np.ndarray | int, height: np.ndarray | int, other_width: np.ndarray | int, other_height: np.ndarray | int
-) -> np.ndarray:
-    """Return whether one picture has the other's shape, but for the rounding of its shorter side to a whole pixel."""
-    sides = [np.asarray(side, np.float64) for side in (width, height, other_width, other_height)]
-    is_wide = sides[0] + sides[2] >= sides[1] + sides[3]
-    long, short = np.where(is_wide, sides[0], sides[1]), np.where(is_wide, sides[1], sides[0])
-    other_long, other_short = np.where(is_wide, sides[2], sides[3]), np.where(is_wide, sides[3], sides[2])
-    is_larger = long >= other_long
-    share = np.where(is_larger, other_long / np.maximum(long, 1), long / np.maximum(other_long, 1))
-    expected, found = np.where(is_larger, short, other_short) * share, np.where(is_larger, other_short, short)
-    # The longer side may be rounded too, which moves the shorter one by less.
-    return (np.abs(found - expected) <= _ROUNDED_PIXELS) & (found <= _ROUNDED_SHARE * expected + _ROUNDED_PIXELS / 2)
 
 
 def merged_cells(shortest: np.ndarray) -> np.ndarray:

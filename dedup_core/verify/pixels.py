@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from PIL import Image
 
+from dedup_core.images.shapes import shapes_agree
 from dedup_core.verify.compression import compressed
 from dedup_core.verify.kernels import TILE
 from dedup_core.verify.levels import (
@@ -23,7 +24,6 @@ from dedup_core.verify.levels import (
     Level,
     at_worst,
 )
-from dedup_core.verify.looks import shapes_agree
 from dedup_core.verify.views import Planes, View
 
 SMALLER = (

@@ -25,4 +25,7 @@ def tables_of(spark, folder, pairs, groups, removals, metrics):
 KINDS = {
     "score": pa.float64(), "verdict": pa.string(), "difference": pa.float64(), "level": pa.int32(),
     "tile": pa.list_(pa.float32()), "group_size": pa.int64(), "loosest_score": pa.float64(), "reason": pa.string(),
+    "inliers": pa.int32(), "overlap_a": pa.float64(), "overlap_b": pa.float64(), "likeness": pa.float64(),
+    "worst_tile": pa.float64(), "relation": pa.string(), "derived": pa.string(), "degrees": pa.float64(),
+    "mirrored": pa.bool_(), "transform": pa.list_(pa.float64()),
 }  # fmt: skip

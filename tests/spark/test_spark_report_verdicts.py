@@ -12,8 +12,8 @@ from page import Page
 from PIL import Image
 from reported import KINDS, tables_of
 
-from dedup_core.metric import COSINE, HAMMING
-from dedup_core.report.model import Evidence, Hub
+from dedup_core.metric import COSINE, HAMMING, Metric
+from dedup_core.report.model import Alignment, Evidence, Hub
 from dedup_core.settings.settings import ReportSettings
 from dedup_core.spark.report.counts import method_results
 from dedup_core.spark.report.page import gather, write_report
@@ -214,3 +214,43 @@ def test_the_page_tells_of_them_and_stays_one_that_nothing_harms(spark, finished
 def test_a_record_of_an_older_run_has_no_verdicts():
     facts = search_facts("phash", HAMMING, [{"settings": {}, "counts": {"found": {"phash": {"pairs": 3}}}}])
     assert (facts.same, facts.similar, facts.hubs, facts.rule) == (None, None, (), None)
+
+
+# Geometry
+
+TURN = [0.0, 1.0, -60.0, -1.0, 0.0, 480.0]
+# In the group of a: c stays alone, a crop of a; b is similar to a, and nobody asked for more.
+LAID = [
+    ("orb", "a", "b", 40.0, "similar", None, None, None, *[None] * 10),
+    ("orb", "a", "c", 37.0, "similar", None, None, None, 37, 0.42, 1.0, 0.98, 6.5, "cropped", "b", 90.0, False, TURN),
+    ("orb", "x", "y", 99.0, "similar", None, None, None, 99, 1.0, 0.5, 1.0, 2.0, "framed", "b", None, None, None),
+]
+INLIERS = Metric("inliers", "inliers", "local", "local features", "min_inliers", closest=400.0, farthest=0.0, steps=1)
+
+
+@pytest.fixture(scope="module")
+def laid(spark, tmp_path_factory):
+    groups = [
+        *(("orb", "a", path, 3, True, 37.0) for path in "abc"),
+        *(("orb", "x", p, 2, p == "y", 99.0) for p in "xy"),
+    ]
+    removals = [("orb", "x", "y", REASON)]
+    return tables_of(spark, tmp_path_factory.mktemp("laid"), LAID, groups, removals, {"orb": INLIERS})
+
+
+def test_pairs_are_told_with_what_geometry_says(laid):
+    pairs = {(pair.path_a, pair.path_b): pair for pair in pair_sample(laid)}
+    assert [pair.level for pair in pairs.values()] == [37.0, 40.0, 99.0], "the fewest inliers first"
+    assert pairs["a", "b"].alignment is None
+    assert pairs["a", "c"].alignment == Alignment("cropped", 37, (0.42, 1.0), 0.98, 6.5, "b", 90.0, False, tuple(TURN))
+    framed = pairs["x", "y"].alignment
+    assert (framed.relation, framed.degrees, framed.is_mirrored, framed.transform) == ("framed", 0.0, False, None)
+
+
+def test_members_are_told_it_from_the_other_one_on(laid):
+    """Of a pair the earlier path is a, wherever it stands in its group."""
+    found = {member.path: member for group in group_sample(laid, 10, 10) for member in group.members}
+    assert found["a"].alignment is None
+    assert (found["c"].other, found["c"].alignment.derived, found["c"].alignment.degrees) == ("a", "b", 90.0)
+    assert found["c"].alignment.transform == tuple(TURN)
+    assert (found["x"].other, found["x"].alignment.derived, found["x"].alignment.overlap) == ("y", "a", (0.5, 1.0))

@@ -1,9 +1,10 @@
 "use strict";
-// Two pictures laid on each other, in a dialog: a slider divides them, a button lets them take turns.
-const comparison = ({ files, kinds, methods }, { make, isolated, facts, picture, score }) => {
+// Two pictures laid on each other, in a dialog: a slider divides them, a button lets them take turns, and where
+// geometry has laid them, another one shows their difference.
+const comparison = ({ files, kinds, methods }, { make, isolated, facts, picture, scored }) => {
   const TURN = matchMedia("(prefers-reduced-motion: reduce)").matches ? 1500 : 700;
   const at = (id) => document.getElementById(`compare${id && `-${id}`}`);
-  const [dialog, stage, slider, blink] = ["", "stage", "slider", "blink"].map(at);
+  const [dialog, stage, slider, blink, differ] = ["", "stage", "slider", "blink", "differ"].map(at);
   const known = new Map();
   const places = new Map(files.map((file, place) => [file.path, place]));
   let opener = null;
@@ -22,6 +23,14 @@ const comparison = ({ files, kinds, methods }, { make, isolated, facts, picture,
     return [verdict, fill(short, evidence), fill(long, evidence)];
   }
 
+  // What geometry says of a pair whose two pictures have such names, as [relation, numbers, a sentence on them].
+  function related(laid, [a, b]) {
+    const named = (text) => text.replaceAll("{a}", a).replaceAll("{b}", b);
+    return laid ? laid.slice(0, 3).map((text) => capital(named(text))) : [];
+  }
+
+  const capital = (text) => text[0].toUpperCase() + text.slice(1);
+
   function place(element, [left, top, right, bottom]) {
     element.style.left = `${50 * (left + right)}%`;
     element.style.top = `${50 * (top + bottom)}%`;
@@ -29,22 +38,35 @@ const comparison = ({ files, kinds, methods }, { make, isolated, facts, picture,
     element.style.height = `${100 * (bottom - top)}%`;
   }
 
-  function lay(images, tile) {
+  function drawing(points) {
+    const corners = points.map((point) => point.map((share) => 100 * share));
+    const drawn = at("drawing").content.firstElementChild.cloneNode(true);
+    [...drawn.children].forEach((line) => line.setAttribute("points", corners.join(" ")));
+    dialog.style.setProperty("--overlap", `polygon(${corners.map(([h, v]) => `${h}% ${v}%`)})`);
+    return drawn;
+  }
+
+  function lay(images, tile, transform) {
     const shown = images.map((place) => files[place]);
     const missing = shown.filter((file) => !file.picture.startsWith("data:"));
     const layers = shown.filter((file) => !missing.includes(file)).map((file) => picture(file).firstChild);
     const words = missing.map((file) => make("p", "missing", `No picture of ${file.path}: ${file.picture}`));
     stage.className = missing.length ? "lacking" : "";
-    stage.replaceChildren(...layers, ...words);
+    const sheets = layers.map((layer) => make("div", "sheet", layer));
+    stage.replaceChildren(make("div", "sheets", ...sheets), ...words);
     const shape = shown.find((file) => file.width && file.height);
-    dialog.style.setProperty("--ratio", shape ? shape.width / shape.height : 1);
+    const laid = transform && !missing.length ? aligned(...shown, transform) : null;
+    dialog.style.setProperty("--ratio", laid ? laid.ratio : shape ? shape.width / shape.height : 1);
+    if (laid) layers.forEach((layer, index) => Object.assign(layer.style, laid.styles[index]));
+    if (laid?.overlap.length) stage.append(drawing(laid.overlap));
+    [differ, at("overlap-choice")].forEach((control) => { control.hidden = !laid?.overlap.length; });
     layers.forEach((layer) => { layer.draggable = false; });
     [slider, blink].forEach((control) => { control.disabled = missing.length > 0; });
     at("outline-choice").hidden = !tile || missing.length === 2;
     if (missing.length === 0) stage.append(make("span", "divider"));
     if (tile && missing.length < 2) {
       const outline = make("span", "outline");
-      place(outline, tile);
+      place(outline, laid ? laid.within(tile) : tile);
       stage.append(outline);
     }
   }
@@ -69,8 +91,16 @@ const comparison = ({ files, kinds, methods }, { make, isolated, facts, picture,
     take(null);
   }
 
+  function showDifference(isShown) {
+    differ.setAttribute("aria-pressed", String(isShown));
+    stage.classList.toggle("differing", isShown);
+    at("differ-note").hidden = !isShown;
+    slider.disabled = isShown || blink.disabled;
+  }
+
   function takeTurns() {
     let turn = 0;
+    showDifference(false);
     take(turn);
     blink.setAttribute("aria-pressed", "true");
     timer = setInterval(() => {
@@ -94,14 +124,20 @@ const comparison = ({ files, kinds, methods }, { make, isolated, facts, picture,
     return make("div", kept ? "kept" : "", ...lines);
   }
 
-  function say({ method, evidence, value, reason }) {
-    const [verdict, short, long] = told(evidence) || ["no verdict", "the page has none on these two", ""];
+  function say({ method, evidence, laid, value, reason }) {
+    const none = ["no verdict", laid ? "" : "the page has none on these two", ""];
+    const [verdict, short, long] = told(evidence) || none;
+    const [relation, numbers, sentence] = related(laid, ["the first", "the second"]);
     const compared = methods.get(method);
-    at("verdict").replaceChildren(make("b", "", verdict[0].toUpperCase() + verdict.slice(1)), `: ${short} `);
+    const words = [relation && relation[0].toLowerCase() + relation.slice(1), short].filter(Boolean).join("; ");
+    at("verdict").replaceChildren(make("b", "", capital(verdict)), `: ${words} `);
     if (compared && typeof value === "number") {
-      at("verdict").append(make("span", "quiet", `(${method}: ${compared.label} ${score(value, compared)})`));
+      at("verdict").append(make("span", "quiet", `(${method}: ${scored(value, compared)})`));
     }
-    at("told").textContent = [long, reason && `The first one stays: ${reason}.`].filter(Boolean).join(" ");
+    at("numbers").textContent = numbers || "";
+    at("numbers").hidden = !numbers;
+    const sentences = [long, sentence, reason && `The first one stays: ${reason}.`];
+    at("told").textContent = sentences.filter(Boolean).join(" ");
   }
 
   function link({ method, images }) {
@@ -113,10 +149,11 @@ const comparison = ({ files, kinds, methods }, { make, isolated, facts, picture,
     const names = ["First, on the left", "Second, on the right"];
     say(pair);
     at("sides").replaceChildren(...pair.images.map((place, index) => side(names[index], place, pair.keep?.[index])));
-    lay(pair.images, pair.evidence ? pair.evidence[3] : null);
+    lay(pair.images, pair.evidence ? pair.evidence[3] : null, pair.laid ? pair.laid[3] : null);
     slider.value = 50;
     divide();
     still();
+    showDifference(false);
     opener = from;
     if (!dialog.open) dialog.showModal();
     (slider.disabled ? at("close") : slider).focus();
@@ -159,11 +196,17 @@ const comparison = ({ files, kinds, methods }, { make, isolated, facts, picture,
   });
   ["pointerdown", "pointermove"].forEach((event) => stage.addEventListener(event, drag));
   blink.addEventListener("click", () => (timer === null ? takeTurns() : still()));
+  differ.addEventListener("click", () => {
+    still();
+    showDifference(differ.getAttribute("aria-pressed") === "false");
+  });
   slider.addEventListener("input", () => {
     still();
     divide();
   });
-  at("outline").addEventListener("change", ({ target }) => dialog.classList.toggle("bare", !target.checked));
+  [["outline", "bare"], ["overlap", "borderless"]].forEach(([choice, name]) => {
+    at(choice).addEventListener("change", ({ target }) => dialog.classList.toggle(name, !target.checked));
+  });
   addEventListener("hashchange", fromLink);
-  return { know, button, fromLink, told };
+  return { know, button, fromLink, told, related };
 };

@@ -25,6 +25,10 @@
     return method.isWhole ? String(value) : value.toFixed(4).replace(/0{1,2}$/, "");
   }
 
+  // A score with what it is called: "distance 3", "37 inliers". It may be two, from one to the other.
+  const named = (text, method) => (method.isCount ? `${text} ${method.label}` : `${method.label} ${text}`);
+  const scored = (value, method) => named(score(value, method), method);
+
   function bytes(size) {
     if (size < 1000) return `${size}\u00a0B`;
     return size < 1e6 ? `${(size / 1e3).toFixed(size < 1e4 ? 1 : 0)}\u00a0kB` : `${(size / 1e6).toFixed(1)}\u00a0MB`;
@@ -54,7 +58,7 @@
     return make("div", "picture", image);
   }
 
-  const compare = comparison({ files, kinds: data.kinds, methods }, { make, isolated, facts, picture, score });
+  const compare = comparison({ files, kinds: data.kinds, methods }, { make, isolated, facts, picture, scored });
 
   function card(file, kept, mark, shown = picture(file), lines = []) {
     const content = [shown];
@@ -65,36 +69,37 @@
   }
 
   // A member and what it is compared with: what stays in its place, or the first of the group; null for that one.
-  function memberPair(group, [place, keep, value, other, evidence, reason]) {
+  function memberPair(group, [place, keep, value, other, evidence, reason, laid]) {
     const isPair = !keep || evidence || value !== null;
     if (other === undefined || !isPair) return null;
-    return { method: group.method, images: [other, place], keep: [true, keep], value, evidence, reason };
+    return { method: group.method, images: [other, place], keep: [true, keep], value, evidence, reason, laid };
   }
 
   function memberMark(method, [, keep, value, , evidence]) {
     const [verdict] = compare.told(evidence) || [""];
     if (keep) return verdict === "similar" ? "✓ Keep, similar only" : "✓ Keep";
-    return [value === null ? "Duplicate" : `${method.label} ${score(value, method)}`, verdict].filter(Boolean).join(" · ");
+    return [value === null ? "Duplicate" : scored(value, method), verdict].filter(Boolean).join(" · ");
   }
 
   function memberCard(group, member) {
-    const [place, keep, , other, evidence, reason] = member;
+    const [place, keep, , other, evidence, reason, laid] = member;
     const file = files[place];
     const pair = memberPair(group, member);
     const [, short] = compare.told(evidence) || [];
     const name = pair && `Compare ${baseName(file)} with ${baseName(files[other])}`;
     const badge = make("span", "badge", "Compare");
     const shown = pair ? compare.button(pair, name, "picture", ...picture(file).childNodes, badge) : picture(file);
-    const lines = [short, reason && `The other stays: ${reason}`];
+    const [relation, numbers] = compare.related(laid, ["the other", "this"]);
+    const lines = [relation, numbers, short, reason && `The other stays: ${reason}`];
     return card(file, keep, memberMark(methods.get(group.method), member), shown, lines);
   }
 
   function range(group) {
     const method = methods.get(group.method);
     if (group.loosest === null) return "";
-    if (group.closest === null) return `${method.label} ${score(group.loosest, method)} at the loosest`;
+    if (group.closest === null) return `${scored(group.loosest, method)} at the loosest`;
     const [closest, loosest] = [score(group.closest, method), score(group.loosest, method)];
-    return closest === loosest ? `${method.label} ${closest}` : `${method.label} ${closest} to ${loosest}`;
+    return named(closest === loosest ? closest : `${closest} to ${loosest}`, method);
   }
 
   function groupCard(group) {
@@ -194,9 +199,12 @@
     const button = compare.button(pair, `Compare ${baseName(a)} with ${baseName(b)}`, "", "Compare");
     images.addEventListener("click", ({ target }) => target.closest(".picture") && button.click());
     // A distance stands in the heading already; a similarity is rounded there.
-    const mark = method.isWhole ? "" : make("span", "mark", `${method.label} ${score(pair.value, method)}`);
+    const mark = method.isWhole ? "" : make("span", "mark", scored(pair.value, method));
     const [verdict, short] = compare.told(pair.evidence) || [];
-    const words = make("div", "", mark, verdict ? make("div", "", make("b", "", verdict), `: ${short}`) : "");
+    const [relation, numbers] = compare.related(pair.laid, ["the first", "the second"]);
+    const lines = [relation, numbers].filter(Boolean).map((line) => make("div", "", line));
+    const judged = verdict ? make("div", "", make("b", "", verdict), short && `: ${short}`) : "";
+    const words = make("div", "", mark, judged, ...lines);
     return make("li", "", images, make("div", "verdict", words, button));
   }
 

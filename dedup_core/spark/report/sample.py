@@ -8,11 +8,13 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from pyspark.sql import DataFrame, Row, Window
 from pyspark.sql import functions as F
 
-from dedup_core.report.model import Evidence, Group, Member, PairExample
+from dedup_core.relations import RELATIONS
+from dedup_core.report.model import Alignment, Evidence, Group, Member, PairExample
 from dedup_core.report.verdicts import SAME, SIMILAR
 from dedup_core.spark.report.opened import Tables
 
@@ -62,7 +64,8 @@ def pair_sample(tables: Tables) -> tuple[PairExample, ...]:
         levels = sorted((level for name, level in by_level if name == method), key=metric.rank, reverse=True)
         rows = itertools.chain.from_iterable(_of_both(by_level[method, level]) for level in levels[:_PAIR_LEVELS])
         examples += [
-            PairExample(method, row["at"], row["path_a"], row["path_b"], row["score"], _evidence(row)) for row in rows
+            PairExample(method, row["at"], row["path_a"], row["path_b"], row["score"], _evidence(row), _alignment(row))
+            for row in rows
         ]
     return tuple(examples)
 
@@ -165,13 +168,33 @@ def _group(tables: Tables, rows: Sequence[Row], span: Row, pairs: Mapping[_Ends,
     for row in rows:
         ends = _ends(row, rows[0])
         pair = None if ends is None else pairs.get(ends)
-        score, evidence = (None, None) if pair is None else (pair["score"], _evidence(pair))
         other, reason = _other(row, rows[0]), row["reason"] or ""
-        members.append(Member(row["path"], row["keep"], score, other, evidence, reason))
+        member = Member(row["path"], row["keep"], None, other, None, reason)
+        members.append(member if pair is None else _scored(member, pair))
     closest, worst = tables.score(span["best"], method), tables.score(span["worst"], method)
     loosest = span["loosest"] if worst is None else worst
     same = None if span["unknown"] else span["same"]
     return Group(method, size, span["removals"], closest, loosest, tuple(members), at_random, same)
+
+
+def _scored(member: Member, pair: Row) -> Member:
+    """Return a member with what its pair with the other one says."""
+    alignment = _alignment(pair)
+    if alignment is not None and member.path == pair["path_a"]:
+        alignment = alignment.flipped()
+    return replace(member, score=pair["score"], evidence=_evidence(pair), alignment=alignment)
+
+
+def _alignment(pair: Row) -> Alignment | None:
+    """Return how geometry lays one of a pair onto the other; None where it was not asked."""
+    if pair["relation"] not in RELATIONS:
+        return None
+    transform = None if pair["transform"] is None else tuple(pair["transform"])
+    overlap = (pair["overlap_a"], pair["overlap_b"])
+    measured = (pair["inliers"], overlap, pair["likeness"], pair["worst_tile"])
+    return Alignment(
+        pair["relation"], *measured, pair["derived"], pair["degrees"] or 0.0, bool(pair["mirrored"]), transform
+    )
 
 
 def _evidence(pair: Row) -> Evidence | None:
