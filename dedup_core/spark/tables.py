@@ -32,7 +32,7 @@ EVIDENCE = (
     "derived STRING, degrees DOUBLE, mirrored BOOLEAN, transform ARRAY<DOUBLE>"
 )
 """What geometry says of a pair, null where it was not asked: ``derived`` is 'a' or 'b'."""
-PAIRS = f"method STRING, path_a STRING, path_b STRING, {_VERDICT}, tile ARRAY<FLOAT>, turn STRING, {EVIDENCE}"
+PAIRS = f"method STRING, path_a STRING, path_b STRING, {_VERDICT}, tile ARRAY<FLOAT>, {EVIDENCE}, turn STRING"
 DUPLICATES = (
     "method STRING, path STRING, "
     "duplicates ARRAY<STRUCT<path: STRING, score: DOUBLE, verdict: STRING, difference: DOUBLE, level: INT, "
