@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 _FILE = "path STRING, size BIGINT, modified_at TIMESTAMP"
 _IMAGE = f"{_FILE}, identity STRING"
-_FEATURE = "method STRING, fingerprint STRING, hash BIGINT, embedding ARRAY<FLOAT>"
+_FEATURE = "method STRING, fingerprint STRING, hash BIGINT, turned ARRAY<BIGINT>, embedding ARRAY<FLOAT>"
 _FAILURE = "reason STRING, message STRING"
 
 _PLACE = "uri STRING, file BIGINT, row BIGINT"  # a URL; or a hash of a table's file, and the number of the row in it
@@ -32,10 +32,11 @@ EVIDENCE = (
     "derived STRING, degrees DOUBLE, mirrored BOOLEAN, transform ARRAY<DOUBLE>"
 )
 """What geometry says of a pair, null where it was not asked: ``derived`` is 'a' or 'b'."""
-PAIRS = f"method STRING, path_a STRING, path_b STRING, {_VERDICT}, tile ARRAY<FLOAT>, {EVIDENCE}"
+PAIRS = f"method STRING, path_a STRING, path_b STRING, {_VERDICT}, tile ARRAY<FLOAT>, {EVIDENCE}, turn STRING"
 DUPLICATES = (
     "method STRING, path STRING, "
-    "duplicates ARRAY<STRUCT<path: STRING, score: DOUBLE, verdict: STRING, difference: DOUBLE, level: INT>>"
+    "duplicates ARRAY<STRUCT<path: STRING, score: DOUBLE, verdict: STRING, difference: DOUBLE, level: INT, "
+    "turn: STRING>>"
 )
 GROUPS = "method STRING, group_id STRING, path STRING, group_size BIGINT, keep BOOLEAN, loosest_score DOUBLE"
 REMOVALS = "method STRING, path STRING, kept_path STRING, reason STRING"

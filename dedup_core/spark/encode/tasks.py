@@ -31,7 +31,8 @@ _ENCODED_ARROW = pa.schema(
         ("identity", pa.string()), ("width", pa.int32()), ("height", pa.int32()), ("format", pa.string()),
         ("frames", pa.int32()), ("caution", pa.list_(pa.string())), ("look", pa.binary()), ("digest", pa.string()),
         ("method", pa.string()), ("fingerprint", pa.string()), ("hash", pa.int64()),
-        ("embedding", pa.list_(pa.float32())), ("reason", pa.string()), ("message", pa.string()),
+        ("turned", pa.list_(pa.int64())), ("embedding", pa.list_(pa.float32())),
+        ("reason", pa.string()), ("message", pa.string()),
     ]
 )  # fmt: skip
 
@@ -164,6 +165,8 @@ def _as_record(
 
 def _feature(encoder: Encoder, result: Encoded, plan: EncodePlan) -> dict:
     value = result.features[encoder.name]
-    as_stored = int(value.astype("int64")) if value.dtype == np.uint64 else value
-    fingerprint = plan.decoding.fingerprint(encoder.fingerprint)
-    return {"method": encoder.name, "fingerprint": fingerprint, plan.columns[encoder.name]: as_stored}
+    named = {"method": encoder.name, "fingerprint": plan.decoding.fingerprint(encoder.fingerprint)}
+    if value.dtype != np.uint64:
+        return named | {plan.columns[encoder.name]: value}
+    upright, *turned = np.atleast_1d(value).astype(np.int64).tolist()
+    return named | {plan.columns[encoder.name]: upright, "turned": turned or None}

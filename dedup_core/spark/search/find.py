@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from dedup_core.encoders.registry import metric_of
+from dedup_core.encoders.registry import TURNED, metric_of
 from dedup_core.errors import SettingsError
 from dedup_core.metric import COSINE, HAMMING, Metric
 from dedup_core.settings.settings import SearchSettings
@@ -26,6 +26,7 @@ from dedup_core.spark.search.found import Found
 from dedup_core.spark.search.hamming import HammingSearch
 from dedup_core.spark.search.hubs import hubs_of, most_alike
 from dedup_core.spark.search.proposal import Proposal, Search
+from dedup_core.spark.search.turned import TurnedSearch, with_turns
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import GROUPS, conform
 from dedup_core.spark.verify.contents import Contents
@@ -100,8 +101,7 @@ def find_method(
         LimitError: if there are more pairs than ``max_pairs``.
     """
     metric = metric_of(method)
-    way = settings.search if settings.search in metric.searches else "exact"
-    search = SEARCHES[metric, way](settings)
+    search = _search_of(settings, metric, features)
     steps = Staging(staging.spark, staging.store, f"{staging.name}/{method}")
     is_flat = F.coalesce(F.array_contains("caution", "flat"), F.lit(False))
     with watch.stage("search"):
@@ -115,7 +115,10 @@ def find_method(
     watch.say(f"  {expected['pairs']:,} pairs found; verifying them")
     with watch.stage("verify"):
         rooted = groups.rooted_pairs(proposal.pairs, grouped, contents.count)
-        found = Found(method, features, contents, verdicts(rooted, contents, metric.closest, again.reread, steps))
+        judged = verdicts(rooted, contents, metric.closest, again.reread, steps)
+        if "turn" in proposal.pairs.columns:
+            judged = steps.write("turned", with_turns(judged, contents, proposal.pairs))
+        found = Found(method, features, contents, judged)
     with watch.stage("group"):
         counts: dict[str, Any] = {"images": features.count(), "codes": codes.count} | expected
         counts |= {"flat": counts["images"] - codes.n_images, "most_copies": contents.most_copies}
@@ -129,6 +132,15 @@ def find_method(
     with watch.stage("write"):
         _write(settings, found, table, counts, staging, watch)
     return counts
+
+
+def _search_of(settings: SearchSettings, metric: Metric, features: DataFrame) -> Search:
+    """Return the search for features, of which the first tells how all were made."""
+    first = features.select("fingerprint").first() if metric is HAMMING else None
+    if first is not None and TURNED in first["fingerprint"]:
+        return TurnedSearch.of(settings)
+    way = settings.search if settings.search in metric.searches else "exact"
+    return SEARCHES[metric, way](settings)
 
 
 def _proposed(

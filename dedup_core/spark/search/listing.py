@@ -18,22 +18,25 @@ from dedup_core.spark.search.found import Found
 from dedup_core.spark.sieve import Sieve
 from dedup_core.spark.tables import DUPLICATES, PAIRS, conform
 from dedup_core.spark.verify.verdicts import tiles_where
+from dedup_core.turns import INVERSE, TURNS
 from dedup_core.verify.verdict import SAME, SIMILAR
 
 _BLOCK_IMAGES = 1024  # a million pairs of a block are held at a time
 _ENTRIES_A_BATCH = 1 << 16
 MOST_LISTED = 100_000  # equal images in one row of duplicates: some 15 MB
-_TOLD = "score: DOUBLE, verdict: STRING, difference: DOUBLE, level: INT, tile: ARRAY<FLOAT>"
+_TOLD = "score: DOUBLE, verdict: STRING, difference: DOUBLE, level: INT, tile: ARRAY<FLOAT>, turn: STRING"
 _LISTED = f"path STRING, is_part BOOLEAN, duplicates ARRAY<STRUCT<rank: DOUBLE, path: STRING, {_TOLD}>>"
 _ENTRY = pa.struct(
     [
         ("rank", pa.float64()), ("path", pa.string()), ("score", pa.float64()), ("verdict", pa.string()),
         ("difference", pa.float64()), ("level", pa.int32()), ("tile", pa.list_(pa.float32())),
+        ("turn", pa.string()),
     ]
 )  # fmt: skip
 _LISTED_ARROW = pa.schema([("path", pa.string()), ("is_part", pa.bool_()), ("duplicates", pa.list_(_ENTRY))])
 _TILE = ("tile_0", "tile_1", "tile_2", "tile_3")
 _ENDS = ("key_a", "key_b", "left", "right")
+_INVERSE = np.array(INVERSE)
 
 
 def listed(found: Found, metric: Metric, most_copies: int) -> DataFrame:
@@ -93,7 +96,7 @@ def pair_table(found: Found, listed: DataFrame) -> DataFrame:
     """
     both = listed.select(F.col("path").alias("path_b"), F.explode("duplicates").alias("other"))
     ordered = both.where(F.col("path_b") > F.col("other.path"))
-    told = [F.col(f"other.{name}") for name in ("score", "verdict", "difference", "level", "tile")]
+    told = [F.col(f"other.{name}") for name in ("score", "verdict", "difference", "level", "tile", "turn")]
     pairs = ordered.select(F.col("other.path").alias("path_a"), "path_b", *told)
     return conform(pairs.withColumn("method", F.lit(found.method)), PAIRS)
 
@@ -104,9 +107,11 @@ def _pairs(found: Found, metric: Metric, most_copies: int) -> DataFrame:
     several = found.contents.slim.where(is_first & (copies > F.lit(1)) & ~are_many(copies, most_copies))
     none = F.lit(float("nan"))
     equal = {"score": F.lit(metric.closest), "is_same": F.lit(1), "difference": F.lit(0.0), "level": F.lit(0)}
+    equal["turn"] = F.lit(0)
     equal |= dict.fromkeys(_TILE, none)
     told = {"score": F.col("score"), "is_same": (F.col("verdict") == F.lit(SAME)).cast("int")}
     told |= {"difference": F.coalesce("difference", none), "level": F.coalesce("level", F.lit(0))}
+    told["turn"] = F.coalesce("turn", F.lit(0)) if "turn" in found.verdicts.columns else F.lit(0)
     told |= {name: F.coalesce(F.element_at("tile", at), none) for at, name in enumerate(_TILE, start=1)}
     of_two = found.verdicts.select("root", F.col("code_a").alias("key_a"), F.col("code_b").alias("key_b"), *_cast(told))
     of_one = several.select("root", F.col("content").alias("key_a"), F.col("content").alias("key_b"), *_cast(equal))
@@ -114,7 +119,7 @@ def _pairs(found: Found, metric: Metric, most_copies: int) -> DataFrame:
 
 
 def _cast(told: dict[str, Column]) -> list[Column]:
-    kinds = {"score": "double", "is_same": "int", "difference": "double", "level": "int"}
+    kinds = {"score": "double", "is_same": "int", "difference": "double", "level": "int", "turn": "int"}
     return [column.cast(kinds.get(name, "float")).alias(name) for name, column in told.items()]
 
 
@@ -128,6 +133,7 @@ def _stars(copies: DataFrame, metric: Metric) -> DataFrame:
         metric.rank(closest).alias("rank"), F.col("other").alias("path"), closest.alias("score"),
         F.lit(SAME).alias("verdict"), F.lit(0.0).alias("difference"),
         F.lit(None).cast("int").alias("level"), F.lit(None).cast("array<float>").alias("tile"),
+        F.lit(None).cast("string").alias("turn"),
     )  # fmt: skip
     is_few = F.col("copies") <= F.lit(MOST_LISTED)
     there = copies.select(
@@ -146,14 +152,15 @@ def _stars(copies: DataFrame, metric: Metric) -> DataFrame:
 def _lists(
     known: pa.RecordBatch | pa.Table, pairs: Iterator[Arrays], metric: Metric, cut: set[int]
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the images of a block with their duplicates there."""
+    """Yield the images of a block with their duplicates there, each with the turn that makes it like the image."""
     gathered = list(pairs)
     if not gathered:
         return
     columns = {name: np.concatenate([some[name] for some in gathered]) for name in gathered[0] if name not in _ENDS[:2]}
     ends = columns.pop("left"), columns.pop("right")
     one, other = np.concatenate(ends), np.concatenate(ends[::-1])
-    paths, root = _combined(known.column("path")), known.column("root").to_numpy()
+    paths = _combined(known.column("path"))
+    root, key = (known.column(name).to_numpy() for name in ("root", "key"))
     is_part = np.asarray(known.column("is_part")) | np.isin(root, list(cut))
     by_path = np.empty(len(paths), np.int64)
     by_path[pc.sort_indices(paths).to_numpy()] = np.arange(len(paths))
@@ -166,6 +173,8 @@ def _lists(
         end = starts[np.searchsorted(starts, some[-1]) + 1] if some[-1] != starts[-1] else len(order)
         rows, images = order[some[0] : end], one[order[some]]
         told = {name: values[rows % len(values)] for name, values in columns.items()}
+        is_from_larger = key[other[rows]] > key[one[rows]]
+        told["turn"] = np.where(is_from_larger, _INVERSE[told["turn"]], told["turn"])
         entries = _entries(told, rank[rows], paths.take(pa.array(other[rows])))
         lists = pa.ListArray.from_arrays(pa.array(np.append(some, end) - some[0], pa.int32()), entries)
         of_images = [paths.take(pa.array(images)), pa.array(is_part[images]), lists]
@@ -179,7 +188,8 @@ def _entries(told: Arrays, rank: np.ndarray, paths: pa.Array) -> pa.StructArray:
     verdict = pa.array([SIMILAR, SAME]).take(pa.array(told["is_same"]))
     difference = pa.array(told["difference"], mask=np.isnan(told["difference"]))
     level = pa.array(told["level"], mask=told["level"] == 0)
-    columns = [pa.array(rank), paths, pa.array(told["score"]), verdict, difference, level, tile]
+    turn = pa.array([None, *TURNS[1:]]).take(pa.array(told["turn"]))
+    columns = [pa.array(rank), paths, pa.array(told["score"]), verdict, difference, level, tile, turn]
     return pa.StructArray.from_arrays(columns, fields=list(_ENTRY))
 
 
