@@ -27,7 +27,7 @@ from dedup_core.turns import TURNS
 def turned_features(spark, hashes):
     """A features table of {path: its eight hashes}."""
     rows = [
-        (*an_image(path), "phash", f"phash-64-v2{TURNED}", signed(int(own[0])), None,
+        (*an_image(path), "phash", f"phash-64-v2{TURNED}", signed(int(own[0])), None, None,
          [signed(int(code)) for code in own[1:]], "run")
         for path, own in hashes.items()
     ]  # fmt: skip

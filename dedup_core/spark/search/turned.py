@@ -85,7 +85,7 @@ class TurnedSearch:
         is_whole = len(drawn) == codes.count  # they are all here: no need to send them
         of_each = count(drawn) if is_whole else added_up(counted, count, (len(drawn), self.max_distance + 1))
         thresholds = HAMMING.stricter(self.max_distance)
-        estimate = estimate_of(of_each.cumsum(axis=2)[:, :, ::-1], copies, codes, thresholds)
+        estimate = estimate_of(of_each.cumsum(axis=2)[:, :, ::-1], copies, codes, thresholds, HAMMING)
         return replace(estimate, ways=len(TURNS))
 
     def note(self, codes: DistinctCodes) -> str:  # noqa: ARG002 - it is so for any
