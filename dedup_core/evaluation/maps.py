@@ -161,12 +161,18 @@ def _entries(label: str, file: str, entries: Sequence[Any]) -> Sequence[Any]:
     raise TypeError(f"{label}[{file!r}] must be a list, not {type(entries).__name__}")
 
 
-def _name(label: str, file: str, entry: object) -> str:
-    """Return the file name of a list's entry: the entry itself, or the first of (name, score) or of ``Related``."""
+def name_of(entry: object) -> str | None:
+    """Return the file name of a list's entry: itself, or what (name, score), with a turn or not, or `Related` name."""
     if isinstance(entry, str):
         return entry
-    if isinstance(entry, Sequence) and len(entry) in (2, len(Related._fields)) and isinstance(entry[0], str):
-        return entry[0]
+    if not isinstance(entry, Sequence) or not 2 <= len(entry) <= len(Related._fields) or not isinstance(entry[0], str):
+        return None
+    return entry[0] if all(told is None or isinstance(told, str) for told in entry[2:]) else None
+
+
+def _name(label: str, file: str, entry: object) -> str:
+    if (name := name_of(entry)) is not None:
+        return name
     raise TypeError(f"{label}[{file!r}] holds {entry!r}, which is neither a name nor (name, score)")
 
 

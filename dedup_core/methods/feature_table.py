@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dedup_core.encoders.registry import TURNED
 from dedup_core.images.names import storable
 from dedup_core.ledger import MARKER, SPARKS_MARKS, TABLES, Ledger, is_hidden, no_marker
 from dedup_core.local.features import LocalFeatures
@@ -22,6 +23,7 @@ from dedup_core.methods.encodings import ImageInfo
 _RUN_ID = "one-machine"
 _EMBEDDING = pa.list_(pa.float32())
 _LOCAL = pa.struct([("keypoints", pa.list_(pa.int16())), ("descriptors", pa.binary()), ("picture", pa.binary())])
+_TURNED = pa.list_(pa.int64())
 _SCHEMA = pa.schema(
     [
         ("path", pa.string()), ("size", pa.int64()), ("modified_at", pa.timestamp("us", "UTC")),
@@ -29,7 +31,8 @@ _SCHEMA = pa.schema(
         ("width", pa.int32()), ("height", pa.int32()), ("format", pa.string()), ("frames", pa.int32()),
         ("caution", pa.list_(pa.string())), ("look", pa.binary()), ("digest", pa.string()),
         ("fingerprint", pa.string()),
-        ("hash", pa.int64()), ("embedding", _EMBEDDING), ("local", _LOCAL), ("run_id", pa.string()),
+        ("hash", pa.int64()), ("turned", _TURNED), ("embedding", _EMBEDDING), ("local", _LOCAL),
+        ("run_id", pa.string()),
     ]
 )  # fmt: skip
 _NEEDED = {"path", "fingerprint", "hash", "embedding"}
@@ -48,7 +51,8 @@ class MethodFeatures:
         method: "phash".
         fingerprint: identifies everything that the values depend on.
         names: the images.
-        values: uint64 (n,) hashes, float32 (n, d) embeddings or objects (n,) that are ``LocalFeatures``, one an image.
+        values: uint64 (n,) hashes, uint64 (n, 8) with those of the turns, float32 (n, d) embeddings, or objects
+            (n,) that are ``LocalFeatures``.
         images: what is known of each image.
         other_names: further names of the same files, by the image's.
     """
@@ -105,7 +109,8 @@ class MethodFeatures:
         rows = _conformed(pq.read_table(source, partitioning=None), source)
         rows = rows.filter(pc.invert(pc.fill_null(rows["is_unseen"], fill_value=False)))
         values = next((name for name in _VALUES if rows[name].null_count < len(rows)), _VALUES[0])
-        for column in ("path", "fingerprint", values):
+        turned = ("turned",) if TURNED in fingerprint else ()
+        for column in ("path", "fingerprint", values, *turned):
             if missing := rows[column].null_count:
                 raise ValueError(f"{source} has {missing:,} rows without a {column}: encode these images again")
         for found in rows["fingerprint"].unique().to_pylist():
@@ -125,12 +130,13 @@ class MethodFeatures:
             "fingerprint": [self.fingerprint] * len(infos),
             "is_unseen": pa.nulls(len(infos), pa.bool_()),
             "hash": pa.nulls(len(infos), pa.int64()),
+            "turned": pa.nulls(len(infos), _TURNED),
             "embedding": pa.nulls(len(infos), _EMBEDDING),
             "local": pa.nulls(len(infos), _LOCAL),
             "run_id": [_RUN_ID] * len(infos),
         }
         columns |= {name: [getattr(info, name) for info in infos] for name in _INFO_COLUMNS}
-        columns |= _column_of(self.values)
+        columns |= _columns_of(self.values)
         return pa.table(columns, schema=_SCHEMA)
 
 
@@ -215,15 +221,21 @@ def _infos(rows: pa.Table) -> list[ImageInfo]:
     return [replace(info, caution=None if info.caution is None else tuple(info.caution)) for info in infos]
 
 
-def _column_of(values: np.ndarray) -> dict[str, object]:
-    """Return the column that holds the values, by its name."""
-    if values.ndim == 2:
+def _columns_of(values: np.ndarray) -> dict[str, object]:
+    """Return the columns that hold the values, by their names."""
+    if values.dtype == object:
+        return {"local": _local_rows(values)}
+    if values.dtype != np.uint64:
         return {"embedding": _lists(values)}
-    if values.dtype != object:
+    if values.ndim == 1:
         return {"hash": values.view(np.int64)}
+    return {"hash": values[:, 0].view(np.int64), "turned": _lists(values[:, 1:].view(np.int64))}
+
+
+def _local_rows(values: np.ndarray) -> pa.ChunkedArray:
     parts = [values[start : start + _LOCAL_ROWS] for start in range(0, len(values), _LOCAL_ROWS)]
     rows = [pa.array([features.to_row() for features in part], _LOCAL) for part in parts]
-    return {"local": pa.chunked_array(rows, _LOCAL)}
+    return pa.chunked_array(rows, _LOCAL)
 
 
 def _lists(vectors: np.ndarray) -> pa.Array:
@@ -233,7 +245,11 @@ def _lists(vectors: np.ndarray) -> pa.Array:
 
 def _values(rows: pa.Table, column: str) -> np.ndarray:
     if column == "hash":
-        return rows["hash"].to_numpy().astype(np.int64).view(np.uint64)
+        upright = rows["hash"].to_numpy().astype(np.int64).view(np.uint64)
+        if not len(rows) or rows["turned"].null_count:
+            return upright
+        turned = rows["turned"].combine_chunks().flatten().to_numpy().view(np.uint64)
+        return np.column_stack([upright, turned.reshape(len(rows), -1)])
     if column == "local":
         return _local_values(rows["local"])
     return rows["embedding"].combine_chunks().flatten().to_numpy().reshape(len(rows), -1)

@@ -25,9 +25,10 @@ from dedup_core.pairs import Pairs
 if TYPE_CHECKING:
     from dedup_core.methods.verified import Files
 
+Scored = dict[str, list[Any]]
+"""Each image's duplicates, as tuples that begin with name and score."""
+
 MAX_PAIRS = 20_000_000
-MapSide = tuple[Sequence[str], np.ndarray]
-ImageMap = dict[str, list[Any]]
 _FEWEST_HELD, _HELD_A_VALUE = 5_000_000, 20  # pairs in memory while removals are decided: 18 or 24 bytes each
 
 
@@ -73,13 +74,22 @@ class FindingMethod(EncodingMethod[Feature]):
         """Return the names of images, ascending, and what is searched of each, as ``_to_values`` or more."""
         return self._names_and_values(features, argument)
 
-    def _described(self, found: ImageMap, sides: tuple[MapSide, MapSide], threshold: Any) -> ImageMap:  # noqa: ARG002
-        """Return a map with what else is asked for of each pair.
+    def _described(
+        self,
+        found: Scored,
+        of_images: Mapping[str, Any],  # noqa: ARG002 - for those that know more
+        of_others: Mapping[str, Any],  # noqa: ARG002
+        threshold: Any,  # noqa: ARG002
+        is_verified: bool,  # noqa: ARG002
+    ) -> Scored:
+        """Return a map with scores, and with what else the method knows of each duplicate.
 
         Args:
-            found: the map.
-            sides: names and values of its keys, and of what its lists name.
+            found: each image's duplicates.
+            of_images: the values of the images, by name.
+            of_others: the values of the duplicates.
             threshold: as ``_blocks`` has it.
+            is_verified: whether pixels have confirmed the duplicates.
         """
         return found
 
@@ -107,7 +117,10 @@ class FindingMethod(EncodingMethod[Feature]):
             if files is not None:
                 pairs = files.same_across(pairs, files.of(against, existing[0], "against"), self.decoding)
             found = _match_map(names, existing[0], pairs, self.metric, with_scores)
-        found = self._described(found, ((names, values), existing or (names, values)), threshold)
+        if with_scores:
+            sides = (names, values), (names, values) if existing is None else existing
+            of_images, of_others = (dict(zip(*side, strict=True)) for side in sides)
+            found = self._described(found, of_images, of_others, threshold, files is not None)
         _write_json(found, target)
         return found
 

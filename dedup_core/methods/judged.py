@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from dedup_core import groups
-from dedup_core.groups import Distinct
 from dedup_core.local.features import MOST_KEYPOINTS, LocalFeatures
 from dedup_core.methods.encodings import Encodings, Feature, ImageInfo
-from dedup_core.methods.finding import FindingMethod, ImageMap, MapSide
+from dedup_core.methods.finding import FindingMethod, Scored
 from dedup_core.methods.judged_images import JudgedImage, PairRule
 from dedup_core.pairs import Pairs
 from dedup_core.relations import Related
@@ -44,7 +43,7 @@ class JudgedMethod(FindingMethod[Feature]):
             images[position] = JudgedImage(name, *self._local_and_values(value), info, path)
         return names, images
 
-    def _first_equal(self, values: np.ndarray) -> np.ndarray:
+    def _first_equal(self, values: Sequence[JudgedImage] | np.ndarray) -> np.ndarray:
         seen: dict[str, int] = {}
         keys = enumerate(image.key for image in values)
         return np.array([at if key is None else seen.setdefault(key, at) for at, key in keys], np.int64)
@@ -62,22 +61,28 @@ class JudgedMethod(FindingMethod[Feature]):
         pairs = Pairs.concatenate(self._blocks(values, None, threshold), self._score_type)
         return groups.removed_positions(pairs.sorted(), len(values))
 
-    def _described(self, found: ImageMap, sides: tuple[MapSide, MapSide], threshold: PairRule) -> ImageMap:
+    def _described(
+        self,
+        found: Scored,
+        of_images: Mapping[str, Any],
+        of_others: Mapping[str, Any],
+        threshold: PairRule,
+        is_verified: bool,  # noqa: ARG002 - geometry tells of the same picture too
+    ) -> Scored:
         """Return a map of ``Related``, if relations are asked for."""
         if not threshold.relations:
             return found
-        ones, others = (self._firsts(side) for side in sides)
+        ones, others = (self._with_firsts(side) for side in (of_images, of_others))
         return {
             name: [_related(ones[name], others[other], score, threshold) for other, score in entries]
             for name, entries in found.items()
         }
 
-    def _firsts(self, side: MapSide) -> dict[str, tuple[JudgedImage, JudgedImage]]:
-        """Return each image by its name, with the first that equals it."""
-        names, images = side
-        distinct = Distinct.of(self._first_equal(images))
-        firsts = images[distinct.first[distinct.number]]
-        return dict(zip(names, zip(images, firsts, strict=True), strict=True))
+    def _with_firsts(self, images: Mapping[str, JudgedImage]) -> dict[str, tuple[JudgedImage, JudgedImage]]:
+        """Return each image with the first that equals it."""
+        listed = list(images.values())
+        firsts = self._first_equal(listed).tolist()
+        return {name: (image, listed[first]) for (name, image), first in zip(images.items(), firsts, strict=True)}
 
 
 def _related(
