@@ -155,10 +155,13 @@ class TestAgainstTheJudgeOfAllPairs:
             assert told[pair].relation == geometry.relation
             assert told[pair].derived == {None: None, "a": "this", "b": "other"}[geometry.derived]
 
-    def test_little_room_and_common_codes_change_what_they_should(self, local, monkeypatch):
+    def test_little_room_and_processes_change_nothing_and_many_votes_propose_nothing(self, local, monkeypatch):
         finder = ORB(verbose=False)
         found = finder.find_duplicates(encoding_map=local, scores=True)
         monkeypatch.setattr(judging.HeldPictures.__init__, "__defaults__", (1,))
+        assert finder.find_duplicates(encoding_map=local, scores=True) == found
+        monkeypatch.setattr(judging, "_FEW_CORES", 0)
+        monkeypatch.setattr(judging, "_FEW_PAIRS", 0)
         assert finder.find_duplicates(encoding_map=local, scores=True) == found
         silent = ORB(verbose=False, min_votes=401).find_duplicates(encoding_map=distinct(local))
         assert not any(silent.values())

@@ -1,17 +1,18 @@
-"""Proposed pairs of images, judged: each is laid on the other once, in threads, for the kernels leave Python."""
+"""Proposed pairs of images, judged: each is laid on the other once, on all cores."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 import numpy as np
 from tqdm import tqdm
 
 from dedup_core.encoders.encoder import Decoding
-from dedup_core.errors import LimitError
+from dedup_core.errors import DedupError, LimitError
 from dedup_core.geometry.judge import Geometry, Prepared, judge, prepared
 from dedup_core.geometry.tiles import planes_of
 from dedup_core.local.features import MOST_KEYPOINTS, opencv
@@ -20,12 +21,14 @@ from dedup_core.methods.judged_images import JudgedImage, PairRule, Voting
 from dedup_core.methods.verified import Files
 from dedup_core.pairs import Pairs
 from dedup_core.relations import RE_ENCODED, RESIZED
-from dedup_core.workers import map_in_threads, n_cores
+from dedup_core.workers import map_in_processes, map_in_threads, n_cores
 
 HELD_BYTES = 256 * 2**20
 """Of pictures that are prepared."""
 
-_A_THREAD = 64  # pairs at a time: neighbours share an image
+_A_THREAD, _A_PROCESS = 64, 512  # pairs at a time: neighbours share an image
+_FEW_CORES = 2  # Python itself takes nearly half of the time, so that more threads than these wait for each other
+_FEW_PAIRS = 20_000  # a minute and a half of one core: about as much as processes must have to do to pay
 _BYTES_A_KEYPOINT = 4 * 8 * 5  # keypoints and descriptors, straight and mirrored, and the features themselves
 _QUIET_SECONDS = 1.0
 
@@ -87,6 +90,23 @@ class _Told:
         return cls(geometry.inliers, geometry.is_reported, geometry.relation, geometry.derived)
 
 
+@dataclass(frozen=True)
+class _Work:
+    """Pairs for a process: the images, positions of pairs among them, int64 (m, 2), and how many inliers are enough."""
+
+    images: np.ndarray
+    ends: np.ndarray
+    min_inliers: int
+
+
+def _judged_apart(work: _Work) -> list[_Told]:
+    return _judged(HeldPictures(work.images), work.ends, work.min_inliers)
+
+
+def _judged(held: HeldPictures, ends: np.ndarray, min_inliers: int) -> list[_Told]:
+    return [_Told.of(judge(held.at(one), held.at(other), min_inliers)) for one, other in ends.tolist()]
+
+
 class Judging:
     """The judgement of pairs among images, or between them and others.
 
@@ -106,7 +126,6 @@ class Judging:
         self._images = images if others is None else np.concatenate([images, others])
         self._is_cross = others is not None
         self._rule, self._verbose = rule, verbose
-        self._held = HeldPictures(self._images)
 
     def pairs(self, proposals: Iterable[np.ndarray], decoding: Decoding | None) -> Iterator[Pairs]:
         """Yield the duplicates among proposed pairs, with their inliers.
@@ -121,11 +140,13 @@ class Judging:
         equal = self._equal()
         yield self._pairs(equal, np.full(len(equal), MOST_KEYPOINTS))
         ends = self._distinct(proposals, equal)
-        parts = [ends[start : start + _A_THREAD] for start in range(0, len(ends), _A_THREAD)]
+        apart = n_cores() > _FEW_CORES and len(ends) > _FEW_PAIRS
+        size = _A_PROCESS if apart else _A_THREAD
+        parts = [ends[start : start + size] for start in range(0, len(ends), size)]
         inliers, is_unsure = np.zeros(len(ends), np.int32), np.zeros(len(ends), bool)
         done, hide = 0, not self._verbose
         with tqdm(total=len(ends), desc="Judging", disable=hide, delay=_QUIET_SECONDS, unit=" pairs") as bar:
-            for part, told in zip(parts, map_in_threads(self._told, parts, n_cores()), strict=True):
+            for part, told in zip(parts, self._in_processes(parts) if apart else self._in_threads(parts), strict=True):
                 here = slice(done, done + len(part))
                 inliers[here], is_unsure[here] = [each.inliers for each in told], [not each.is_pair for each in told]
                 self._note(part, told)
@@ -157,9 +178,19 @@ class Judging:
         numbers = np.setdiff1d(np.concatenate(found), equal[:, 0] * total + equal[:, 1])
         return np.stack(np.divmod(numbers, total), axis=1)
 
-    def _told(self, ends: np.ndarray) -> list[_Told]:
-        at, fewest = self._held.at, self._rule.min_inliers
-        return [_Told.of(judge(at(one), at(other), fewest)) for one, other in ends.tolist()]
+    def _in_threads(self, parts: Sequence[np.ndarray]) -> Iterator[list[_Told]]:
+        held = HeldPictures(self._images)
+        return map_in_threads(lambda part: _judged(held, part, self._rule.min_inliers), parts, n_cores())
+
+    def _in_processes(self, parts: Sequence[np.ndarray]) -> Iterator[list[_Told]]:
+        try:
+            yield from map_in_processes(_judged_apart, map(self._work, parts), n_cores())
+        except BrokenProcessPool as error:
+            raise DedupError("a process that compares pictures died, maybe for want of memory") from error
+
+    def _work(self, ends: np.ndarray) -> _Work:
+        positions, numbers = np.unique(ends, return_inverse=True)
+        return _Work(self._images[positions], numbers.reshape(-1, 2), self._rule.min_inliers)
 
     def _note(self, ends: np.ndarray, told: Iterable[_Told]) -> None:
         """Write relations down, if they are asked for."""
