@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from dedup_core.encoders.encoder import Decoding
 from dedup_core.errors import DedupError, LimitError
-from dedup_core.geometry.judge import Geometry, Prepared, judge, prepared
+from dedup_core.geometry.judge import Geometry, LocalView, judge, prepared
 from dedup_core.geometry.tiles import planes_of
 from dedup_core.local.features import MOST_KEYPOINTS, opencv
 from dedup_core.local.votes import CodedImages, are_common, cross_votes, self_votes
@@ -43,11 +43,11 @@ class HeldPictures:
 
     def __init__(self, images: np.ndarray, most_bytes: int = HELD_BYTES) -> None:
         self._images, self._most_bytes = images, most_bytes
-        self._held: OrderedDict[int, Prepared] = OrderedDict()
+        self._held: OrderedDict[int, LocalView] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
 
-    def at(self, position: int) -> Prepared:
+    def at(self, position: int) -> LocalView:
         """Return the image at a position."""
         with self._lock:
             if position in self._held:
@@ -63,14 +63,14 @@ class HeldPictures:
         return ready
 
 
-def _ready(image: JudgedImage) -> Prepared:
+def _ready(image: JudgedImage) -> LocalView:
     width, height = image.info.width, image.info.height
     if width is None or height is None:  # only the shape is known, from the small picture
         height, width = planes_of(image.features.picture).shape[:2]
     return prepared(image.features, width, height)
 
 
-def _size(ready: Prepared) -> int:
+def _size(ready: LocalView) -> int:
     return ready.planes.nbytes + len(ready.features.keypoints) * _BYTES_A_KEYPOINT
 
 
