@@ -14,6 +14,15 @@ TILE = 8
 MARGIN = 1.0
 """Pixels at a picture's edge that are left out: they are mixed with what lies beyond."""
 
+ROUNDS = 4
+GAINS = (0.3, 3.0)
+"""By how much contrast may shrink or grow."""
+
+OUTLIER, ALWAYS_IN = 4.0, 16.0
+"""A tile agrees up to so many times the median of squared differences, or so many squared levels."""
+
+TINY = 1e-9
+
 MIXED = 1.5
 """Pixels beside the other picture's edge that are mixed with it."""
 
@@ -60,6 +69,38 @@ def tile_sums(one: np.ndarray, other: np.ndarray, transform: np.ndarray) -> np.n
                     of_tile[:, PRODUCT] += a * b
             of_tile[:, COUNT] += 1.0
     return sums
+
+
+@compiled
+def as_bright(mean: np.ndarray, variance: np.ndarray, common: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
+    """Fit the brightness of one picture to the other's, by the tiles in which they then agree.
+
+    Args:
+        mean: float64 (n, 2), of each tile in each picture.
+        variance: float64 (n, 2).
+        common: float64 (n,), the covariance.
+
+    Returns:
+        By how much its contrast grows, the mean squared difference in each tile, and which tiles agree.
+    """
+    count = len(mean)
+    good, gain, error = np.ones(count, np.bool_), 1.0, np.zeros(count)
+    for _ in range(ROUNDS if count else 0):
+        n = float(good.sum())
+        x_mean, y_mean = (mean[:, 0] * good).sum() / n, (mean[:, 1] * good).sum() / n
+        squares, products = TINY, 0.0
+        for tile in range(count):
+            if good[tile]:
+                about = mean[tile, 0] - x_mean
+                squares += variance[tile, 0] + about * about
+                products += common[tile] + about * (mean[tile, 1] - y_mean)
+        gain = min(max(products / squares, GAINS[0]), GAINS[1])
+        for tile in range(count):
+            shift = mean[tile, 1] - y_mean - gain * (mean[tile, 0] - x_mean)
+            about = variance[tile, 1] - 2 * gain * common[tile] + gain * gain * variance[tile, 0]
+            error[tile] = max(about, 0.0) + shift * shift
+        good = error <= max(OUTLIER * np.median(error[good]), ALWAYS_IN)
+    return gain, error, good
 
 
 @compiled

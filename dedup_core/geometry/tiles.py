@@ -6,16 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dedup_core.geometry.tile_kernels import COLOURS, COUNT, LUMA, PRODUCT, SQUARE, TILE, tile_sums
+from dedup_core.geometry.tile_kernels import COLOURS, COUNT, LUMA, PRODUCT, SQUARE, TILE, as_bright, tile_sums
 from dedup_core.local.features import opencv
 
 SMOOTHED = 0.7
 """Pixels by which small pictures are smoothed: two ways to resize differ in the finest detail."""
 
 _COVERED = 0.75  # of a tile, for it to be compared
-_ROUNDS = 4
-_OUTLIER, _ALWAYS_IN = 4.0, 16.0  # times the median of squared differences, and squared levels
-_GAINS, _MOST_SATURATION = (0.3, 3.0), 3.0
+_MOST_SATURATION = 3.0
 _COLOURLESS = 2.5  # levels
 _TINY = 1e-9
 
@@ -80,29 +78,11 @@ def _compared(sums: np.ndarray) -> Tiles:
     mean = means[:, :, LUMA]
     variance = np.maximum(means[:, :, SQUARE] - mean**2, 0.0)
     common = means[:, 0, PRODUCT] - mean[:, 0] * mean[:, 1]
-    gain, error, good = _as_bright(mean, variance, common)
+    gain, error, good = as_bright(mean, variance, common)
     structure = np.sqrt(variance) * [gain, 1.0]
     correlation = common / np.sqrt(variance[:, 0] * variance[:, 1] + _TINY)
     colour = _colour(means[:, :, COLOURS], good)
     return Tiles(places, np.sqrt(error), correlation, structure, colour)
-
-
-def _as_bright(mean: np.ndarray, variance: np.ndarray, common: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """Fit the brightness of one picture to the other's, by the tiles in which they then agree.
-
-    Returns:
-        By how much its contrast grows, the mean squared difference in each tile, and which tiles agree.
-    """
-    good, gain, error = np.ones(len(mean), bool), 1.0, np.zeros(len(mean))
-    for _ in range(_ROUNDS if len(mean) else 0):
-        x, y = mean[good, 0], mean[good, 1]
-        about = x - x.mean()
-        squares = (variance[good, 0] + about**2).sum() + _TINY
-        gain = float(np.clip((common[good] + about * (y - y.mean())).sum() / squares, *_GAINS))
-        shift = mean[:, 1] - gain * mean[:, 0] - (y.mean() - gain * x.mean())
-        error = np.maximum(variance[:, 1] - 2 * gain * common + gain**2 * variance[:, 0], 0.0) + shift**2
-        good = error <= max(_OUTLIER * float(np.median(error[good])), _ALWAYS_IN)
-    return gain, error, good
 
 
 def _colour(colours: np.ndarray, good: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """What local features are searched and judged by where nothing else is said; chosen by measurement."""
 
-MAX_CODE_DISTANCE = 4
+MAX_CODE_DISTANCE = 5
 """In how many of 64 bits the codes of two keypoints may differ that are partners."""
 
 MIN_VOTES = 5
