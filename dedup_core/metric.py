@@ -1,7 +1,8 @@
 """Metrics: what a score says of two images. Nothing else knows which way a score points.
 
-Hamming distance counts the bits in which two hashes differ; cosine similarity is that of two embeddings. Methods of
-this module take numbers, numpy arrays and Spark columns alike, as they only compare and negate.
+Hamming distance counts the bits in which two hashes differ; cosine similarity is that of two embeddings; inliers are
+the keypoints of two pictures that one transform lays on each other. Methods of this module take numbers, numpy arrays
+and Spark columns alike, as they only compare and negate.
 """
 
 from __future__ import annotations
@@ -111,6 +112,8 @@ class Metric:
         """
         if self.smaller_first:
             return f"within {self.label} {threshold:>{width}g}"
+        if self.is_whole:
+            return f"with {threshold:>{width}g} {self.label} or more"
         return f"at a {self.label} of {threshold:g} or more"
 
     def scored(self, score: str) -> str:
@@ -136,3 +139,6 @@ COSINE = Metric(
     steps=100,
     searches=("exact", "clustered"),
 )
+INLIERS = Metric("inliers", "inliers", "local", "pictures", "min_inliers", closest=400.0, farthest=0.0, steps=1)
+VOTES = Metric("votes", "votes", "local", "pictures", "min_votes", closest=400.0, farthest=0.0, steps=1)
+"""Of pairs that are only proposed: how many keypoints have a partner in the other picture."""

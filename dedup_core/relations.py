@@ -21,6 +21,8 @@ RELATIONS = (
 )
 """From pictures that are the same to those that only look at the same things."""
 
+SAME_PIXELS, RE_ENCODED, RESIZED, SIMILAR_SCENE = (*RELATIONS[:3], RELATIONS[-1])
+
 _SAID = {
     "same_pixels": "{0} and {1} have the same pixels",
     "re_encoded": "{1} is {0} re-encoded",

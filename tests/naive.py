@@ -275,3 +275,29 @@ def worst_tile(one, other, spread, limits):
             if share > worst[0]:
                 worst = share, top, left
     return worst[0], largest, worst[1], worst[2]
+
+
+def local_votes(codes_of, max_distance, min_votes, max_images_per_code=None):
+    """Return {(a, b): (votes, whether mirrored)} of the images of {image: its keypoints' codes}, a < b."""
+
+    def is_common(code):
+        return (
+            max_images_per_code is not None and sum(code in codes for codes in codes_of.values()) > max_images_per_code
+        )
+
+    def turned(code):
+        return int(f"{code:064b}"[32:] + f"{code:064b}"[:32], 2)
+
+    def with_partner(ones, others):
+        return sum(any(bin(one ^ other).count("1") <= max_distance for other in others) for one in ones)
+
+    telling = {image: [code for code in codes if not is_common(code)] for image, codes in codes_of.items()}
+    found = {}
+    for a, b in ((a, b) for a in telling for b in telling if a < b):
+        straight, mirrored = (
+            min(with_partner(telling[a], others), with_partner(others, telling[a]))
+            for others in (telling[b], [turned(code) for code in telling[b]])
+        )
+        if max(straight, mirrored) >= min_votes:
+            found[a, b] = max(straight, mirrored), mirrored > straight
+    return found

@@ -20,6 +20,8 @@ FLOORS = (
     "errors jit metric workers",
     "ledger pairs policy relations",
     "images groups hamming cosine expansion greedy",
+    "local",
+    "geometry",
     "filesystems evaluation report corpus verify",
     "encoders plotting",
     "methods settings utils",
@@ -27,11 +29,13 @@ FLOORS = (
     "spark/inputs spark/store spark/search/chunks",
     "spark/staging spark/search/given_features",
     "spark/encode spark/publishing spark/blocks spark/search/distinct spark/search/groups spark/search/hubs",
-    "spark/runs spark/group_blocks spark/search/greedy",
+    "spark/runs spark/group_blocks spark/search/greedy spark/evidence",
     "spark/verify spark/search/keeping",
     "spark/evaluate spark/report spark/summary spark/search/estimates spark/search/found spark/search/exports",
     "spark/search/proposal spark/search/listing",
-    "spark/search/cosine spark/search/hamming",
+    "spark/search/cosine spark/search/hamming spark/search/local",
+    "spark/search/ways",
+    "spark/search/geometry",
     "spark/search/find",
     "spark/pipeline",
     ". spark spark/search",  # the __init__ of folders that have folders inside
@@ -246,6 +250,12 @@ def test_a_kernel_imports_nothing_of_ours_but_pairs_compiling_and_errors(kernel)
     assert {room for room in FLOOR_OF if room == kernel}
     assert {f"{other}: {sorted(places)}" for (room, other), places in arrows().items()
             if room == kernel and other not in BELOW_KERNELS} == set()  # fmt: skip
+
+
+def test_votes_are_a_kernel_over_the_hamming_join():
+    allowed = (*sorted(BELOW_KERNELS), "hamming")
+    used = {module for module in imports("dedup_core/local/votes.py") if module.startswith("dedup_core.")}
+    assert {module for module in used if module.split(".")[1] not in allowed} == set()
 
 
 def test_modules_import_modules_and_not_what_a_package_hands_on():

@@ -131,8 +131,8 @@ def test_methods_are_a_list_however_they_are_written(settings_file, options, tex
         ("margin", "-0.1", "must be greater than or equal to 0 (got '-0.1')"),
         ("margin", "2.1", "must be less than or equal to 2 (got '2.1')"),
         ("method", "phsh", "unknown method 'phsh': did you mean 'phash'? (got 'phsh')"),
-        ("method", "", "name at least one of: phash, ahash, dhash, whash, cnn (got '')"),
-        ("method", ",", "name at least one of: phash, ahash, dhash, whash, cnn (got ',')"),
+        ("method", "", "name at least one of: phash, ahash, dhash, whash, cnn, orb, combined (got '')"),
+        ("method", ",", "name at least one of: phash, ahash, dhash, whash, cnn, orb, combined (got ',')"),
     ],
 )  # fmt: skip
 def test_a_wrong_option_is_named_with_what_would_be_right(name, value, message):

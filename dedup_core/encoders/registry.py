@@ -5,7 +5,7 @@ A method that is entered here is known to the command line, the jobs, the tables
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Protocol
@@ -16,7 +16,7 @@ from dedup_core.encoders import hashes
 from dedup_core.encoders.encoder import Encoder, Precision, Prepared
 from dedup_core.errors import SettingsError, nearest
 from dedup_core.images.picture import Picture
-from dedup_core.metric import COSINE, HAMMING, Metric
+from dedup_core.metric import COSINE, HAMMING, INLIERS, Metric
 
 
 class MethodOptions(Protocol):
@@ -80,6 +80,12 @@ def _network(options: MethodOptions) -> Prepared:
     return load_network(options.cnn_weights, options.cnn_model, options.cnn_batch_size, options.cnn_precision)
 
 
+def _local(_options: MethodOptions) -> Prepared:
+    from dedup_core.encoders.orb import orb_encoder  # loads OpenCV, which the others do without
+
+    return orb_encoder()
+
+
 ENCODERS = {
     method.name: method
     for method in (
@@ -88,8 +94,24 @@ ENCODERS = {
         _hash("dhash", (9, 8), hashes.dhash),
         _hash("whash", (256, 256), hashes.whash),
         Method("cnn", COSINE, _network),
+        Method("orb", INLIERS, _local),
     )
 }
+
+
+LOCAL_METHOD = "orb"
+"""The method whose features geometry compares, whichever method has proposed a pair."""
+
+COMBINED = "combined"
+"""A method without features of its own: what several methods propose, judged by geometry."""
+
+PROPOSERS = ("phash", LOCAL_METHOD)
+"""The methods that propose for ``combined`` where no others are named."""
+
+
+def methods() -> list[str]:
+    """Return the names of all methods, those that encode first."""
+    return [*ENCODERS, COMBINED]
 
 
 def check_method(name: str) -> None:
@@ -98,10 +120,40 @@ def check_method(name: str) -> None:
     Raises:
         SettingsError: with the nearest name.
     """
-    if name not in ENCODERS:
-        raise SettingsError(f"unknown method {name!r}: {nearest(name, list(ENCODERS))}")
+    if name not in methods():
+        raise SettingsError(f"unknown method {name!r}: {nearest(name, methods())}")
+
+
+def proposers_of(method: str, named: Sequence[str]) -> tuple[str, ...]:
+    """Return the methods whose features propose the pairs of a method.
+
+    Args:
+        method: its name.
+        named: all methods that are named beside it.
+    """
+    if method != COMBINED:
+        return (method,)
+    return tuple(name for name in named if name != COMBINED) or PROPOSERS
+
+
+def encoders_of(named: Sequence[str], verify: bool = False) -> tuple[str, ...]:
+    """Return the methods whose features a search by the named ones needs.
+
+    Args:
+        named: methods.
+        verify: whether geometry judges the pairs of them all.
+    """
+    needed = [name for method in named for name in proposers_of(method, named)]
+    if verify or COMBINED in named:
+        needed.append(LOCAL_METHOD)
+    return tuple(dict.fromkeys(needed))
+
+
+def is_judged(method: str) -> bool:
+    """Return whether geometry judges the pairs of a method, whatever is asked for."""
+    return method in (LOCAL_METHOD, COMBINED)
 
 
 def metric_of(method: str) -> Metric:
-    """Return how the features of a method are compared."""
-    return ENCODERS[method].metric
+    """Return what the scores of a method's pairs are."""
+    return INLIERS if method == COMBINED else ENCODERS[method].metric

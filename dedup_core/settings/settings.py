@@ -11,11 +11,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
 
 from dedup_core.encoders.encoder import Decoding
-from dedup_core.encoders.registry import ENCODERS, check_method, metric_of
-from dedup_core.errors import SettingsError
+from dedup_core.encoders.registry import COMBINED, ENCODERS, check_method, encoders_of, is_judged, methods, metric_of
+from dedup_core.errors import SettingsError, nearest
 from dedup_core.images.picture import MAX_PIXELS, Orientation, Transparency
-from dedup_core.metric import COSINE, HAMMING
+from dedup_core.local.defaults import MAX_CODE_DISTANCE, MAX_IMAGES_PER_CODE, MIN_INLIERS, MIN_VOTES
+from dedup_core.metric import COSINE, HAMMING, INLIERS, VOTES
 from dedup_core.policy import DEFAULT_KEEP, PATH_ORDER, Criterion, parse
+from dedup_core.relations import RELATIONS, option_name, parsed
 
 
 def _split(value: object) -> object:
@@ -54,17 +56,22 @@ class MethodSettings(JobSettings, frozen=True):
     """What every job takes that works on features."""
 
     method: Names = Field(
-        ("phash",), description=f"How to compare images, one or several of: {', '.join(ENCODERS)} (comma-separated)."
+        ("phash",), description=f"How to compare images, one or several of: {', '.join(methods())} (comma-separated)."
     )
 
     @field_validator("method")
     @classmethod
     def _known_methods(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if not names:
-            raise ValueError(f"name at least one of: {', '.join(ENCODERS)}")
+            raise ValueError(f"name at least one of: {', '.join(methods())}")
         for name in names:
             check_method(name)
         return tuple(dict.fromkeys(names))
+
+    @property
+    def encoded(self) -> tuple[str, ...]:
+        """The methods whose features the named ones need."""
+        return encoders_of(self.method)
 
 
 class EncodeSettings(MethodSettings, frozen=True):
@@ -140,10 +147,40 @@ class SearchSettings(MethodSettings, frozen=True):
     margin: Real = Field(
         0.1, ge=0.0, le=2.0, description="Clustered search: by how much less like it may be, a cell is searched too."
     )
-    removals: Literal["same", "similar"] = Field(
-        "same",
-        description="What could go: 'same' what pixels show to be the same; 'similar' by imagededup's rule, whatever "
-        "is within the threshold, except in groups too large to be duplicates.",
+    verify: bool = Field(
+        False, description="Have geometry judge the pairs of every method, by the features of orb; it names a relation."
+    )
+    max_code_distance: Count = Field(
+        MAX_CODE_DISTANCE, ge=0, le=16, description="ORB: in how many of 64 bits two keypoints may differ that match."
+    )
+    min_votes: Count = Field(
+        MIN_VOTES,
+        ge=1,
+        le=int(VOTES.closest),
+        description="ORB: how many keypoints of two images must match before geometry looks at the pair.",
+    )
+    max_images_per_code: Count = Field(
+        MAX_IMAGES_PER_CODE,
+        ge=1,
+        description="ORB: what more images hold, as frames, captions and logos, says nothing of any two of them.",
+    )
+    min_inliers: Count = Field(
+        MIN_INLIERS,
+        ge=1,
+        le=int(INLIERS.closest),
+        description="ORB, combined, --verify: the fewest keypoints that one transform lays on each other.",
+    )
+    chunk_images: Count = Field(
+        4096, ge=1, description="ORB: how many images a search task compares with as many others."
+    )
+    scenes: bool = Field(
+        False, description="Geometry: report pairs too that show one scene, as the shots of a burst do."
+    )
+    removals: Names = Field(
+        ("same",),
+        description="What could go (comma-separated): 'same' what pixels show to be the same; 'similar' by "
+        "imagededup's rule, whatever is within the threshold, except in groups too large to be duplicates; and "
+        f"relations that geometry names: {', '.join(map(option_name, RELATIONS))}.",
     )
     keep: Names | None = Field(
         None,
@@ -182,11 +219,39 @@ class SearchSettings(MethodSettings, frozen=True):
             raise ValueError(str(error)) from error
         return keep
 
+    @field_validator("removals")
+    @classmethod
+    def _removals_are_known(cls, names: tuple[str, ...], stated: ValidationInfo) -> tuple[str, ...]:
+        known = ["same", "similar", *map(option_name, RELATIONS)]
+        named = tuple(dict.fromkeys(map(option_name, names)))
+        if unknown := [name for name in named if name not in known]:
+            raise ValueError(f"{unknown[0]!r} is nothing that could go: {nearest(unknown[0], known)}")
+        if not named:
+            raise ValueError(f"name at least one of: {', '.join(known)}")
+        judged = stated.data.get("verify", False) or any(map(is_judged, stated.data.get("method", (COMBINED,))))
+        if not judged and (relations := [name for name in named if name not in ("same", "similar")]):
+            raise ValueError(f"{relations[0]!r} is what geometry says: add --verify, or --method combined")
+        return named
+
+    @property
+    def encoded(self) -> tuple[str, ...]:
+        """The methods whose features the search needs."""
+        return encoders_of(self.method, self.verify)
+
+    @property
+    def removed_relations(self) -> tuple[str, ...]:
+        """The relations of pairs of which one may go, as geometry names them."""
+        return tuple(parsed(name) for name in self.removals if name not in ("same", "similar"))
+
     @property
     def order(self) -> tuple[Criterion, ...]:
         """In which images are kept."""
-        of_rule = DEFAULT_KEEP if self.removals == "same" else PATH_ORDER
+        of_rule = PATH_ORDER if "similar" in self.removals else DEFAULT_KEEP
         return parse(self.keep or of_rule)
+
+    def is_judged(self, method: str) -> bool:
+        """Return whether geometry judges the pairs of a method."""
+        return self.verify or is_judged(method)
 
     @field_validator("search")
     @classmethod

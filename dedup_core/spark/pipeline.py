@@ -7,7 +7,6 @@ import posixpath
 from collections.abc import Callable, Sequence
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from dedup_core.errors import InputError, LimitError, SettingsError, to_install
 from dedup_core.filesystems import fixed_part, lies_inside, normal
@@ -79,11 +78,11 @@ def run_find(spark: SparkSession, settings: FindSettings, say: Say) -> Run:
     location = own if settings.features is None else settings.features
     is_own = lies_inside(location, own) and lies_inside(own, location)
     source = source_of(store) if is_own else normal(location)
-    features = read_features(spark, location, settings.method, say)
+    features = read_features(spark, location, settings.encoded, say)
     run = _open_run(spark, settings, say, source, _SEARCHED, export_names(settings))
     if run.replaces_all and lies_inside(location, own):
         raise SettingsError(f"--overwrite would replace the features in {own}, which are to be searched")
-    check_features(features, settings.method)
+    check_features(features, settings.encoded)
     encoded = _encoded_as(store if is_own else Store(posixpath.dirname(source)), settings)
     again = Again(_reread(run, encoded), _of_manifest(run, settings, encoded))
     return _close_search(run, settings, [_find(run, settings, features, again)])
@@ -96,7 +95,7 @@ def _open_run(
     run = Run(spark, store, settings, say, normal(source))
     if isinstance(settings, EncodeSettings):
         _check_input(store, run.source)
-    methods = getattr(settings, "method", ())
+    methods = dict.fromkeys([*getattr(settings, "method", ()), *getattr(settings, "encoded", ())])
     run.check_output(tables, methods, files)
     return run
 
@@ -140,7 +139,7 @@ def _encode(run: Run, settings: EncodeSettings) -> Staging:
 
     plan = EncodePlan.of(settings)
     staging = Staging(run.spark, run.store, work_name(settings, plan))
-    run.say(f"Encoding {settings.input} by {', '.join(settings.method)}")
+    run.say(f"Encoding {settings.input} by {', '.join(settings.encoded)}")
     with run.stage("encode"):
         source, goes_on = open_source(run.spark, settings), not run.replaces_all
         work = FeatureWork.of(source, staging, settings, plan, run.run_id, goes_on)
@@ -196,8 +195,7 @@ def _find(run: Run, settings: SearchSettings, features: DataFrame, again: Again)
     staging.clear()  # an earlier run's that crashed
     run.counts["found"] = {}
     for method in settings.method:
-        of_method = features.where(F.col("method") == method)
-        run.counts["found"][method] = find_method(settings, method, of_method, staging, run, again)
+        run.counts["found"][method] = find_method(settings, method, features, staging, run, again)
     return staging
 
 

@@ -58,6 +58,7 @@ def _searched(counts: dict[str, Any], listed: bool) -> list[str]:
             f"         {result['groups']:>10,}  {noun}, of {result['in_groups']:,} images",
             f"         {result['removals']:>10,}  could be removed (nothing is deleted here)",
         ]
+        lines += [_relations(result["relations"])] if result.get("relations") else []
         lines += [_hub(hub) for hub in result["hubs"]]
         if "recall" in result:
             lines.append(_recall(result["recall"], result["recall_pairs"]))
@@ -68,6 +69,11 @@ def _listed(result: dict[str, Any], listed: bool) -> str:
     if not listed:
         return ", counted and not listed"
     return "" if result["listed"] == result["pairs"] else f", {result['listed']:,} of them listed (--most-copies)"
+
+
+def _relations(counts: dict[str, int]) -> str:
+    told = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
+    return f"         {'':>10}  geometry says: {told}"
 
 
 def _hub(hub: dict[str, Any]) -> str:

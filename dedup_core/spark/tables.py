@@ -8,9 +8,16 @@ from collections.abc import Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+
+def as_fields(schema: str) -> str:
+    """Return columns as the fields of a STRUCT: ``name: KIND``."""
+    return re.sub(r"(\w+) (\w+)", r"\1: \2", schema)
+
+
 _FILE = "path STRING, size BIGINT, modified_at TIMESTAMP"
 _IMAGE = f"{_FILE}, identity STRING"
-_FEATURE = "method STRING, fingerprint STRING, hash BIGINT, embedding ARRAY<FLOAT>"
+LOCAL = "STRUCT<keypoints: ARRAY<SMALLINT>, descriptors: BINARY, picture: BINARY>"
+_FEATURE = f"method STRING, fingerprint STRING, hash BIGINT, embedding ARRAY<FLOAT>, local {LOCAL}"
 _FAILURE = "reason STRING, message STRING"
 
 _PLACE = "uri STRING, file BIGINT, row BIGINT"  # a URL; or a hash of a table's file, and the number of the row in it
@@ -33,9 +40,14 @@ EVIDENCE = (
 )
 """What geometry says of a pair, null where it was not asked: ``derived`` is 'a' or 'b'."""
 PAIRS = f"method STRING, path_a STRING, path_b STRING, {_VERDICT}, tile ARRAY<FLOAT>, {EVIDENCE}"
+EVIDENCE_OF_OTHER = (
+    "inliers INT, overlap_this DOUBLE, overlap_other DOUBLE, likeness DOUBLE, worst_tile DOUBLE, relation STRING, "
+    "derived STRING, degrees DOUBLE, mirrored BOOLEAN"
+)
+"""The same of one of an image's duplicates: ``derived`` is 'this', the image whose row it is, or 'other'."""
 DUPLICATES = (
     "method STRING, path STRING, "
-    "duplicates ARRAY<STRUCT<path: STRING, score: DOUBLE, verdict: STRING, difference: DOUBLE, level: INT>>"
+    f"duplicates ARRAY<STRUCT<{as_fields(f'path STRING, {_VERDICT}, {EVIDENCE_OF_OTHER}')}>>"
 )
 GROUPS = "method STRING, group_id STRING, path STRING, group_size BIGINT, keep BOOLEAN, loosest_score DOUBLE"
 REMOVALS = "method STRING, path STRING, kept_path STRING, reason STRING"

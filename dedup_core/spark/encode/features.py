@@ -33,7 +33,7 @@ from dedup_core.spark.staging import Staging, read_table
 from dedup_core.spark.tables import ENCODED, FAILURES, FEATURES, LISTING, STAGED, conform
 
 _BATCH_BYTES = 1 << 30
-_ROWS_A_FILE = {"hash": 1_000_000, "embedding": 30_000}
+_ROWS_A_FILE = {"hash": 1_000_000, "embedding": 30_000, "local": 10_000}
 _IDENTITY = ["path", "identity"]
 _UNSEEN = "unseen"
 

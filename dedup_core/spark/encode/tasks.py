@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +16,7 @@ from pyspark.sql import DataFrame
 from dedup_core.encoders.encoder import Decoding, Encoded, Encoder, Looked, Prepared, encode_looked, look_at
 from dedup_core.encoders.registry import ENCODERS
 from dedup_core.images.picture import Failure
+from dedup_core.local.record import unpacked
 from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark.encode.reading import Content, ImageRow, with_contents
 from dedup_core.spark.encode.spelling import spelt
@@ -25,13 +27,16 @@ BATCH_IMAGES = 64
 
 _ROWS_UNPACKED = 16
 
+_LOCAL_ARROW = pa.struct([("keypoints", pa.list_(pa.int16())), ("descriptors", pa.binary()), ("picture", pa.binary())])
 _ENCODED_ARROW = pa.schema(
     [
         ("path", pa.string()), ("size", pa.int64()), ("modified_at", pa.timestamp("us", "UTC")),
         ("identity", pa.string()), ("width", pa.int32()), ("height", pa.int32()), ("format", pa.string()),
         ("frames", pa.int32()), ("caution", pa.list_(pa.string())), ("look", pa.binary()), ("digest", pa.string()),
         ("method", pa.string()), ("fingerprint", pa.string()), ("hash", pa.int64()),
-        ("embedding", pa.list_(pa.float32())), ("reason", pa.string()), ("message", pa.string()),
+        ("embedding", pa.list_(pa.float32())),
+        ("local", _LOCAL_ARROW),
+        ("reason", pa.string()), ("message", pa.string()),
     ]
 )  # fmt: skip
 
@@ -63,8 +68,8 @@ class EncodePlan:
         Raises:
             SettingsError: if one of them can't be had.
         """
-        methods = tuple(ENCODERS[name].prepare(settings) for name in settings.method)
-        columns = {name: ENCODERS[name].metric.feature for name in settings.method}
+        methods = tuple(ENCODERS[name].prepare(settings) for name in settings.encoded)
+        columns = {name: ENCODERS[name].metric.feature for name in settings.encoded}
         return cls(methods, columns, settings.decoding, settings.max_file_bytes)
 
     @property
@@ -164,6 +169,14 @@ def _as_record(
 
 def _feature(encoder: Encoder, result: Encoded, plan: EncodePlan) -> dict:
     value = result.features[encoder.name]
-    as_stored = int(value.astype("int64")) if value.dtype == np.uint64 else value
     fingerprint = plan.decoding.fingerprint(encoder.fingerprint)
-    return {"method": encoder.name, "fingerprint": fingerprint, plan.columns[encoder.name]: as_stored}
+    column = plan.columns[encoder.name]
+    return {"method": encoder.name, "fingerprint": fingerprint, column: _STORED[column](value)}
+
+
+_STORED: dict[str, Callable[[np.ndarray], Any]] = {
+    "hash": lambda value: int(value.astype("int64")),
+    "embedding": lambda value: value,
+    "local": lambda value: unpacked(value).to_row(),
+}
+"""How a feature lies in its column."""

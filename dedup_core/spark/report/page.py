@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from dedup_core.encoders.registry import ENCODERS, metric_of
+from dedup_core.encoders.registry import methods as known_methods
+from dedup_core.encoders.registry import metric_of
 from dedup_core.errors import SettingsError
 from dedup_core.filesystems import for_spark
 from dedup_core.ledger import REPORT
@@ -108,8 +109,8 @@ def _methods_shown(present: Collection[str], wanted: Sequence[str] | None) -> tu
                 f"{', '.join(sorted(present)) or 'none'}"
             )
     methods = list(dict.fromkeys(wanted or sorted(present)))
-    shown = [method for method in methods if method in ENCODERS]
-    left_out = tuple(method for method in methods if method not in ENCODERS)
+    shown = [method for method in methods if method in known_methods()]
+    left_out = tuple(method for method in methods if method not in shown)
     if left_out and not shown:
         raise SettingsError(
             f"there are only duplicates by {', '.join(left_out)} to show, and no such method is registered: "

@@ -65,8 +65,13 @@ def search_facts(method: str, metric: Metric, records: Sequence[Record]) -> Sear
         same=counts.get("same"),
         similar=counts.get("similar"),
         hubs=tuple(_hub(hub) for hub in counts.get("hubs", ())),
-        rule=settings.get("removals"),
+        rule=_rule(settings.get("removals")),
     )
+
+
+def _rule(removals: str | Sequence[str] | None) -> str | None:
+    """Return what could go, in the words of the setting; an earlier version named one thing alone."""
+    return removals if removals is None or isinstance(removals, str) else ", ".join(removals)
 
 
 def _hub(hub: Record) -> Hub:

@@ -5,7 +5,8 @@ A thousand copies of a picture cost a search no more than one: images count agai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -30,6 +31,7 @@ class DistinctCodes:
         n_images: how many images there are.
         n_listed: the sum of ``listed``.
         equal_pairs: how many pairs of images that share a code are listed.
+        counts: what else is known of them, by name, for the run's record.
     """
 
     images: DataFrame
@@ -39,6 +41,7 @@ class DistinctCodes:
     n_images: int
     n_listed: int
     equal_pairs: float
+    counts: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, images: DataFrame, steps: Staging, most_copies: int, vectors: DataFrame | None = None) -> DistinctCodes:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 
 import numpy as np
 from pyspark.sql import DataFrame
@@ -35,6 +33,7 @@ class SearchEstimate:
         thresholds: the one asked for, and stricter ones.
         pairs: pairs of images to list within each threshold, those of one code among them.
         distinct: pairs of codes within each threshold.
+        metric: what the thresholds are of.
     """
 
     images: int
@@ -42,10 +41,11 @@ class SearchEstimate:
     thresholds: list[float]
     pairs: PairEstimate
     distinct: PairEstimate
+    metric: Metric
 
 
 def estimate_of(
-    of_each: np.ndarray, copies: np.ndarray, codes: DistinctCodes, thresholds: list[float]
+    of_each: np.ndarray, copies: np.ndarray, codes: DistinctCodes, thresholds: list[float], metric: Metric
 ) -> SearchEstimate:
     """Return the estimate that follows from the partners of sampled codes.
 
@@ -55,12 +55,14 @@ def estimate_of(
         copies: int64 (m,), how many listed images each sampled code has.
         codes: all of them.
         thresholds: the t thresholds, the loosest first.
+        metric: what they are of.
     """
     # Where no sampled code has a partner, one that has is taken to have as many images as others, like its partner.
     images_a_code = codes.n_listed / codes.count
     across = estimate_pairs(copies[:, None] * of_each[1], codes.count, images_a_code**2)
     pairs = PairEstimate(across.low + codes.equal_pairs, across.high + codes.equal_pairs)
-    return SearchEstimate(codes.n_images, codes.count, thresholds, pairs, estimate_pairs(of_each[0], codes.count))
+    distinct = estimate_pairs(of_each[0], codes.count)
+    return SearchEstimate(codes.n_images, codes.count, thresholds, pairs, distinct, metric)
 
 
 def check_estimate(settings: SearchSettings, method: str, estimate: SearchEstimate, say: Callable[[str], None]) -> None:
@@ -70,7 +72,7 @@ def check_estimate(settings: SearchSettings, method: str, estimate: SearchEstima
         LimitError: if the lower end of the interval exceeds ``max_pairs``. What each stricter threshold would give is
             said before.
     """
-    metric = metric_of(method)
+    metric = estimate.metric
     held = estimate.pairs if settings.list_pairs else estimate.distinct
     ends = [_outward(low, high) for low, high in zip(held.low, held.high, strict=True)]
     thresholds, kind = estimate.thresholds, _pairs(settings, metric)
@@ -138,9 +140,11 @@ def _count_within(
         )
     one = F.lit(1.0)
     sums = [F.sum(F.coalesce(f"{kind}_a", one) * F.coalesce(f"{kind}_b", one)).alias(kind) for kind in kinds]
-    reached = [metric.within(F.col("score"), F.lit(float(end))).cast("int") for end in thresholds]
+    # What is the same by its pixels is a pair whatever its score: it counts as within the loosest threshold.
+    ends = F.array(*(F.lit(float(end)) for end in thresholds))
+    reached = F.greatest(F.lit(1), F.size(F.filter(ends, lambda end: metric.within(F.col("score"), end))))
     counted = {kind: np.zeros(len(thresholds)) for kind in kinds}
-    for row in weighed.groupBy(reduce(add, reached).alias("reached")).agg(*sums).collect():
+    for row in weighed.groupBy(reached.alias("reached")).agg(*sums).collect():
         for kind in kinds:
             counted[kind][row["reached"] - 1] = row[kind]
     return {kind: within(values[None])[0] for kind, values in counted.items()}

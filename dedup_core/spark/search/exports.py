@@ -14,6 +14,7 @@ from dedup_core.encoders.registry import metric_of
 from dedup_core.settings.settings import SearchSettings
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.store import Store
+from dedup_core.spark.tables import EVIDENCE_OF_OTHER, columns_of
 
 DUPLICATES, REMOVALS = "duplicates", "to_remove"
 _EXPORT = re.compile(r"(duplicates|to_remove)(_(?P<method>\w+))?\.json")
@@ -79,6 +80,8 @@ def export_duplicates(duplicates: DataFrame, settings: SearchSettings, method: s
     kind = "int" if metric_of(method).is_whole else "double"
     told = [(lambda each: each["score"].cast(kind).cast("string"))] if settings.scores else []
     told += [(lambda each: F.concat(F.lit('"'), each["verdict"], F.lit('"')))] if settings.verdicts else []
+    if settings.verdicts and settings.is_judged(method):
+        told += [lambda each: F.to_json(F.struct(*(each[name].alias(name) for name in columns_of(EVIDENCE_OF_OTHER))))]
     as_json = _with(told) if told else _names_only()
     rows = duplicates.orderBy("path").select("path", as_json.alias("as_json"))
     staging.finish_file(_name(DUPLICATES, settings, method), _json_object(rows.toLocalIterator()))

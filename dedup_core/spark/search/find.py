@@ -4,40 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from dedup_core.encoders.registry import metric_of
+from dedup_core.encoders.registry import COMBINED, LOCAL_METHOD, metric_of
 from dedup_core.errors import SettingsError
-from dedup_core.metric import COSINE, HAMMING, Metric
 from dedup_core.settings.settings import SearchSettings
+from dedup_core.spark import evidence
 from dedup_core.spark.encode.rereading import Reread
 from dedup_core.spark.search import exports, groups, keeping, listing
-from dedup_core.spark.search.cosine.cells import ClusteredSearch
-from dedup_core.spark.search.cosine.search import CosineSearch
-from dedup_core.spark.search.distinct import CODE_PAIRS, DistinctCodes
-from dedup_core.spark.search.estimates import check_estimate, check_pairs
+from dedup_core.spark.search.distinct import DistinctCodes
+from dedup_core.spark.search.estimates import check_pairs
 from dedup_core.spark.search.exports import export_duplicates, export_removals, small_exports
 from dedup_core.spark.search.found import Found
-from dedup_core.spark.search.hamming import HammingSearch
+from dedup_core.spark.search.geometry.search import judged_pairs, with_evidence
 from dedup_core.spark.search.hubs import hubs_of, most_alike
-from dedup_core.spark.search.proposal import Proposal, Search
+from dedup_core.spark.search.proposal import Proposal, Watch, proposed
+from dedup_core.spark.search.ways import search_of
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import GROUPS, conform
 from dedup_core.spark.verify.contents import Contents
 from dedup_core.spark.verify.verdicts import verdicts
 from dedup_core.verify.verdict import SAME
-
-SEARCHES: dict[tuple[Metric, str], Callable[[SearchSettings], Search]] = {
-    (HAMMING, "exact"): HammingSearch.of,
-    (COSINE, "exact"): CosineSearch.of,
-    (COSINE, "clustered"): ClusteredSearch.of,
-}
-"""What searches, by metric and way: those that `Metric.searches` names."""
 
 
 def check_features(features: DataFrame, methods: Sequence[str]) -> None:
@@ -72,17 +63,6 @@ class Again:
     manifest: DataFrame | None = None
 
 
-class Watch(Protocol):
-    """Who watches a run: takes a line to show, and times a stage."""
-
-    @property
-    def say(self) -> Callable[[str], None]:
-        """What takes a line."""
-
-    def stage(self, name: str) -> AbstractContextManager[None]:
-        """Time what is done inside."""
-
-
 def find_method(
     settings: SearchSettings, method: str, features: DataFrame, staging: Staging, watch: Watch, again: Again
 ) -> dict[str, Any]:
@@ -91,7 +71,7 @@ def find_method(
     Args:
         settings: of the search.
         method: its name.
-        features: the ``features`` table of that method.
+        features: the ``features`` table, of all methods that the search needs.
         staging: where the tables are made ready.
         watch: who watches the run.
         again: what else can be had of the images.
@@ -100,13 +80,11 @@ def find_method(
         LimitError: if there are more pairs than ``max_pairs``.
     """
     metric = metric_of(method)
-    way = settings.search if settings.search in metric.searches else "exact"
-    search = SEARCHES[metric, way](settings)
     steps = Staging(staging.spark, staging.store, f"{staging.name}/{method}")
     is_flat = F.coalesce(F.array_contains("caution", "flat"), F.lit(False))
+    codes, proposal = _searched(settings, method, features.where(~is_flat), steps, watch, again)
+    features = features.where(F.col("method") == F.lit(LOCAL_METHOD if method == COMBINED else method))
     with watch.stage("search"):
-        codes = search.distinct(features.where(~is_flat), steps)
-        proposal = _proposed(settings, method, search, codes, steps, watch)
         grouped = _grouped(codes, proposal.pairs, steps)
         coded = groups.group_members(codes.images, grouped, codes.count)
         contents = Contents.of(coded, features.where(is_flat).select("id", "digest"), features, steps)
@@ -115,15 +93,17 @@ def find_method(
     watch.say(f"  {expected['pairs']:,} pairs found; verifying them")
     with watch.stage("verify"):
         rooted = groups.rooted_pairs(proposal.pairs, grouped, contents.count)
-        found = Found(method, features, contents, verdicts(rooted, contents, metric.closest, again.reread, steps))
+        judged = _judged(rooted, proposal, contents, metric.closest, again, steps)
+        found = Found(method, features, contents, judged, settings.is_judged(method))
     with watch.stage("group"):
         counts: dict[str, Any] = {"images": features.count(), "codes": codes.count} | expected
-        counts |= {"flat": counts["images"] - codes.n_images, "most_copies": contents.most_copies}
+        counts |= {"flat": counts["images"] - codes.n_images, "most_copies": contents.most_copies, **proposal.counts}
         most = most_alike(counts["images"])
         table = _fates(settings, found, again, most, steps)
         loosest = groups.loosest_scores(found.verdicts, metric)
         table = steps.write("groups", groups.group_table(table, loosest, metric.closest, settings.group_by == "star"))
         counts |= found.count_verdicts() | _counts(table, proposal)
+        counts |= {"relations": found.count_relations()} if found.is_judged else {}
         counts["hubs"] = hubs_of(table, most)
     watch.say("  writing the tables")
     with watch.stage("write"):
@@ -131,19 +111,25 @@ def find_method(
     return counts
 
 
-def _proposed(
-    settings: SearchSettings, method: str, search: Search, codes: DistinctCodes, steps: Staging, watch: Watch
-) -> Proposal:
-    """Say what to expect, and search; where all pictures are flat there is nothing to search."""
-    if not codes.count:
-        return Proposal(steps.spark.createDataFrame([], CODE_PAIRS))
-    check_estimate(settings, method, search.estimate(codes), watch.say)
-    if note := search.note(codes):
-        watch.say(f"  {note}")
-    proposal = search.propose(codes, steps)
-    if proposal.recall is not None:
-        watch.say(f"  {settings.search} search: {proposal.recall}")
-    return proposal
+def _searched(
+    settings: SearchSettings, method: str, features: DataFrame, steps: Staging, watch: Watch, again: Again
+) -> tuple[DistinctCodes, Proposal]:
+    """Return the distinct codes of one method, and the pairs of them; flat pictures have been left out."""
+    if settings.is_judged(method):
+        return judged_pairs(settings, method, features, again.reread, steps, watch)
+    search = search_of(settings, method)
+    with watch.stage("search"):
+        codes = search.distinct(features.where(F.col("method") == F.lit(method)), steps)
+        return codes, proposed(settings, method, search, codes, steps, watch)
+
+
+def _judged(
+    rooted: DataFrame, proposal: Proposal, contents: Contents, same_score: float, again: Again, steps: Staging
+) -> DataFrame:
+    """Return the verdicts on all pairs, with what geometry says of them where it was asked."""
+    found = verdicts(rooted, contents, same_score, again.reread, steps)
+    is_judged = set(evidence.COLUMNS).issubset(proposal.pairs.columns)
+    return steps.write("evident", with_evidence(found, proposal.pairs)) if is_judged else found
 
 
 def _grouped(codes: DistinctCodes, code_pairs: DataFrame, steps: Staging) -> DataFrame:
@@ -165,10 +151,13 @@ def _fates(settings: SearchSettings, found: Found, again: Again, most: int, step
     members = keeping.with_manifest(found.contents.members.drop("look"), again.manifest)
     ranked = steps.write("ranked", keeping.ranked(members, found.enlarged, settings.order))
     edges = found.verdicts
-    if settings.removals == "similar":
+    if "similar" in settings.removals:
         edges = _similar_edges(ranked, edges, most)
     else:
-        edges = edges.where(F.col("verdict") == F.lit(SAME))
+        may_go = F.col("verdict") == F.lit(SAME)
+        if found.is_judged:
+            may_go |= F.coalesce(F.col("relation").isin(list(settings.removed_relations)), F.lit(False))
+        edges = edges.where(may_go)
     return keeping.fates(ranked, edges.select("root", "code_a", "code_b"), steps)
 
 

@@ -20,12 +20,14 @@ class Found:
         features: the ``features`` table of that method.
         contents: of the images that have duplicates, or may have.
         verdicts: on the pairs of contents.
+        is_judged: whether verdicts come with what geometry says, the columns of ``tables.EVIDENCE``.
     """
 
     method: str
     features: DataFrame
     contents: Contents
     verdicts: DataFrame
+    is_judged: bool = False
 
     @property
     def enlarged(self) -> DataFrame:
@@ -44,3 +46,14 @@ class Found:
         counted = {row["verdict"]: row["pairs"] for row in self.verdicts.groupBy("verdict").agg(pairs).collect()}
         same = self.contents.equal_pairs + counted.pop(SAME, 0)
         return {"same": same, "similar": sum(counted.values())}
+
+    def count_relations(self) -> dict[str, int]:
+        """Return how many pairs of images have each relation, the most first; none where geometry was not asked.
+
+        Images whose files are equal are not among them.
+        """
+        if not self.is_judged:
+            return {}
+        counted = self.verdicts.groupBy("relation").agg(F.sum("image_pairs").alias("pairs")).collect()
+        pairs = {row["relation"]: row["pairs"] for row in counted if row["relation"] is not None}
+        return dict(sorted(pairs.items(), key=lambda each: (-each[1], each[0])))

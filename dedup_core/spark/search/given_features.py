@@ -14,10 +14,14 @@ from dedup_core.filesystems import for_spark
 from dedup_core.spark.ids import are_told_apart, id_of, with_ids
 from dedup_core.spark.inputs.parquet import READING_ERRORS, read_parquet, reason_of
 from dedup_core.spark.store import Store
-from dedup_core.spark.tables import FEATURES, columns_of, conform
+from dedup_core.spark.tables import FEATURES, LOCAL, columns_of, conform
 
 _NEEDED = {"path": {"string"}, "method": {"string"}, "fingerprint": {"string"}}
-_KINDS = {"hash": {"bigint"}, "embedding": {"array<float>", "array<double>"}}
+_KINDS = {
+    "hash": {"bigint"},
+    "embedding": {"array<float>", "array<double>"},
+    "local": {LOCAL.replace(": ", ":").replace(", ", ",").lower()},
+}
 _COLUMNS = columns_of(FEATURES)
 _EXAMPLES = 3
 

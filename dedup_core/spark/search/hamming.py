@@ -70,7 +70,7 @@ class HammingSearch:
         else:
             of_each = _compared(codes.table, sample, self.max_distance)
         thresholds = HAMMING.stricter(self.max_distance)
-        return estimate_of(of_each.cumsum(axis=2)[:, :, ::-1], copies, codes, thresholds)
+        return estimate_of(of_each.cumsum(axis=2)[:, :, ::-1], copies, codes, thresholds, HAMMING)
 
     def note(self, codes: DistinctCodes) -> str:  # noqa: ARG002 - there is nothing to know
         """Return nothing: the search is exact."""

@@ -12,26 +12,26 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from dedup_core.metric import Metric
+from dedup_core.spark import evidence
 from dedup_core.spark.copies import are_many
 from dedup_core.spark.group_blocks import Arrays, GroupBlocks
 from dedup_core.spark.search.found import Found
 from dedup_core.spark.sieve import Sieve
-from dedup_core.spark.tables import DUPLICATES, PAIRS, conform
+from dedup_core.spark.tables import DUPLICATES, EVIDENCE, EVIDENCE_OF_OTHER, PAIRS, as_fields, columns_of, conform
 from dedup_core.spark.verify.verdicts import tiles_where
 from dedup_core.verify.verdict import SAME, SIMILAR
 
 _BLOCK_IMAGES = 1024  # a million pairs of a block are held at a time
 _ENTRIES_A_BATCH = 1 << 16
 MOST_LISTED = 100_000  # equal images in one row of duplicates: some 15 MB
-_TOLD = "score: DOUBLE, verdict: STRING, difference: DOUBLE, level: INT, tile: ARRAY<FLOAT>"
-_LISTED = f"path STRING, is_part BOOLEAN, duplicates ARRAY<STRUCT<rank: DOUBLE, path: STRING, {_TOLD}>>"
+_TOLD = "score DOUBLE, verdict STRING, difference DOUBLE, level INT, tile ARRAY<FLOAT>"
 _ENTRY = pa.struct(
     [
         ("rank", pa.float64()), ("path", pa.string()), ("score", pa.float64()), ("verdict", pa.string()),
         ("difference", pa.float64()), ("level", pa.int32()), ("tile", pa.list_(pa.float32())),
     ]
 )  # fmt: skip
-_LISTED_ARROW = pa.schema([("path", pa.string()), ("is_part", pa.bool_()), ("duplicates", pa.list_(_ENTRY))])
+_JUDGED_ENTRY = pa.struct([*_ENTRY, *evidence.FIELDS])
 _TILE = ("tile_0", "tile_1", "tile_2", "tile_3")
 _ENDS = ("key_a", "key_b", "left", "right")
 
@@ -54,10 +54,12 @@ def listed(found: Found, metric: Metric, most_copies: int) -> DataFrame:
     members = images.where(~is_star).unionByName(stars.where(is_first).drop("first_path"))
     known = members.select("root", F.col("content").alias("key"), "id", "path", is_star.alias("is_part"))
     blocks = GroupBlocks.of(known, _pairs(found, metric, most_copies), _BLOCK_IMAGES)
-    in_blocks = blocks.written(partial(_lists, metric=metric, cut={root for root, _ in blocks.places.crowded}), _LISTED)
+    write = partial(_lists, metric=metric, cut={root for root, _ in blocks.places.crowded})
+    entry = f"STRUCT<{as_fields(f'rank DOUBLE, path STRING, {_told(found)}')}>"
+    in_blocks = blocks.written(write, f"path STRING, is_part BOOLEAN, duplicates ARRAY<{entry}>")
     if not blocks.places.crowded and found.contents.most_copies <= most_copies:
         return in_blocks
-    return in_blocks.unionByName(_stars(stars.where(~is_first), metric))
+    return in_blocks.unionByName(_stars(stars.where(~is_first), metric, found.is_judged))
 
 
 def merged(listed: DataFrame) -> DataFrame:
@@ -74,8 +76,7 @@ def duplicate_table(found: Found, listed: DataFrame) -> DataFrame:
         found: what was found.
         listed: path, duplicates.
     """
-    told = [name.split(":")[0] for name in f"path, {_TOLD}".split(", ") if not name.startswith("tile")]
-    entries = F.transform("duplicates", lambda each: F.struct(*(each[name].alias(name) for name in told)))
+    entries = F.transform("duplicates", lambda each: _entry(each, found.is_judged))
     ids = found.contents.slim.select("id")
     others = Sieve.of(ids, found.contents.images).others(found.features.select("id", "path"), ids)
     alone = others.select("path", F.array().alias("duplicates"))
@@ -93,9 +94,23 @@ def pair_table(found: Found, listed: DataFrame) -> DataFrame:
     """
     both = listed.select(F.col("path").alias("path_b"), F.explode("duplicates").alias("other"))
     ordered = both.where(F.col("path_b") > F.col("other.path"))
-    told = [F.col(f"other.{name}") for name in ("score", "verdict", "difference", "level", "tile")]
+    told = [F.col(f"other.{name}") for name in columns_of(_told(found))]
     pairs = ordered.select(F.col("other.path").alias("path_a"), "path_b", *told)
     return conform(pairs.withColumn("method", F.lit(found.method)), PAIRS)
+
+
+def _told(found: Found) -> str:
+    """Return the columns of what is told of a pair."""
+    return f"{_TOLD}, {EVIDENCE}" if found.is_judged else _TOLD
+
+
+def _entry(each: Column, is_judged: bool) -> Column:
+    """Return what the ``duplicates`` table tells of one of an image's duplicates."""
+    told = [each[name].alias(name) for name in ("path", *columns_of(_TOLD)) if name != "tile"]
+    if is_judged:
+        return F.struct(*told, *evidence.of_other(each, F.col("path") < each["path"]))
+    unasked = columns_of(EVIDENCE_OF_OTHER).items()
+    return F.struct(*told, *(F.lit(None).cast(kind).alias(name) for name, kind in unasked))
 
 
 def _pairs(found: Found, metric: Metric, most_copies: int) -> DataFrame:
@@ -108,6 +123,9 @@ def _pairs(found: Found, metric: Metric, most_copies: int) -> DataFrame:
     told = {"score": F.col("score"), "is_same": (F.col("verdict") == F.lit(SAME)).cast("int")}
     told |= {"difference": F.coalesce("difference", none), "level": F.coalesce("level", F.lit(0))}
     told |= {name: F.coalesce(F.element_at("tile", at), none) for at, name in enumerate(_TILE, start=1)}
+    if found.is_judged:
+        equal |= evidence.as_numbers(evidence.of_equal())
+        told |= evidence.as_numbers({name: F.col(name) for name in evidence.COLUMNS})
     of_two = found.verdicts.select("root", F.col("code_a").alias("key_a"), F.col("code_b").alias("key_b"), *_cast(told))
     of_one = several.select("root", F.col("content").alias("key_a"), F.col("content").alias("key_b"), *_cast(equal))
     return of_two.unionByName(of_one)
@@ -115,10 +133,11 @@ def _pairs(found: Found, metric: Metric, most_copies: int) -> DataFrame:
 
 def _cast(told: dict[str, Column]) -> list[Column]:
     kinds = {"score": "double", "is_same": "int", "difference": "double", "level": "int"}
+    kinds |= dict.fromkeys(evidence.NUMBERS, "double")
     return [column.cast(kinds.get(name, "float")).alias(name) for name, column in told.items()]
 
 
-def _stars(copies: DataFrame, metric: Metric) -> DataFrame:
+def _stars(copies: DataFrame, metric: Metric, is_judged: bool) -> DataFrame:
     """Return copies as duplicates of the first of them, and the other way round, a row each.
 
     The first of very many has no list of them: it would not fit a row.
@@ -128,6 +147,7 @@ def _stars(copies: DataFrame, metric: Metric) -> DataFrame:
         metric.rank(closest).alias("rank"), F.col("other").alias("path"), closest.alias("score"),
         F.lit(SAME).alias("verdict"), F.lit(0.0).alias("difference"),
         F.lit(None).cast("int").alias("level"), F.lit(None).cast("array<float>").alias("tile"),
+        *(evidence.of_equal().values() if is_judged else ()),
     )  # fmt: skip
     is_few = F.col("copies") <= F.lit(MOST_LISTED)
     there = copies.select(
@@ -157,6 +177,9 @@ def _lists(
     is_part = np.asarray(known.column("is_part")) | np.isin(root, list(cut))
     by_path = np.empty(len(paths), np.int64)
     by_path[pc.sort_indices(paths).to_numpy()] = np.arange(len(paths))
+    if is_judged := evidence.NUMBERS[0] in columns:
+        columns |= _by_path(columns, known.column("key").to_numpy(), by_path, ends)
+    schema = pa.schema([("path", pa.string()), ("is_part", pa.bool_()), ("duplicates", pa.list_(_entry_of(is_judged)))])
     rank = np.tile(np.asarray(metric.rank(columns["score"]), np.float64), 2)
     order = np.lexsort((by_path[other], rank, one))
     starts = np.flatnonzero(np.diff(one[order], prepend=-1))
@@ -169,7 +192,7 @@ def _lists(
         entries = _entries(told, rank[rows], paths.take(pa.array(other[rows])))
         lists = pa.ListArray.from_arrays(pa.array(np.append(some, end) - some[0], pa.int32()), entries)
         of_images = [paths.take(pa.array(images)), pa.array(is_part[images]), lists]
-        yield pa.RecordBatch.from_arrays(of_images, schema=_LISTED_ARROW)
+        yield pa.RecordBatch.from_arrays(of_images, schema=schema)
 
 
 def _entries(told: Arrays, rank: np.ndarray, paths: pa.Array) -> pa.StructArray:
@@ -180,7 +203,23 @@ def _entries(told: Arrays, rank: np.ndarray, paths: pa.Array) -> pa.StructArray:
     difference = pa.array(told["difference"], mask=np.isnan(told["difference"]))
     level = pa.array(told["level"], mask=told["level"] == 0)
     columns = [pa.array(rank), paths, pa.array(told["score"]), verdict, difference, level, tile]
-    return pa.StructArray.from_arrays(columns, fields=list(_ENTRY))
+    if is_judged := evidence.NUMBERS[0] in told:
+        columns += evidence.as_arrays(told)
+    return pa.StructArray.from_arrays(columns, fields=list(_entry_of(is_judged)))
+
+
+def _entry_of(is_judged: bool) -> pa.StructType:
+    return _JUDGED_ENTRY if is_judged else _ENTRY
+
+
+def _by_path(
+    columns: Arrays, content: np.ndarray, by_path: np.ndarray, ends: tuple[np.ndarray, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Return what geometry says with the image of the smaller path as a: it was said of the smaller content as a."""
+    left, right = ends
+    is_left_first = by_path[left] < by_path[right]
+    first, second = (np.where(is_left_first, one, other) for one, other in ((left, right), (right, left)))
+    return evidence.turned(columns, content[first] > content[second])
 
 
 def _combined(column: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 from pyspark.sql import DataFrame
 
-from dedup_core.spark.search.distinct import DistinctCodes
-from dedup_core.spark.search.estimates import SearchEstimate
+from dedup_core.settings.settings import SearchSettings
+from dedup_core.spark.search.distinct import CODE_PAIRS, DistinctCodes
+from dedup_core.spark.search.estimates import SearchEstimate, check_estimate
 from dedup_core.spark.staging import Staging
 
 
@@ -48,10 +51,12 @@ class Proposal:
     Attributes:
         pairs: code_a, code_b, score: each pair once.
         recall: of a search that may miss some; None for an exact one.
+        counts: what else is known of the search, by name, for the run's record.
     """
 
     pairs: DataFrame
     recall: Recall | None = None
+    counts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Search(Protocol):
@@ -73,3 +78,33 @@ class Search(Protocol):
 
     def propose(self, codes: DistinctCodes, steps: Staging) -> Proposal:
         """Find the pairs."""
+
+
+class Watch(Protocol):
+    """Who watches a run: takes a line to show, and times a stage."""
+
+    @property
+    def say(self) -> Callable[[str], None]:
+        """What takes a line."""
+
+    def stage(self, name: str) -> AbstractContextManager[None]:
+        """Time what is done inside."""
+
+
+def proposed(
+    settings: SearchSettings, method: str, search: Search, codes: DistinctCodes, steps: Staging, watch: Watch
+) -> Proposal:
+    """Say what to expect, and search; where all pictures are flat there is nothing to search.
+
+    Raises:
+        LimitError: if more pairs are to be expected than ``max_pairs``.
+    """
+    if not codes.count:
+        return Proposal(steps.spark.createDataFrame([], CODE_PAIRS))
+    check_estimate(settings, method, search.estimate(codes), watch.say)
+    if note := search.note(codes):
+        watch.say(f"  {note}")
+    proposal = search.propose(codes, steps)
+    if proposal.recall is not None:
+        watch.say(f"  {settings.search} search: {proposal.recall}")
+    return proposal

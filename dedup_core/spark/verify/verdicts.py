@@ -64,15 +64,25 @@ def verdicts(
         return looked.withColumn("verdict", F.coalesce("verdict", F.lit(SIMILAR)))
     if undecided.isEmpty():
         return looked
-    waiting = steps.write("undecided", undecided)
     known = contents.first_members.select(F.col("content").alias("code"), "path", "digest")
+    decided = decided_by_pixels(steps.write("undecided", undecided), known, reread, steps)
+    return looked.where(F.col("verdict").isNotNull()).unionByName(decided)
+
+
+def decided_by_pixels(waiting: DataFrame, known: DataFrame, reread: Reread, steps: Staging) -> DataFrame:
+    """Return the verdict by their pixels on pairs of contents, ``VERDICTS``, as read back from where it was written.
+
+    Args:
+        waiting: the columns of ``VERDICTS`` that stand before the verdict; read several times, so best from a table.
+        known: code (a content), path, digest.
+        reread: how to read images again.
+        steps: where the steps are written.
+    """
     images = reread.contents(ends_of(waiting).distinct().join(known, on="code", how="inner"), "code", "digest")
     rows = _BATCH_CARRIED if reread.by_spark else _BATCH_IMAGES  # what carries its bytes may be large
     with setting(steps.spark, "spark.sql.execution.arrow.maxRecordsPerBatch", str(rows)):
         decide = partial(_by_pixels, read=_Reader(reread))
-        decided = decided_in_blocks(waiting, images, steps, _BLOCK_IMAGES, decide, VERDICTS)
-        decided = steps.write("decided", decided)
-    return looked.where(F.col("verdict").isNotNull()).unionByName(decided)
+        return steps.write("decided", decided_in_blocks(waiting, images, steps, _BLOCK_IMAGES, decide, VERDICTS))
 
 
 def tiles_where(is_told: np.ndarray, tiles: np.ndarray) -> pa.ListArray:

@@ -49,7 +49,7 @@ def estimate_pairs_of(codes: DistinctCodes, min_similarity: float) -> SearchEsti
     copies = {row["code"]: row["images"] for row in copied}
     of_each = np.stack([within(counted * one_in) for counted in reached])
     own = np.array([copies.get(code, 1) for code in drawn.tolist()], np.int64)
-    return estimate_of(of_each, own, codes, thresholds)
+    return estimate_of(of_each, own, codes, thresholds, COSINE)
 
 
 def _comparer(
