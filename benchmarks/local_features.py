@@ -65,9 +65,8 @@ class Corpus:
     def true_pairs(self) -> np.ndarray:
         """All pairs of images that show one picture: int64 (n, 2), the smaller position first."""
         families = (np.flatnonzero(self.shows == picture) for picture in np.unique(self.shows))
-        pairs = [np.stack(np.triu_indices(len(family), 1), axis=1) for family in families]
-        families = (np.flatnonzero(self.shows == picture) for picture in np.unique(self.shows))
-        return np.concatenate([family[pair] for family, pair in zip(families, pairs, strict=True)])
+        pairs = (family[np.stack(np.triu_indices(len(family), 1), axis=1)] for family in families)
+        return np.concatenate(list(pairs))
 
 
 @dataclass(frozen=True)
@@ -260,13 +259,12 @@ def pastes(images: dict[int, Described], contents: dict[int, bytes], pool: Proce
 
 
 def found(
-    corpus: Corpus, first: np.ndarray, candidates: Votes, judged: Sequence[Geometry | None]
+    first: np.ndarray, candidates: Votes, judged: Sequence[Geometry | None]
 ) -> tuple[np.ndarray, dict[tuple[int, int], str]]:
     """Return all pairs of images that are reported, int64 (n, 2), and the relation of each.
 
     Args:
-        corpus: the images.
-        first: of each the first one of the same bytes, which stands for all of them.
+        first: of each image the first one of the same bytes, which stands for all of them.
         candidates: pairs of the first ones.
         judged: what geometry says of each.
     """
@@ -297,10 +295,11 @@ def report(corpus: Corpus, pool: ProcessPoolExecutor, rounds: int, n_pastes: int
     judged = geometries(candidates, images, images, pool)
     judging = time.perf_counter() - started
     true = corpus.true_pairs()
-    reported, named = found(corpus, first, candidates, judged)
+    reported, named = found(first, candidates, judged)
     is_found = np.array([tuple(pair) in named for pair in true.tolist()], bool)
     yield f"{len(corpus.files):,} images ({len(chosen):,} different files), {len(true):,} true pairs"
-    yield f"{len(candidates):,} candidates; features {describing:.0f} s, votes {voting:.0f} s, geometry {judging:.0f} s\n"
+    took = f"features {describing:.0f} s, votes {voting:.0f} s, geometry {judging:.0f} s"
+    yield f"{len(candidates):,} candidates; {took}\n"
     if corpus.originals:
         yield from by_edit(corpus, true, is_found, named)
     yield ""
