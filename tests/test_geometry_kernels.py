@@ -24,7 +24,7 @@ RULE = {
     "turned": kernels.TURNED,
     "scaled": kernels.SCALED,
 }
-SEEDS = range(4)
+SEEDS = range(2)
 
 
 def descriptors(random, size, of=None, flips=40):
