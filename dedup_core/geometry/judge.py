@@ -17,9 +17,8 @@ from dedup_core.geometry.kernels import ANGLE, X, best_transform, mutual_matches
 from dedup_core.geometry.lay import Lay
 from dedup_core.geometry.relation import relation_of
 from dedup_core.geometry.tiles import Tiles, laid, planes_of
+from dedup_core.local.defaults import MIN_INLIERS
 from dedup_core.local.features import FRAME, PARTS, LocalFeatures, fitted_size, mirrored
-
-MIN_INLIERS = 12
 
 _MOST_BITS = 80  # in which two descriptors of 256 may differ
 _FEWEST_INLIERS, _FEWEST_TILES = 3, 6

@@ -32,7 +32,7 @@ _ARROW = {
 FIELDS = [pa.field(name, kind) for name, kind in _ARROW.items()]
 """The columns as Arrow has them."""
 
-Arrays = Mapping[str, np.ndarray]
+Numbers = Mapping[str, np.ndarray]
 
 
 def of_equal() -> dict[str, Column]:
@@ -53,7 +53,7 @@ def as_numbers(columns: Mapping[str, Column]) -> dict[str, Column]:
     return {name: F.coalesce(column.cast("double"), none) for name, column in told.items()}
 
 
-def turned(numbers: Arrays, is_turned: np.ndarray) -> dict[str, np.ndarray]:
+def turned(numbers: Numbers, is_turned: np.ndarray) -> dict[str, np.ndarray]:
     """Return what is said of pairs, with the two pictures changed over in some of them.
 
     Args:
@@ -68,7 +68,7 @@ def turned(numbers: Arrays, is_turned: np.ndarray) -> dict[str, np.ndarray]:
     return told | {name: np.where(is_turned, values, told[name]) for name, values in other.items()}
 
 
-def as_arrays(numbers: Arrays) -> list[pa.Array]:
+def as_arrays(numbers: Numbers) -> list[pa.Array]:
     """Return the columns of ``FIELDS`` from ``NUMBERS``."""
     arrays = []
     for name, kind in _ARROW.items():

@@ -141,16 +141,16 @@ def test_pictures_with_nothing_to_find_are_no_duplicates_and_are_told_of(base, f
 
 def test_the_pairs_of_a_hash_are_judged_and_what_was_named_may_go(spark, base, finished):
     run, gone = find(
-        spark, base, "verified", method="phash", verify=True, max_distance_threshold=24, removals="same,cropped"
+        spark, base, "verified", method="phash", verify=True, max_distance_threshold=24, removals="same,mirrored"
     )
     rows = table(base, "pairs", "verified")
     relations = {(row["path_a"], row["path_b"]): row["relation"] for row in rows}
     verdicts = {(row["path_a"], row["path_b"]): row["verdict"] for row in rows}
     assert all(row["score"] <= 24 for row in rows)
-    assert "cropped" in relations.values()
+    assert {"mirrored", "resized", "same_pixels"} <= set(relations.values())
     for row in gone:
         pair = tuple(sorted((row["path"], row["kept_path"])))
-        assert verdicts[pair] == "same" or relations[pair] == "cropped"
+        assert verdicts[pair] == "same" or relations[pair] == "mirrored"
     assert any(verdicts[tuple(sorted((row["path"], row["kept_path"])))] == "similar" for row in gone)
     assert run.counts["found"]["phash"]["proposed"]["phash"]["candidates"] >= len(relations) - len(PHOTOGRAPHS)
 

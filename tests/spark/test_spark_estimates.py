@@ -11,6 +11,7 @@ from tables import contents_of, features_of, signed
 
 from dedup_core.errors import LimitError
 from dedup_core.hamming.estimate import PairEstimate
+from dedup_core.metric import COSINE, HAMMING
 from dedup_core.settings.settings import FindSettings
 from dedup_core.spark.search import estimates, hamming
 from dedup_core.spark.search.cosine import estimate as cosine
@@ -201,14 +202,14 @@ def test_where_all_embeddings_are_alike_a_part_of_the_partners_stands_for_all(sp
 # What is refused before the search
 
 
-def expected(low, high, distinct=(0, 0), thresholds=(3, 2, 1, 0)):
+def expected(low, high, distinct=(0, 0), thresholds=(3, 2, 1, 0), metric=HAMMING):
     """An estimate with these ends at the loosest threshold, and a fourth of them at each stricter one."""
 
     def quartered(end):
         return np.array([end / 4**step for step in range(len(thresholds))])
 
     pairs, of_distinct = (PairEstimate(quartered(a), quartered(b)) for a, b in ((low, high), distinct))
-    return SearchEstimate(5000, 4000, list(thresholds), pairs, of_distinct)
+    return SearchEstimate(5000, 4000, list(thresholds), pairs, of_distinct, metric)
 
 
 def test_an_interval_is_told_with_ends_rounded_outward(say, said):
@@ -264,7 +265,7 @@ def test_without_the_list_pairs_of_distinct_hashes_are_held_against_the_limit(sa
 
 
 def test_a_cosine_search_is_refused_in_the_same_way(say, said):
-    at = expected(4000, 5000, distinct=(7, 9), thresholds=(0.6, 0.7, 0.9))
+    at = expected(4000, 5000, distinct=(7, 9), thresholds=(0.6, 0.7, 0.9), metric=COSINE)
     check_estimate(settings(method="cnn"), "cnn", at, say)
     assert said == [
         "cnn: 4,000 distinct embeddings of 5,000 images",
@@ -286,7 +287,7 @@ def test_a_cosine_search_is_refused_in_the_same_way(say, said):
 
 def test_pairs_that_chance_alone_would_make_are_told(say, said):
     most = expected(10**6, 10**6, thresholds=range(10, -1, -1))
-    check_estimate(settings(), "phash", SearchEstimate(10**8, 10**8, most.thresholds, most.pairs, most.distinct), say)
+    check_estimate(settings(), "phash", replace(most, images=10**8, codes=10**8), say)
     assert said[-1] == "  so many random hashes alone would have 49,912,455: a smaller distance has fewer"
 
 
