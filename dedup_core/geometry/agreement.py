@@ -12,13 +12,14 @@ _NEARLY, _SHARE = 3.5, 0.3  # levels, or a share of its structure, by which an e
 _EQUAL_COLOUR = 10.0  # levels
 _MOST_UNEQUAL, _MOST_UNEQUALLY_COLOURED = 0.03, 0.02
 
-_DRAWN = 0.45  # of a picture, in one brightness: a page, a screen, a chart
+_DRAWN = 0.33  # of a picture, in one brightness: a page, a screen, a chart
 
 _SHOWING = 6.0  # levels of deviation about its mean from which a tile shows something
 _FEWEST_SHOWING = 8
 _AGREEING, _LEAST_AGREEING = 0.7, 0.6  # a correlation, and the share of tiles that reach it
 _MOST_USUAL = 14.0  # levels by which the median tile may differ
 _DIFFERING, _BY = 0.6, 10.0  # a correlation below which, and levels from which, a tile shows something else
+_ALIKE, _DIFFERING_OF_ALIKE = 3.0, 0.85  # levels by which the median tile of alike pictures may differ
 
 _BOTH_SHOW, _MOST_APART = 0.5, 0.7  # a share of the other's structure, and how many times twice it is
 _BOTH_STAND_OUT, _BESIDE, _FEWEST_BESIDE = 1.05, 3, 4
@@ -56,7 +57,9 @@ def agreement_of(tiles: Tiles, plain: float) -> Agreement:
     is_equal = (tiles.difference <= np.maximum(_NEARLY, _SHARE * strong)) & (tiles.colour <= _EQUAL_COLOUR)
     shows = strong > _SHOWING
     agrees = is_equal | (shows & (tiles.correlation >= _AGREEING))
-    differs = shows & (tiles.correlation < _DIFFERING) & (tiles.difference > _BY)
+    # Where all else is alike, less tells that a part is not.
+    least = _DIFFERING if np.median(tiles.difference) > _ALIKE else _DIFFERING_OF_ALIKE
+    differs = shows & (tiles.correlation < least) & (tiles.difference > _BY)
     is_one = bool(is_equal.all())
     if not is_one and plain < _DRAWN:
         is_one = not (_contradict(tiles, differs, strong, weak) or _are_coloured_otherwise(tiles, strong))

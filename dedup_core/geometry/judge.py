@@ -23,7 +23,7 @@ from dedup_core.local.features import FRAME, PARTS, LocalFeatures, fitted_size, 
 _MOST_BITS = 80  # in which two descriptors of 256 may differ
 _FEWEST_INLIERS, _FEWEST_TILES = 3, 6
 _PLENTY = 30  # inliers, with which nobody asks whether the mirrored picture has more
-_PLAIN_LEVELS = 5
+_PLAIN_LEVELS = 3
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Prepared:
     @cached_property
     def plain(self) -> float:
         """The share of the small picture that is as bright as most of it, within some levels."""
-        counts = np.bincount(self.planes[:, :, 0].clip(0, 255).astype(np.int64).ravel(), minlength=256)
+        counts = np.bincount(np.rint(self.planes[:, :, 0]).clip(0, 255).astype(np.int64).ravel(), minlength=256)
         return float(np.convolve(counts, np.ones(_PLAIN_LEVELS), "same").max() / counts.sum())
 
 
