@@ -71,6 +71,40 @@ def hamming_self_join(codes, max_distance):
     return [pair for pair in hamming_cross_join(codes, codes, max_distance) if pair[0] < pair[1]]
 
 
+def laid(picture, turn):
+    """A picture (height, width) mirrored left to right from turn 4 on, then rotated counterclockwise by quarters."""
+    picture = picture[:, ::-1] if turn >= 4 else picture
+    for _ in range(turn % 4):
+        picture = picture.T[::-1]
+    return picture
+
+
+def taken_back(turn):
+    """The turn that undoes one."""
+    corners = np.array([[1, 2], [3, 4]])
+    return next(back for back in range(8) if (laid(laid(corners, turn), back) == corners).all())
+
+
+def turned_pair(one, other):
+    """The distance of two pictures by the hashes of their eight turns, and all turns of the one that reach it."""
+    distances = {
+        turn: max(bits_apart(one[turn], other[0]), bits_apart(one[0], other[taken_back(turn)])) for turn in range(8)
+    }
+    least = min(distances.values())
+    return least, {turn for turn, distance in distances.items() if distance == least}
+
+
+def turned_pairs(hashes, max_distance):
+    """{(position, later position): `turned_pair`} of all within the distance."""
+    ends = [(i, j) for j in range(len(hashes)) for i in range(j)]
+    pairs = {(i, j): turned_pair(hashes[i], hashes[j]) for i, j in ends}
+    return {ends: pair for ends, pair in pairs.items() if pair[0] <= max_distance}
+
+
+def bits_apart(one, other):
+    return (int(one) ^ int(other)).bit_count()
+
+
 def path_pairs(codes, max_distance):
     """Return {(smaller path, larger path): Hamming distance} of {path: code} by looking at every pair."""
     distances = {(a, b): bin(codes[a] ^ codes[b]).count("1") for a in codes for b in codes if a < b}

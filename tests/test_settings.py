@@ -147,6 +147,13 @@ def test_embeddings_may_be_searched_in_cells_beside_hashes(kind, method):
     assert (resolved.search, resolved.cells, resolved.margin) == ("clustered", 40, 0.2)
 
 
+def test_turns_are_of_hashes_alone():
+    assert complaint(NEEDED | {"method": "cnn", "orientations": "true"}) == (
+        "--orientations: needs a hash (phash, ahash, dhash, whash): cnn has no turns to compare (got 'true')"
+    )
+    assert resolve(PipelineSettings, NEEDED | {"method": "cnn,dhash", "orientations": True}).orientations
+
+
 def test_an_unknown_method_is_one_mistake_in_a_clustered_search_too():
     assert complaint(NEEDED | {"method": "cn", "search": "clustered"}).count("--") == 1
 

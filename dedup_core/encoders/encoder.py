@@ -53,7 +53,8 @@ class Encoder:
     Attributes:
         name: the method ("phash").
         pixels: what is kept of a picture until the batch is full: a uint8 array of one fixed shape.
-        encode: a stack of such arrays to features: uint64 (n,) for a hash, float32 (n, d) for an embedding.
+        encode: a stack of such arrays to features: uint64 (n,) for a hash, uint64 (n, 8) for one
+            with those of the seven turned pictures, float32 (n, d) for an embedding.
         fingerprint: identifies everything that the values depend on.
         batch_size: as of `Prepared`.
     """

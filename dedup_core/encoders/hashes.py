@@ -7,10 +7,13 @@ the first one the highest, so that a code printed as 16 hexadecimal characters i
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pywt
 from scipy.fft import dct
+
+from dedup_core.turns import TURNS, is_lying, turned
 
 _HEX = re.compile("[0-9a-fA-F]{16}")
 
@@ -46,8 +49,32 @@ def whash(gray: np.ndarray) -> np.ndarray:
 
     Source: https://fullstackml.com/wavelet-image-hash-in-python-3504fdd282b5
     """
-    approximation = pywt.wavedec2(gray, "haar", level=5, axes=(1, 2))[0]
-    return _pack(approximation >= np.median(approximation, axis=(1, 2), keepdims=True))
+    return _above_median(_approximation(gray))
+
+
+def turned_ahash(gray: np.ndarray) -> np.ndarray:
+    """Average hashes of (n, 8, 8) and of its seven turns, uint64 (n, 8), in the order of `TURNS`."""
+    return _of_turns(ahash, gray)
+
+
+def turned_dhash(gray: np.ndarray) -> np.ndarray:
+    """Difference hashes of (n, 144) and of the seven turns, uint64 (n, 8).
+
+    Args:
+        gray: of each picture what `dhash` takes, 8 x 9, and the same picture made 9 x 8: what its quarter turns need.
+    """
+    wide, high = gray[:, :72].reshape(-1, 8, 9), gray[:, 72:].reshape(-1, 9, 8)
+    return np.stack([dhash(turned(high if is_lying(turn) else wide, turn)) for turn in range(len(TURNS))], axis=1)
+
+
+def turned_phash(gray: np.ndarray) -> np.ndarray:
+    """Perceptual hashes of (n, 32, 32) and of its seven turns, uint64 (n, 8)."""
+    return _of_turns(phash, gray)
+
+
+def turned_whash(gray: np.ndarray) -> np.ndarray:
+    """Wavelet hashes of (n, 256, 256) and of its seven turns, uint64 (n, 8): its 64 approximations are turned."""
+    return _of_turns(_above_median, _approximation(gray))
 
 
 def to_hex(code: int) -> str:
@@ -64,6 +91,18 @@ def from_hex(text: str) -> int:
     if not _HEX.fullmatch(text):
         raise ValueError(f"a hash has 16 hexadecimal characters, got {text!r}")
     return int(text, 16)
+
+
+def _of_turns(function: Callable[[np.ndarray], np.ndarray], squares: np.ndarray) -> np.ndarray:
+    return np.stack([function(turned(squares, turn)) for turn in range(len(TURNS))], axis=1)
+
+
+def _approximation(gray: np.ndarray) -> np.ndarray:
+    return pywt.wavedec2(gray, "haar", level=5, axes=(1, 2))[0]
+
+
+def _above_median(approximation: np.ndarray) -> np.ndarray:
+    return _pack(approximation >= np.median(approximation, axis=(1, 2), keepdims=True))
 
 
 def _pack(bits: np.ndarray) -> np.ndarray:

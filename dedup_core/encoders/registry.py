@@ -23,7 +23,9 @@ class MethodOptions(Protocol):
     """What can be chosen of the methods: the settings of the jobs have it, and `Standard` the defaults."""
 
     @property
-    def cnn_weights(self) -> str: ...  # noqa: D102 - as the setting of this name
+    def orientations(self) -> bool: ...  # noqa: D102 - as the setting of this name
+    @property
+    def cnn_weights(self) -> str: ...  # noqa: D102
     @property
     def cnn_model(self) -> str | None: ...  # noqa: D102
     @property
@@ -36,6 +38,7 @@ class MethodOptions(Protocol):
 class Standard:
     """The options of methods of which nothing is said."""
 
+    orientations: bool = False
     cnn_weights: str = "imagenet"
     cnn_model: str | None = None
     cnn_batch_size: int = 32
@@ -43,6 +46,7 @@ class Standard:
 
 
 STANDARD = Standard()
+Hash = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -69,9 +73,21 @@ class Method:
         return self.prepare(options).opened()
 
 
-def _hash(name: str, size: tuple[int, int], function: Callable[[np.ndarray], np.ndarray]) -> Method:
-    encoder = Encoder(name, partial(Picture.gray, size=size), function, f"{name}-64-v2")
-    return Method(name, HAMMING, lambda _options: encoder)
+TURNED = "+orientations"
+"""What the fingerprints of hashes have that come with those of the turned picture."""
+
+
+def _hash(name: str, size: tuple[int, int], function: Hash, of_turns: Hash) -> Method:
+    gray = partial(Picture.gray, size=size)
+    both = gray if size == size[::-1] else partial(_both_ways, size=size)
+    upright = Encoder(name, gray, function, f"{name}-64-v2")
+    turned = Encoder(name, both, of_turns, f"{upright.fingerprint}{TURNED}")
+    return Method(name, HAMMING, lambda options: turned if options.orientations else upright)
+
+
+def _both_ways(picture: Picture, size: tuple[int, int]) -> np.ndarray:
+    """Return a small grey picture, and one of the same with as much height as that has width, end to end."""
+    return np.concatenate([picture.gray(size).ravel(), picture.roughly_gray(size[::-1]).ravel()])
 
 
 def _network(options: MethodOptions) -> Prepared:
@@ -89,10 +105,10 @@ def _local(_options: MethodOptions) -> Prepared:
 ENCODERS = {
     method.name: method
     for method in (
-        _hash("phash", (32, 32), hashes.phash),
-        _hash("ahash", (8, 8), hashes.ahash),
-        _hash("dhash", (9, 8), hashes.dhash),
-        _hash("whash", (256, 256), hashes.whash),
+        _hash("phash", (32, 32), hashes.phash, hashes.turned_phash),
+        _hash("ahash", (8, 8), hashes.ahash, hashes.turned_ahash),
+        _hash("dhash", (9, 8), hashes.dhash, hashes.turned_dhash),
+        _hash("whash", (256, 256), hashes.whash, hashes.turned_whash),
         Method("cnn", COSINE, _network),
         Method("orb", INLIERS, _local),
     )

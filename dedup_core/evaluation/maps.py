@@ -160,12 +160,18 @@ def _entries(label: str, file: str, entries: Sequence[Any]) -> Sequence[Any]:
     raise TypeError(f"{label}[{file!r}] must be a list, not {type(entries).__name__}")
 
 
-def _name(label: str, file: str, entry: object) -> str:
-    """Return the file name of a list's entry: the entry itself, or the first of (name, score)."""
+def name_of(entry: object) -> str | None:
+    """Return the file name of a list's entry: itself, or the first of (name, score) or of (name, score, turn)."""
     if isinstance(entry, str):
         return entry
-    if isinstance(entry, Sequence) and len(entry) == 2 and isinstance(entry[0], str):
-        return entry[0]
+    if not isinstance(entry, Sequence) or len(entry) not in (2, 3) or not isinstance(entry[0], str):
+        return None
+    return entry[0] if entry[2:] in ((), []) or entry[2] is None or isinstance(entry[2], str) else None
+
+
+def _name(label: str, file: str, entry: object) -> str:
+    if (name := name_of(entry)) is not None:
+        return name
     raise TypeError(f"{label}[{file!r}] holds {entry!r}, which is neither a name nor (name, score)")
 
 

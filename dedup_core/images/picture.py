@@ -46,6 +46,8 @@ A resize holds 48 bytes a pixel of the side, and some a picture of 256 pixels by
 50 million pixels, which is a PNG of 48 KB, that is 2.4 and 50 GB."""
 
 
+_GAP = 12.0  # times the size that is wanted: to that a picture is averaged first. With 3 textures hash differently
+
 MAX_SCANS = 200
 """Scans of a JPEG above which it is refused. A progressive one has about ten, and each passes over all its pixels:
 in a file of 160 KB there is room for thousands, which take minutes."""
@@ -99,6 +101,11 @@ class Picture:
         The order matters: imagededup resizes before it drops colour, and its hashes are matched bit for bit.
         """
         return np.asarray(self._resize(size).convert("L"))
+
+    def roughly_gray(self, size: tuple[int, int]) -> np.ndarray:
+        """Return nearly what `gray` does, in half the time: a large picture is first averaged to a small one."""
+        small = self.encoded_from.resize(size, Image.Resampling.LANCZOS, reducing_gap=_GAP)
+        return np.asarray(small.convert("L"))
 
     @cached_property
     def on_grey(self) -> Image.Image:

@@ -59,7 +59,8 @@ class CNN(FindingMethod[np.ndarray]):
             SettingsError: if TensorFlow, the weights or the model can't be had.
         """
         model = None if self._model is None else str(self._model)
-        return ENCODERS[self.name].encoder(Standard(self._weights, model, self._batch_size))
+        options = Standard(cnn_weights=self._weights, cnn_model=model, cnn_batch_size=self._batch_size)
+        return ENCODERS[self.name].encoder(options)
 
     def find_duplicates(  # noqa: PLR0913 - imagededup's signature, and what goes beyond it by keyword
         self,

@@ -41,6 +41,22 @@ class ImageInfo:
     digest: str | None = None
 
 
+class TurnedHash(str):
+    """A hash of 16 hexadecimal characters that has those of the turned and mirrored pictures with it.
+
+    Attributes:
+        turned: the seven others, in the order of `dedup_core.turns.TURNS`.
+    """
+
+    turned: tuple[str, ...]
+
+    def __new__(cls, upright: str, turned: Iterable[str] = ()) -> TurnedHash:
+        """Return the hash of a picture as it lies, with those of its turns."""
+        made = super().__new__(cls, upright)
+        made.turned = tuple(turned)
+        return made
+
+
 class Encodings(dict[str, Feature]):
     """Features by image name: a dictionary that also knows how they were made, and from what.
 

@@ -14,12 +14,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dedup_core.encoders.registry import TURNED
 from dedup_core.images.names import storable
 from dedup_core.ledger import MARKER, SPARKS_MARKS, TABLES, Ledger, is_hidden, no_marker
 from dedup_core.methods.encodings import ImageInfo
 
 _RUN_ID = "one-machine"
 _EMBEDDING = pa.list_(pa.float32())
+_TURNED = pa.list_(pa.int64())
 _SCHEMA = pa.schema(
     [
         ("path", pa.string()), ("size", pa.int64()), ("modified_at", pa.timestamp("us", "UTC")),
@@ -27,7 +29,7 @@ _SCHEMA = pa.schema(
         ("width", pa.int32()), ("height", pa.int32()), ("format", pa.string()), ("frames", pa.int32()),
         ("caution", pa.list_(pa.string())), ("look", pa.binary()), ("digest", pa.string()),
         ("fingerprint", pa.string()),
-        ("hash", pa.int64()), ("embedding", _EMBEDDING), ("run_id", pa.string()),
+        ("hash", pa.int64()), ("turned", _TURNED), ("embedding", _EMBEDDING), ("run_id", pa.string()),
     ]
 )  # fmt: skip
 _NEEDED = {"path", "fingerprint", "hash", "embedding"}
@@ -44,7 +46,7 @@ class MethodFeatures:
         method: "phash".
         fingerprint: identifies everything that the values depend on.
         names: the images.
-        values: uint64 (n,) hashes or float32 (n, d) embeddings, one an image.
+        values: uint64 (n,) hashes, uint64 (n, 8) with those of the turns, or float32 (n, d) embeddings.
         images: what is known of each image.
         other_names: further names of the same files, by the image's.
     """
@@ -101,7 +103,8 @@ class MethodFeatures:
         rows = _conformed(pq.read_table(source, partitioning=None), source)
         rows = rows.filter(pc.invert(pc.fill_null(rows["is_unseen"], fill_value=False)))
         values = "embedding" if rows["hash"].null_count == len(rows) and len(rows) else "hash"
-        for column in ("path", "fingerprint", values):
+        turned = ("turned",) if TURNED in fingerprint else ()
+        for column in ("path", "fingerprint", values, *turned):
             if missing := rows[column].null_count:
                 raise ValueError(f"{source} has {missing:,} rows without a {column}: encode these images again")
         for found in rows["fingerprint"].unique().to_pylist():
@@ -121,11 +124,17 @@ class MethodFeatures:
             "fingerprint": [self.fingerprint] * len(infos),
             "is_unseen": pa.nulls(len(infos), pa.bool_()),
             "hash": pa.nulls(len(infos), pa.int64()),
+            "turned": pa.nulls(len(infos), _TURNED),
             "embedding": pa.nulls(len(infos), _EMBEDDING),
             "run_id": [_RUN_ID] * len(infos),
         }
         columns |= {name: [getattr(info, name) for info in infos] for name in _INFO_COLUMNS}
-        columns |= {"hash": self.values.view(np.int64)} if self.values.ndim == 1 else {"embedding": _lists(self.values)}
+        if self.values.dtype != np.uint64:
+            columns["embedding"] = _lists(self.values)
+        elif self.values.ndim == 1:
+            columns["hash"] = self.values.view(np.int64)
+        else:
+            columns |= {"hash": self.values[:, 0].view(np.int64), "turned": _lists(self.values[:, 1:].view(np.int64))}
         return pa.table(columns, schema=_SCHEMA)
 
 
@@ -217,5 +226,9 @@ def _lists(vectors: np.ndarray) -> pa.Array:
 
 def _values(rows: pa.Table, column: str) -> np.ndarray:
     if column == "hash":
-        return rows["hash"].to_numpy().astype(np.int64).view(np.uint64)
+        upright = rows["hash"].to_numpy().astype(np.int64).view(np.uint64)
+        if not len(rows) or rows["turned"].null_count:
+            return upright
+        turned = rows["turned"].combine_chunks().flatten().to_numpy().view(np.uint64)
+        return np.column_stack([upright, turned.reshape(len(rows), -1)])
     return rows["embedding"].combine_chunks().flatten().to_numpy().reshape(len(rows), -1)

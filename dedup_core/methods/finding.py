@@ -25,6 +25,9 @@ from dedup_core.pairs import Pairs
 if TYPE_CHECKING:
     from dedup_core.methods.verified import Files
 
+Scored = dict[str, list[Any]]
+"""Each image's duplicates, as tuples that begin with name and score."""
+
 MAX_PAIRS = 20_000_000
 _FEWEST_HELD, _HELD_A_VALUE = 5_000_000, 20  # pairs in memory while removals are decided: 18 or 24 bytes each
 
@@ -88,7 +91,25 @@ class FindingMethod(EncodingMethod[Feature]):
             if files is not None:
                 pairs = files.same_across(pairs, files.of(against, existing[0], "against"), self.decoding)
             found = _match_map(names, existing[0], pairs, self.metric, with_scores)
+        if with_scores and files is None:
+            sides = (names, values), (names, values) if existing is None else existing
+            found = self._with_turns(found, *(dict(zip(*side, strict=True)) for side in sides))
         _write_json(found, target)
+        return found
+
+    def _with_turns(
+        self,
+        found: Scored,
+        of_images: Mapping[str, np.ndarray],  # noqa: ARG002 - for those that know of turns
+        of_others: Mapping[str, np.ndarray],  # noqa: ARG002
+    ) -> Scored:
+        """Return a map with scores, and with the turn of each duplicate, where the features know of turns.
+
+        Args:
+            found: each image's duplicates.
+            of_images: the values of the images.
+            of_others: the values of the duplicates.
+        """
         return found
 
     def _pairs(self, values: np.ndarray, threshold: float, most: int) -> Pairs:

@@ -3,32 +3,49 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from dedup_core.encoders.encoder import Encoder
+from dedup_core.encoders.encoder import Decoding, Encoder
 from dedup_core.encoders.hashes import to_hex
-from dedup_core.encoders.registry import ENCODERS
+from dedup_core.encoders.registry import ENCODERS, Standard
 from dedup_core.methods import validation
-from dedup_core.methods.encoding import StrPath
+from dedup_core.methods.encoding import AS_STORED, StrPath
+from dedup_core.methods.encodings import TurnedHash
 from dedup_core.methods.few_hashes import MOST_COMPARED, few_pairs
-from dedup_core.methods.finding import MAX_PAIRS, FindingMethod, Images
+from dedup_core.methods.finding import MAX_PAIRS, FindingMethod, Images, Scored
 from dedup_core.pairs import Pairs
+from dedup_core.turns import TURNS
 
 _HASH = re.compile("[0-9a-fA-F]{16}")
 
 
 class _Hash(FindingMethod[str]):
-    """A perceptual hash of 64 bits, as 16 hexadecimal characters; the fewer bits differ, the closer two images."""
+    """A perceptual hash of 64 bits, as 16 hexadecimal characters; the fewer bits differ, the closer two images.
+
+    Args:
+        verbose: as for all methods.
+        orientations: whether to find turned and mirrored copies too. Each hash is then a ``TurnedHash``, which has
+            those of the seven turned pictures with it, and a distance is the least over all. Where a map from elsewhere
+            has plain strings, it is refused: encode the images again. The fingerprint differs.
+        decoding: as for all methods.
+
+    Raises:
+        TypeError: if an argument has the wrong type.
+    """
 
     _same_score = np.int16(0)
+
+    def __init__(self, verbose: bool = True, *, orientations: bool = False, decoding: Decoding = AS_STORED) -> None:
+        super().__init__(verbose, decoding=decoding)
+        self.orientations = validation.flag(orientations, "orientations")
 
     @property
     def encoder(self) -> Encoder:
         """What makes the hashes."""
-        return ENCODERS[self.name].encoder()
+        return ENCODERS[self.name].encoder(Standard(orientations=self.orientations))
 
     def find_duplicates(  # noqa: PLR0913 - imagededup's signature, and what goes beyond it by keyword
         self,
@@ -50,7 +67,8 @@ class _Hash(FindingMethod[str]):
             image_dir: the folder of images.
             encoding_map: hashes by name, as ``encode_images`` returns them, used instead of a folder.
             max_distance_threshold: how many of the 64 bits may differ, 0 to 64.
-            scores: whether to give (name, distance) instead of names.
+            scores: whether to give (name, distance) instead of names; with orientations (name, distance, turn), the
+                turn after which the duplicate is like the image ("rotated by 90"), None where none brings it closer.
             outfile: a JSON file to write the result to.
             recursive: whether to look at the images in the folders inside the folder too.
             num_enc_workers: as for ``encode_images``.
@@ -112,19 +130,25 @@ class _Hash(FindingMethod[str]):
         """
         return (int(_checked(hash1, "hash1"), 16) ^ int(_checked(hash2, "hash2"), 16)).bit_count()
 
-    def _to_feature(self, value: np.uint64) -> str:
-        return to_hex(int(value))
+    def _to_feature(self, value: np.ndarray) -> str:
+        upright, *turned = (to_hex(code) for code in np.atleast_1d(value).tolist())
+        return TurnedHash(upright, turned) if turned else upright
 
     def _to_values(self, features: Mapping[str, str], argument: str) -> np.ndarray:
         hashes = (_checked(text, f"{argument}[{name!r}]") for name, text in features.items())
-        return np.frombuffer(bytes.fromhex("".join(hashes)), ">u8").astype(np.uint64)
+        if not self.orientations:
+            return _numbers(hashes)
+        all_turns = (code for name, text in features.items() for code in _of_turns(text, f"{argument}[{name!r}]"))
+        return _numbers(all_turns).reshape(-1, len(TURNS))
 
     def _first_equal(self, values: np.ndarray) -> np.ndarray:
-        _, first, number = np.unique(values, return_index=True, return_inverse=True)
-        return first[number]
+        _, first, number = np.unique(values, return_index=True, return_inverse=True, axis=0)
+        return first[number.ravel()]
 
     def _blocks(self, values: np.ndarray, others: np.ndarray | None, threshold: float) -> Iterator[Pairs]:
         distance = int(threshold)
+        if self.orientations:
+            return _turned_blocks(values, others, distance)
         if len(values) * len(values if others is None else others) <= MOST_COMPARED:
             return iter([few_pairs(values, others, distance)])
         from dedup_core.hamming import join as hamming  # loads numba, which few codes need not wait for
@@ -132,6 +156,19 @@ class _Hash(FindingMethod[str]):
         if others is None:
             return hamming.self_join_blocks(values, distance)
         return hamming.cross_join_blocks(values, others, distance)
+
+    def _with_turns(
+        self, found: Scored, of_images: Mapping[str, np.ndarray], of_others: Mapping[str, np.ndarray]
+    ) -> Scored:
+        if not self.orientations:
+            return found
+        from dedup_core.hamming.turned import closest_turns
+
+        ends = [(other, name) for name, duplicates in found.items() for other, _ in duplicates]
+        one = np.array([of_others[other] for other, _ in ends], np.uint64).reshape(-1, len(TURNS))
+        image = np.array([of_images[name] for _, name in ends], np.uint64).reshape(-1, len(TURNS))
+        turns = (TURNS[turn] if turn else None for turn in closest_turns(one, image)[1].tolist())
+        return {name: [(*duplicate, next(turns)) for duplicate in duplicates] for name, duplicates in found.items()}
 
 
 class PHash(_Hash):
@@ -168,6 +205,28 @@ class WHash(_Hash):
     """
 
     name = "whash"
+
+
+def _turned_blocks(values: np.ndarray, others: np.ndarray | None, distance: int) -> Iterator[Pairs]:
+    from dedup_core.hamming import turned  # loads numba
+
+    side = turned.TurnedCodes(np.arange(len(values)), values)
+    if others is None:
+        blocks = turned.turned_self_join_blocks(side, distance)
+    else:
+        beyond = turned.TurnedCodes(np.arange(len(values), len(values) + len(others)), others)
+        blocks = turned.turned_cross_join_blocks(side, beyond, distance)
+    return (block.pairs for block in blocks)
+
+
+def _numbers(hashes: Iterable[str]) -> np.ndarray:
+    return np.frombuffer(bytes.fromhex("".join(hashes)), ">u8").astype(np.uint64)
+
+
+def _of_turns(text: str, described: str) -> tuple[str, ...]:
+    if not isinstance(text, TurnedHash) or len(text.turned) != len(TURNS) - 1:
+        raise ValueError(f"{described} has no hashes of its turned pictures: encode it with orientations=True")
+    return (_checked(text, described), *(_checked(code, described) for code in text.turned))
 
 
 def _checked(text: object, described: str) -> str:

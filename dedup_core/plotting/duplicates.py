@@ -21,6 +21,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from dedup_core.evaluation.maps import name_of
 from dedup_core.images.names import on_disk
 from dedup_core.images.picture import Failure, read, thumbnail
 from dedup_core.plotting.thresholds import BLUE, FAINT, INK, in_notebook, plain_figure
@@ -104,8 +105,8 @@ def _duplicates_of(name: str, duplicate_map: Mapping[str, Sequence[Any]]) -> Seq
 def _cell(entry: object) -> _Cell:
     if isinstance(entry, str):
         return _Cell(entry, "")
-    if isinstance(entry, Sequence) and len(entry) == 2 and isinstance(entry[0], str):
-        return _Cell(entry[0], _score(entry[1]))
+    if isinstance(entry, Sequence) and (name := name_of(entry)) is not None:
+        return _Cell(name, _score(entry[1]))
     raise TypeError(f"{entry!r} is neither a name nor (name, score)")
 
 

@@ -93,6 +93,9 @@ class EncodeSettings(MethodSettings, frozen=True):
         "drop",
         description="'drop' hashes the pixels beneath transparency, as imagededup does; 'grey' what is seen on grey.",
     )
+    orientations: bool = Field(
+        False, description="Hashes: find turned and mirrored copies too, by the least distance over the eight ways."
+    )
     max_pixels: Count = Field(MAX_PIXELS, ge=1, description="Refuse an image that declares more pixels than this.")
     max_file_bytes: Count = Field(256 * 2**20, ge=1, description="Refuse a file larger than this many bytes.")
     max_failed_share: Real = Field(
@@ -110,6 +113,15 @@ class EncodeSettings(MethodSettings, frozen=True):
     checkpoint_seconds: Real = Field(
         60.0, gt=0, description="Save progress about this often: what a crashed run had saved is not encoded again."
     )
+
+    @field_validator("orientations")
+    @classmethod
+    def _orientations_are_of_hashes(cls, orientations: bool, stated: ValidationInfo) -> bool:
+        methods = stated.data.get("method", ())
+        if orientations and methods and not any(metric_of(name) is HAMMING for name in methods):
+            hashes = [name for name, method in ENCODERS.items() if method.metric is HAMMING]
+            raise ValueError(f"needs a hash ({', '.join(hashes)}): {', '.join(methods)} has no turns to compare")
+        return orientations
 
     @property
     def decoding(self) -> Decoding:

@@ -17,7 +17,9 @@ def as_fields(schema: str) -> str:
 _FILE = "path STRING, size BIGINT, modified_at TIMESTAMP"
 _IMAGE = f"{_FILE}, identity STRING"
 LOCAL = "STRUCT<keypoints: ARRAY<SMALLINT>, descriptors: BINARY, picture: BINARY>"
-_FEATURE = f"method STRING, fingerprint STRING, hash BIGINT, embedding ARRAY<FLOAT>, local {LOCAL}"
+_FEATURE = (
+    f"method STRING, fingerprint STRING, hash BIGINT, turned ARRAY<BIGINT>, embedding ARRAY<FLOAT>, local {LOCAL}"
+)
 _FAILURE = "reason STRING, message STRING"
 
 _PLACE = "uri STRING, file BIGINT, row BIGINT"  # a URL; or a hash of a table's file, and the number of the row in it
@@ -39,7 +41,7 @@ EVIDENCE = (
     "derived STRING, degrees DOUBLE, mirrored BOOLEAN, transform ARRAY<DOUBLE>"
 )
 """What geometry says of a pair, null where it was not asked: ``derived`` is 'a' or 'b'."""
-PAIRS = f"method STRING, path_a STRING, path_b STRING, {_VERDICT}, tile ARRAY<FLOAT>, {EVIDENCE}"
+PAIRS = f"method STRING, path_a STRING, path_b STRING, {_VERDICT}, tile ARRAY<FLOAT>, {EVIDENCE}, turn STRING"
 EVIDENCE_OF_OTHER = (
     "inliers INT, overlap_this DOUBLE, overlap_other DOUBLE, likeness DOUBLE, worst_tile DOUBLE, relation STRING, "
     "derived STRING, degrees DOUBLE, mirrored BOOLEAN"
@@ -47,7 +49,7 @@ EVIDENCE_OF_OTHER = (
 """The same of one of an image's duplicates: ``derived`` is 'this', the image whose row it is, or 'other'."""
 DUPLICATES = (
     "method STRING, path STRING, "
-    f"duplicates ARRAY<STRUCT<{as_fields(f'path STRING, {_VERDICT}, {EVIDENCE_OF_OTHER}')}>>"
+    f"duplicates ARRAY<STRUCT<{as_fields(f'path STRING, {_VERDICT}, {EVIDENCE_OF_OTHER}, turn STRING')}>>"
 )
 GROUPS = "method STRING, group_id STRING, path STRING, group_size BIGINT, keep BOOLEAN, loosest_score DOUBLE"
 REMOVALS = "method STRING, path STRING, kept_path STRING, reason STRING"

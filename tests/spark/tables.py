@@ -21,7 +21,7 @@ def signed(code):
 def features_of(spark, codes, method="phash", digest_of=lambda _path: None):
     """Return a features table of {path: code}, of images that nobody can look at."""
     fingerprint = f"{method}-64-v2"
-    rows = [(*an_image(path, digest_of(path)), method, fingerprint, signed(code), None, None, "run")
+    rows = [(*an_image(path, digest_of(path)), method, fingerprint, signed(code), None, None, None, "run")
             for path, code in codes.items()]  # fmt: skip
     return numbered(spark.createDataFrame(rows, UNNUMBERED))
 

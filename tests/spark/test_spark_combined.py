@@ -1,6 +1,7 @@
 """Photographs and their edits by `combined`: what geometry says stands in every table, and guides what may go."""
 
 import json
+import sys
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -152,7 +153,8 @@ def test_the_pairs_of_a_hash_are_judged_and_what_was_named_may_go(spark, base, f
         pair = tuple(sorted((row["path"], row["kept_path"])))
         assert verdicts[pair] == "same" or relations[pair] == "mirrored"
     assert any(verdicts[tuple(sorted((row["path"], row["kept_path"])))] == "similar" for row in gone)
-    assert run.counts["found"]["phash"]["proposed"]["phash"]["candidates"] >= len(relations) - len(PHOTOGRAPHS)
+    counts = run.counts["found"]["phash"]
+    assert counts["proposed"]["phash"]["candidates"] == counts["candidates"] >= counts["content_pairs"] > 0
 
 
 def test_by_default_only_what_is_the_same_goes(base, finished):
@@ -174,3 +176,9 @@ def test_features_of_two_kinds_are_refused(spark, base, finished):
     settings = FindSettings(output=str(base / "refused"), features=str(base / "mixed" / "features"), method="combined")
     with pytest.raises(SettingsError, match=r"the orb features were made in different ways"):
         run_find(spark, settings, silent)
+
+
+def test_without_opencv_the_extra_is_named(spark, base, finished, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(SettingsError, match=r"pip install 'dedup-core\[local\]'"):
+        find(spark, base, "bare", method="phash", verify=True)

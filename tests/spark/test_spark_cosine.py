@@ -47,7 +47,7 @@ def names_of(rows):
 def features_of(spark, embeddings):
     """Return a features table of {path: vector}."""
     vectors = {path: None if vector is None else [float(x) for x in vector] for path, vector in embeddings.items()}
-    rows = [(*an_image(path), "cnn", "cnn-v1", None, vector, None, "run") for path, vector in vectors.items()]
+    rows = [(*an_image(path), "cnn", "cnn-v1", None, None, vector, None, "run") for path, vector in vectors.items()]
     return numbered(spark.createDataFrame(rows, UNNUMBERED))
 
 

@@ -107,7 +107,7 @@ def test_a_sampled_estimate_is_the_same_for_any_partitions_and_blocks_and_holds_
 
 
 def test_where_everything_is_alike_a_hundred_codes_are_compared_with_all(spark, monkeypatch):
-    monkeypatch.setattr(hamming, "_MOST_PARTNERS", 1000)
+    monkeypatch.setattr(hamming, "MOST_PARTNERS", 1000)
     compared = []
     real = estimates.estimate_pairs
     monkeypatch.setattr(

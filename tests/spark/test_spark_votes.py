@@ -34,7 +34,9 @@ def features_of(spark, codes_of):
         return ([0] * (4 * len(codes)), words.tobytes(), b"")
 
     picture = 1, NOON, None, None, None, 8, 8, "PNG", 1, [], None, None
-    rows = [(path, *picture, "orb", "orb-v1", None, None, local(codes), "run") for path, codes in codes_of.items()]
+    rows = [
+        (path, *picture, "orb", "orb-v1", None, None, None, local(codes), "run") for path, codes in codes_of.items()
+    ]
     return numbered(spark.createDataFrame(rows, FEATURES.removeprefix("id BIGINT, ")))
 
 

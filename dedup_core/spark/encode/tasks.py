@@ -34,8 +34,7 @@ _ENCODED_ARROW = pa.schema(
         ("identity", pa.string()), ("width", pa.int32()), ("height", pa.int32()), ("format", pa.string()),
         ("frames", pa.int32()), ("caution", pa.list_(pa.string())), ("look", pa.binary()), ("digest", pa.string()),
         ("method", pa.string()), ("fingerprint", pa.string()), ("hash", pa.int64()),
-        ("embedding", pa.list_(pa.float32())),
-        ("local", _LOCAL_ARROW),
+        ("turned", pa.list_(pa.int64())), ("embedding", pa.list_(pa.float32())), ("local", _LOCAL_ARROW),
         ("reason", pa.string()), ("message", pa.string()),
     ]
 )  # fmt: skip
@@ -169,14 +168,19 @@ def _as_record(
 
 def _feature(encoder: Encoder, result: Encoded, plan: EncodePlan) -> dict:
     value = result.features[encoder.name]
-    fingerprint = plan.decoding.fingerprint(encoder.fingerprint)
+    named = {"method": encoder.name, "fingerprint": plan.decoding.fingerprint(encoder.fingerprint)}
     column = plan.columns[encoder.name]
-    return {"method": encoder.name, "fingerprint": fingerprint, column: _STORED[column](value)}
+    return named | _STORED[column](value)
 
 
-_STORED: dict[str, Callable[[np.ndarray], Any]] = {
-    "hash": lambda value: int(value.astype("int64")),
-    "embedding": lambda value: value,
-    "local": lambda value: unpacked(value).to_row(),
+def _stored_hash(value: np.ndarray) -> dict[str, Any]:
+    upright, *turned = np.atleast_1d(value).astype(np.int64).tolist()
+    return {"hash": upright, "turned": turned or None}
+
+
+_STORED: dict[str, Callable[[np.ndarray], dict[str, Any]]] = {
+    "hash": _stored_hash,
+    "embedding": lambda value: {"embedding": value},
+    "local": lambda value: {"local": unpacked(value).to_row()},
 }
-"""How a feature lies in its column."""
+"""How a feature lies in its columns."""

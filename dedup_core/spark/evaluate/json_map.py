@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 
 from dedup_core.errors import InputError
+from dedup_core.evaluation.maps import name_of
 from dedup_core.filesystems import opened
 from dedup_core.images.names import storable
 from dedup_core.spark.staging import Staging
@@ -146,8 +147,6 @@ class _Text:
 
 
 def _name(location: str, path: str, entry: object) -> str:
-    if isinstance(entry, str):
-        return entry
-    if isinstance(entry, list) and len(entry) == 2 and isinstance(entry[0], str):
-        return entry[0]
+    if (name := name_of(entry)) is not None:
+        return name
     raise InputError(f"{location}: the list of {path!r} holds {entry!r}, which is neither a name nor [name, score]")

@@ -34,6 +34,7 @@ class SearchEstimate:
         pairs: pairs of images to list within each threshold, those of one code among them.
         distinct: pairs of codes within each threshold.
         metric: what the thresholds are of.
+        ways: in how many ways two features are compared, of which the closest counts.
     """
 
     images: int
@@ -42,6 +43,7 @@ class SearchEstimate:
     pairs: PairEstimate
     distinct: PairEstimate
     metric: Metric
+    ways: int = 1
 
 
 def estimate_of(
@@ -78,7 +80,8 @@ def check_estimate(settings: SearchSettings, method: str, estimate: SearchEstima
     thresholds, kind = estimate.thresholds, _pairs(settings, metric)
     say(f"{method}: {estimate.codes:,} distinct {metric.features} of {estimate.images:,} images")
     say(f"  {_interval(*ends[0])} {kind} to expect {metric.said(thresholds[0])}")
-    if metric.bits and (by_chance := _by_chance(estimate.codes, metric.bits, int(thresholds[0]))) > 1_000:
+    by_chance = estimate.ways * _by_chance(estimate.codes, metric.bits, int(thresholds[0])) if metric.bits else 0.0
+    if by_chance > 1_000:
         say(f"  so many random hashes alone would have {by_chance:,.0f}: a smaller distance has fewer")
     if ends[0][0] <= settings.max_pairs:
         return

@@ -23,6 +23,7 @@ from dedup_core.spark.search.found import Found
 from dedup_core.spark.search.geometry.search import judged_pairs, with_evidence
 from dedup_core.spark.search.hubs import hubs_of, most_alike
 from dedup_core.spark.search.proposal import Proposal, Watch, proposed
+from dedup_core.spark.search.turned import with_turns
 from dedup_core.spark.search.ways import search_of
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import GROUPS, conform
@@ -117,19 +118,23 @@ def _searched(
     """Return the distinct codes of one method, and the pairs of them; flat pictures have been left out."""
     if settings.is_judged(method):
         return judged_pairs(settings, method, features, again.reread, steps, watch)
-    search = search_of(settings, method)
+    own = features.where(F.col("method") == F.lit(method))
+    search = search_of(settings, method, own)
     with watch.stage("search"):
-        codes = search.distinct(features.where(F.col("method") == F.lit(method)), steps)
+        codes = search.distinct(own, steps)
         return codes, proposed(settings, method, search, codes, steps, watch)
 
 
 def _judged(
     rooted: DataFrame, proposal: Proposal, contents: Contents, same_score: float, again: Again, steps: Staging
 ) -> DataFrame:
-    """Return the verdicts on all pairs, with what geometry says of them where it was asked."""
+    """Return the verdicts on all pairs, with what geometry says of them and how one is turned, where it was asked."""
     found = verdicts(rooted, contents, same_score, again.reread, steps)
-    is_judged = set(evidence.COLUMNS).issubset(proposal.pairs.columns)
-    return steps.write("evident", with_evidence(found, proposal.pairs)) if is_judged else found
+    if set(evidence.COLUMNS).issubset(proposal.pairs.columns):
+        return steps.write("evident", with_evidence(found, proposal.pairs))
+    if "turn" in proposal.pairs.columns:
+        return steps.write("turned", with_turns(found, contents, proposal.pairs))
+    return found
 
 
 def _grouped(codes: DistinctCodes, code_pairs: DataFrame, steps: Staging) -> DataFrame:

@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from dedup_core.encoders.registry import ENCODERS, metric_of
+from dedup_core.encoders.registry import ENCODERS, TURNED, metric_of
 from dedup_core.errors import InputError
 from dedup_core.filesystems import for_spark
 from dedup_core.spark.ids import are_told_apart, id_of, with_ids
 from dedup_core.spark.inputs.parquet import READING_ERRORS, read_parquet, reason_of
 from dedup_core.spark.store import Store
 from dedup_core.spark.tables import FEATURES, LOCAL, columns_of, conform
+from dedup_core.turns import TURNS
 
 _NEEDED = {"path": {"string"}, "method": {"string"}, "fingerprint": {"string"}}
 _KINDS = {
@@ -23,6 +24,7 @@ _KINDS = {
     "local": {LOCAL.replace(": ", ":").replace(", ", ",").lower()},
 }
 _COLUMNS = columns_of(FEATURES)
+_TURNS = len(TURNS) - 1  # hashes of them, besides the upright one
 _EXAMPLES = 3
 
 
@@ -106,6 +108,7 @@ def _refuse_empty(features: DataFrame, location: str) -> int:
         "path in UTF-8": F.col("path").cast("binary") != F.encode("path", "UTF-8"),
         "fingerprint": F.col("fingerprint").isNull(),
         **{feature: _is_of(feature) & F.col(feature).isNull() for feature in _KINDS},
+        "turned": F.col("fingerprint").contains(TURNED) & F.coalesce(F.size("turned") != F.lit(_TURNS), F.lit(True)),
     }
     counted = {**empty, "id": ~F.col("id").eqNullSafe(id_of("path"))}
     counts = features.agg(*(F.count_if(is_so).alias(name) for name, is_so in counted.items())).collect()[0].asDict()

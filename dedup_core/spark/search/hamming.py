@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core.hamming.estimate import enough, partners
@@ -28,7 +28,7 @@ from dedup_core.spark.tables import conform
 _PACKED = "chunk INT, codes BINARY"
 _PACK_CODES = 1 << 16
 _FEWEST_CODES, _MOST_CODES, _CODES_A_SAMPLED = 4000, 20_000, 1000
-_MOST_PARTNERS = 200_000_000  # of all sampled codes: seconds of one core
+MOST_PARTNERS = 200_000_000  # of all sampled codes: seconds of one core
 _BLOCK_CODES = 1 << 20  # compared with the sample at a time: of fewer, each costs more
 _DRAWS = 1 << 30
 _PARTNERS = "member INT, distance INT, codes DOUBLE, images DOUBLE"
@@ -63,7 +63,7 @@ class HammingSearch:
         """Compare some thousand codes with all, in one pass. What is drawn depends on the codes alone."""
         sample, copies = _draw(codes.table, codes.count)
         seen = sum(len(block) for block in self_join_blocks(sample, self.max_distance))
-        size = enough(len(sample), codes.count, seen, _MOST_PARTNERS)
+        size = enough(len(sample), codes.count, seen, MOST_PARTNERS)
         sample, copies = sample[:size], copies[:size]
         if size == codes.count:
             of_each = partners(sample, sample, copies, self.max_distance)  # they are all here: no need to send them
@@ -139,11 +139,25 @@ def _records(blocks: Iterator[Pairs], left: np.ndarray, right: np.ndarray) -> It
 
 def _compared(codes: DataFrame, sample: np.ndarray, max_distance: int) -> np.ndarray:
     """Return float64 (2, m, max_distance + 1): codes and listed images at each distance from each sampled code."""
-    compared = codes.select("code", F.col("listed").alias("images")).mapInArrow(
-        _comparer(sample, max_distance), _PARTNERS
-    )
-    summed = compared.groupBy("member", "distance").agg(F.sum("codes").alias("codes"), F.sum("images").alias("images"))
-    of_each = np.zeros((2, len(sample), max_distance + 1))
+
+    def count(some: pa.Table) -> np.ndarray:
+        others, images = (some.column(name).to_numpy() for name in ("code", "listed"))
+        return partners(sample, others, images, max_distance)
+
+    return added_up(codes.select("code", "listed"), count, (len(sample), max_distance + 1))
+
+
+def added_up(codes: DataFrame, count: Callable[[pa.Table], np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    """Return what a function counts in all codes, float64 (2, members, distances).
+
+    Args:
+        codes: the codes, and what is known of each.
+        count: takes some of them, and returns its counts: of codes, and of images.
+        shape: members, distances.
+    """
+    counted = codes.mapInArrow(_counter(count, shape), _PARTNERS)
+    summed = counted.groupBy("member", "distance").agg(F.sum("codes").alias("codes"), F.sum("images").alias("images"))
+    of_each = np.zeros((2, *shape))
     for row in summed.collect():
         of_each[:, row["member"], row["distance"]] = row["codes"], row["images"]
     return of_each
@@ -153,27 +167,30 @@ def _sample_size(codes: int) -> int:
     return min(_MOST_CODES, max(_FEWEST_CODES, codes // _CODES_A_SAMPLED))
 
 
+def is_drawn(count: int) -> Column:
+    """Return whether a code is in the sample of so many. It depends on the code alone."""
+    share = min(1.0, _sample_size(count) / count)
+    return F.pmod(F.xxhash64("code"), F.lit(_DRAWS)) < F.lit(math.ceil(share * _DRAWS))
+
+
 def _draw(codes: DataFrame, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Return about as many codes as wanted, int64 (m,), in an order by chance, and how many listed images each has."""
-    share = min(1.0, _sample_size(count) / count)
-    is_drawn = F.pmod(F.xxhash64("code"), F.lit(_DRAWS)) < F.lit(math.ceil(share * _DRAWS))
-    rows = sorted(tuple(row) for row in codes.where(is_drawn).select("code", "listed").collect())
+    rows = sorted(tuple(row) for row in codes.where(is_drawn(count)).select("code", "listed").collect())
     drawn = np.random.default_rng(0).permutation(np.array(rows, np.int64).reshape(-1, 2))
     return np.ascontiguousarray(drawn[:, 0]), np.ascontiguousarray(drawn[:, 1])
 
 
-def _comparer(sample: np.ndarray, max_distance: int) -> Callable[[Batches], Batches]:
-    """Add up the partners of each sampled code among a task's codes."""
+def _counter(count: Callable[[pa.Table], np.ndarray], shape: tuple[int, int]) -> Callable[[Batches], Batches]:
+    """Add up what is counted in a task's codes."""
 
-    def compare(batches: Batches) -> Batches:
-        counted = np.zeros((2, len(sample), max_distance + 1))
+    def counter(batches: Batches) -> Batches:
+        counted = np.zeros((2, *shape))
         for table in gathered(batches, _BLOCK_CODES):
-            codes, images = (table.column(name).to_numpy() for name in ("code", "images"))
-            counted += partners(sample, codes, images, max_distance)
+            counted += count(table)
         member, distance = np.nonzero(counted[0])
         counts = dict(zip(("codes", "images"), counted[:, member, distance], strict=True))
         yield pa.RecordBatch.from_pydict(
             {"member": member.astype(np.int32), "distance": distance.astype(np.int32), **counts}
         )
 
-    return compare
+    return counter

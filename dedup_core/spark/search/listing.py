@@ -19,21 +19,24 @@ from dedup_core.spark.search.found import Found
 from dedup_core.spark.sieve import Sieve
 from dedup_core.spark.tables import DUPLICATES, EVIDENCE, EVIDENCE_OF_OTHER, PAIRS, as_fields, columns_of, conform
 from dedup_core.spark.verify.verdicts import tiles_where
+from dedup_core.turns import INVERSE, TURNS
 from dedup_core.verify.verdict import SAME, SIMILAR
 
 _BLOCK_IMAGES = 1024  # a million pairs of a block are held at a time
 _ENTRIES_A_BATCH = 1 << 16
 MOST_LISTED = 100_000  # equal images in one row of duplicates: some 15 MB
-_TOLD = "score DOUBLE, verdict STRING, difference DOUBLE, level INT, tile ARRAY<FLOAT>"
+_TOLD = "score DOUBLE, verdict STRING, difference DOUBLE, level INT, tile ARRAY<FLOAT>, turn STRING"
 _ENTRY = pa.struct(
     [
         ("rank", pa.float64()), ("path", pa.string()), ("score", pa.float64()), ("verdict", pa.string()),
         ("difference", pa.float64()), ("level", pa.int32()), ("tile", pa.list_(pa.float32())),
+        ("turn", pa.string()),
     ]
 )  # fmt: skip
 _JUDGED_ENTRY = pa.struct([*_ENTRY, *evidence.FIELDS])
 _TILE = ("tile_0", "tile_1", "tile_2", "tile_3")
 _ENDS = ("key_a", "key_b", "left", "right")
+_INVERSE = np.array(INVERSE)
 
 
 def listed(found: Found, metric: Metric, most_copies: int) -> DataFrame:
@@ -119,9 +122,11 @@ def _pairs(found: Found, metric: Metric, most_copies: int) -> DataFrame:
     several = found.contents.slim.where(is_first & (copies > F.lit(1)) & ~are_many(copies, most_copies))
     none = F.lit(float("nan"))
     equal = {"score": F.lit(metric.closest), "is_same": F.lit(1), "difference": F.lit(0.0), "level": F.lit(0)}
+    equal["turn"] = F.lit(0)
     equal |= dict.fromkeys(_TILE, none)
     told = {"score": F.col("score"), "is_same": (F.col("verdict") == F.lit(SAME)).cast("int")}
     told |= {"difference": F.coalesce("difference", none), "level": F.coalesce("level", F.lit(0))}
+    told["turn"] = F.coalesce("turn", F.lit(0)) if "turn" in found.verdicts.columns else F.lit(0)
     told |= {name: F.coalesce(F.element_at("tile", at), none) for at, name in enumerate(_TILE, start=1)}
     if found.is_judged:
         equal |= evidence.as_numbers(evidence.of_equal())
@@ -132,7 +137,7 @@ def _pairs(found: Found, metric: Metric, most_copies: int) -> DataFrame:
 
 
 def _cast(told: dict[str, Column]) -> list[Column]:
-    kinds = {"score": "double", "is_same": "int", "difference": "double", "level": "int"}
+    kinds = {"score": "double", "is_same": "int", "difference": "double", "level": "int", "turn": "int"}
     kinds |= dict.fromkeys(evidence.NUMBERS, "double")
     return [column.cast(kinds.get(name, "float")).alias(name) for name, column in told.items()]
 
@@ -147,6 +152,7 @@ def _stars(copies: DataFrame, metric: Metric, is_judged: bool) -> DataFrame:
         metric.rank(closest).alias("rank"), F.col("other").alias("path"), closest.alias("score"),
         F.lit(SAME).alias("verdict"), F.lit(0.0).alias("difference"),
         F.lit(None).cast("int").alias("level"), F.lit(None).cast("array<float>").alias("tile"),
+        F.lit(None).cast("string").alias("turn"),
         *(evidence.of_equal().values() if is_judged else ()),
     )  # fmt: skip
     is_few = F.col("copies") <= F.lit(MOST_LISTED)
@@ -166,14 +172,15 @@ def _stars(copies: DataFrame, metric: Metric, is_judged: bool) -> DataFrame:
 def _lists(
     known: pa.RecordBatch | pa.Table, pairs: Iterator[Arrays], metric: Metric, cut: set[int]
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the images of a block with their duplicates there."""
+    """Yield the images of a block with their duplicates there, each with the turn that makes it like the image."""
     gathered = list(pairs)
     if not gathered:
         return
     columns = {name: np.concatenate([some[name] for some in gathered]) for name in gathered[0] if name not in _ENDS[:2]}
     ends = columns.pop("left"), columns.pop("right")
     one, other = np.concatenate(ends), np.concatenate(ends[::-1])
-    paths, root = _combined(known.column("path")), known.column("root").to_numpy()
+    paths = _combined(known.column("path"))
+    root, key = (known.column(name).to_numpy() for name in ("root", "key"))
     is_part = np.asarray(known.column("is_part")) | np.isin(root, list(cut))
     by_path = np.empty(len(paths), np.int64)
     by_path[pc.sort_indices(paths).to_numpy()] = np.arange(len(paths))
@@ -189,6 +196,8 @@ def _lists(
         end = starts[np.searchsorted(starts, some[-1]) + 1] if some[-1] != starts[-1] else len(order)
         rows, images = order[some[0] : end], one[order[some]]
         told = {name: values[rows % len(values)] for name, values in columns.items()}
+        is_from_larger = key[other[rows]] > key[one[rows]]
+        told["turn"] = np.where(is_from_larger, _INVERSE[told["turn"]], told["turn"])
         entries = _entries(told, rank[rows], paths.take(pa.array(other[rows])))
         lists = pa.ListArray.from_arrays(pa.array(np.append(some, end) - some[0], pa.int32()), entries)
         of_images = [paths.take(pa.array(images)), pa.array(is_part[images]), lists]
@@ -202,7 +211,8 @@ def _entries(told: Arrays, rank: np.ndarray, paths: pa.Array) -> pa.StructArray:
     verdict = pa.array([SIMILAR, SAME]).take(pa.array(told["is_same"]))
     difference = pa.array(told["difference"], mask=np.isnan(told["difference"]))
     level = pa.array(told["level"], mask=told["level"] == 0)
-    columns = [pa.array(rank), paths, pa.array(told["score"]), verdict, difference, level, tile]
+    turn = pa.array([None, *TURNS[1:]]).take(pa.array(told["turn"]))
+    columns = [pa.array(rank), paths, pa.array(told["score"]), verdict, difference, level, tile, turn]
     if is_judged := evidence.NUMBERS[0] in told:
         columns += evidence.as_arrays(told)
     return pa.StructArray.from_arrays(columns, fields=list(_entry_of(is_judged)))

@@ -59,8 +59,9 @@ def candidates(
     every, recall = [], None
     for proposer in proposers_of(method, settings.method):
         own = Staging(steps.spark, steps.store, f"{steps.name}/by_{proposer}")
-        search = replace(search_of(settings, proposer), most_copies=_ALL)  # type: ignore[type-var]
-        codes = search.distinct(files.firsts(features.where(F.col("method") == proposer)), own)
+        proposing = features.where(F.col("method") == F.lit(proposer))
+        search = replace(search_of(settings, proposer, proposing), most_copies=_ALL)  # type: ignore[type-var]
+        codes = search.distinct(files.firsts(proposing), own)
         said = method if proposer == method else f"{method}, by {proposer}"
         proposal = proposed(settings, said, search, codes, own, watch)
         recall = proposal.recall or recall
