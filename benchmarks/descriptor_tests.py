@@ -38,11 +38,13 @@ class Answers:
         straight: the answers.
         mirrored: those to the mirrored tests.
         off: (n,), how far the share of those who pass is from one half.
+        own: (n,), how far an answer and its mirrored one say the same.
     """
 
     straight: np.ndarray
     mirrored: np.ndarray
     off: np.ndarray
+    own: np.ndarray
 
     @classmethod
     def of(cls, bits: np.ndarray) -> Answers:
@@ -52,7 +54,8 @@ class Answers:
             for half in (bits[:, :, :HALF], bits[:, :, HALF:])
         )
         off = np.abs(straight.mean(axis=0) - 0.5)
-        return cls(_standardized(straight), _standardized(mirrored), off)
+        straight, mirrored = _standardized(straight), _standardized(mirrored)
+        return cls(straight, mirrored, off, np.abs((straight * mirrored).mean(axis=0)))
 
 
 def _standardized(answers: np.ndarray) -> np.ndarray:
@@ -102,12 +105,11 @@ def _words(frame: np.ndarray, tests: np.ndarray) -> np.ndarray:
 
 def chosen(answers: Answers, order: Sequence[int], count: int, limit: float) -> list[int]:
     """Return the first tests in an order that say something else than those before: at most so many."""
-    own = np.abs((answers.straight * answers.mirrored).mean(axis=0))
     size = len(answers.straight)
     taken: list[int] = []
     said = np.zeros((size, 0), np.float32)
     for test in order:
-        if own[test] > limit or (taken and np.abs(answers.straight[:, test] @ said / size).max() > limit):
+        if answers.own[test] > limit or (taken and np.abs(answers.straight[:, test] @ said / size).max() > limit):
             continue
         taken.append(int(test))
         said = np.concatenate([said, answers.straight[:, [test]], answers.mirrored[:, [test]]], axis=1)
