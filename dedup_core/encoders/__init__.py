@@ -1,9 +1,9 @@
 """Pictures to features: the registry of methods, and what runs them over one decode an image."""
 
-from dedup_core.encoders.encoder import Decoding, Encoded, Encoder, Looked, PreparedEncoder, encode_batch
+from dedup_core.encoders.encoder import Decoding, Encoded, Encoder, Looked, Prepared, encode_batch
 from dedup_core.encoders.registry import ENCODERS, Method, check_method, metric_of
 
 __all__ = [
-    "ENCODERS", "Decoding", "Encoded", "Encoder", "Looked", "Method", "PreparedEncoder", "check_method", "encode_batch",
+    "ENCODERS", "Decoding", "Encoded", "Encoder", "Looked", "Method", "Prepared", "check_method", "encode_batch",
     "metric_of",
 ]  # fmt: skip

@@ -24,7 +24,7 @@ Precision = Literal["float32", "float16"]
 """Of the embeddings that are kept."""
 
 
-class PreparedEncoder(Protocol):
+class Prepared(Protocol):
     """An encoder as it travels to workers: all files that it needs are read.
 
     Attributes:
@@ -56,7 +56,7 @@ class Encoder:
         encode: a stack of such arrays to features: uint64 (n,) for a hash, uint64 (n, 8) for one
             with those of the seven turned pictures, float32 (n, d) for an embedding.
         fingerprint: identifies everything that the values depend on.
-        batch_size: as of `PreparedEncoder`.
+        batch_size: as of `Prepared`.
     """
 
     name: str

@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from dedup_core.encoders import hashes
-from dedup_core.encoders.encoder import Encoder, Precision, PreparedEncoder
+from dedup_core.encoders.encoder import Encoder, Precision, Prepared
 from dedup_core.errors import SettingsError, nearest
 from dedup_core.images.picture import Picture
 from dedup_core.metric import COSINE, HAMMING, INLIERS, Metric
@@ -61,7 +61,7 @@ class Method:
 
     name: str
     metric: Metric
-    prepare: Callable[[MethodOptions], PreparedEncoder]
+    prepare: Callable[[MethodOptions], Prepared]
 
     @cached_property
     def fingerprint(self) -> str:
@@ -90,13 +90,13 @@ def _both_ways(picture: Picture, size: tuple[int, int]) -> np.ndarray:
     return np.concatenate([picture.gray(size).ravel(), picture.roughly_gray(size[::-1]).ravel()])
 
 
-def _network(options: MethodOptions) -> PreparedEncoder:
+def _network(options: MethodOptions) -> Prepared:
     from dedup_core.encoders.network_file import load_network  # loads TensorFlow, which hashes do without
 
     return load_network(options.cnn_weights, options.cnn_model, options.cnn_batch_size, options.cnn_precision)
 
 
-def _local(_options: MethodOptions) -> PreparedEncoder:
+def _local(_options: MethodOptions) -> Prepared:
     from dedup_core.encoders.orb import orb_encoder  # loads OpenCV, which the others do without
 
     return orb_encoder()

@@ -13,7 +13,7 @@ import pyarrow as pa
 from pyspark import TaskContext
 from pyspark.sql import DataFrame
 
-from dedup_core.encoders.encoder import Decoding, Encoded, Encoder, Looked, PreparedEncoder, encode_looked, look_at
+from dedup_core.encoders.encoder import Decoding, Encoded, Encoder, Looked, Prepared, encode_looked, look_at
 from dedup_core.encoders.registry import ENCODERS
 from dedup_core.images.picture import Failure
 from dedup_core.local.record import unpacked
@@ -55,7 +55,7 @@ class EncodePlan:
         max_file_bytes: larger files aren't read.
     """
 
-    methods: tuple[PreparedEncoder, ...]
+    methods: tuple[Prepared, ...]
     columns: Mapping[str, str]
     decoding: Decoding
     max_file_bytes: int
