@@ -173,7 +173,8 @@ def test_a_misspelt_option_is_answered_with_the_nearest(run, misspelt, nearest):
     assert code == 2
     assert len(complained.splitlines()) == 1
     assert misspelt in complained
-    assert f"Did you mean '{nearest}'?" in complained.replace(f"Did you mean {nearest}?", f"Did you mean '{nearest}'?")
+    suggested = complained.partition("Did you mean")[2].partition("?")[0]  # one, or several that are as near
+    assert nearest in suggested.replace("'", "").replace(":", " ").replace(",", " ").split()
 
 
 def test_a_misspelt_setting_in_a_file_is_answered_with_the_nearest(run, tmp_path):

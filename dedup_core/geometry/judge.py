@@ -27,7 +27,7 @@ _PLAIN_LEVELS = 3
 
 
 @dataclass(frozen=True)
-class Prepared:
+class LocalView:
     """The local features of one image, made ready to be held against others.
 
     Attributes:
@@ -108,7 +108,7 @@ class Geometry:
     is_reported: bool
 
 
-def prepared(features: LocalFeatures, width: int, height: int) -> Prepared:
+def prepared(features: LocalFeatures, width: int, height: int) -> LocalView:
     """Return local features ready to be judged.
 
     Args:
@@ -116,13 +116,13 @@ def prepared(features: LocalFeatures, width: int, height: int) -> Prepared:
         width: of the image in pixels, as it is stored.
         height: of the image. Where the picture was turned as the camera says, the two change over.
     """
-    ready = Prepared(features, width, height)
+    ready = LocalView(features, width, height)
     high, wide = ready.planes.shape[:2]
     is_turned = (high > wide) != (height > width) and high != wide and height != width
-    return Prepared(features, height, width) if is_turned else ready
+    return LocalView(features, height, width) if is_turned else ready
 
 
-def judge(one: Prepared, other: Prepared, min_inliers: int = MIN_INLIERS) -> Geometry | None:
+def judge(one: LocalView, other: LocalView, min_inliers: int = MIN_INLIERS) -> Geometry | None:
     """Return how two pictures lie on each other; None if no transform explains enough of their keypoints.
 
     Args:
@@ -154,7 +154,7 @@ def judge(one: Prepared, other: Prepared, min_inliers: int = MIN_INLIERS) -> Geo
     )
 
 
-def _found(one: Prepared, other: Prepared) -> tuple[int, Lay]:
+def _found(one: LocalView, other: LocalView) -> tuple[int, Lay]:
     """Return how many keypoints the best transform explains, and how it lays one frame on the other.
 
     A fit from one to the other is not quite that of the other to the one: it is made in one order, whichever is asked.
@@ -165,7 +165,7 @@ def _found(one: Prepared, other: Prepared) -> tuple[int, Lay]:
     return inliers, lay.turned_round if inliers else lay
 
 
-def _found_in_order(one: Prepared, other: Prepared) -> tuple[int, Lay]:
+def _found_in_order(one: LocalView, other: LocalView) -> tuple[int, Lay]:
     straight, mirrored_ones = other.features.descriptors, other.mirrored_descriptors
     matches = [mutual_matches(one.features.descriptors, words, _MOST_BITS) for words in (straight, mirrored_ones)]
     first = int(len(matches[1]) > len(matches[0]))
@@ -175,7 +175,7 @@ def _found_in_order(one: Prepared, other: Prepared) -> tuple[int, Lay]:
     return max(best, _by_matches(one, other, matches[1 - first], is_mirrored=not first), key=lambda each: each[0])
 
 
-def _by_matches(one: Prepared, other: Prepared, matches: np.ndarray, is_mirrored: bool) -> tuple[int, Lay]:
+def _by_matches(one: LocalView, other: LocalView, matches: np.ndarray, is_mirrored: bool) -> tuple[int, Lay]:
     keypoints = other.mirrored_keypoints if is_mirrored else other.keypoints
     numbers, explained = best_transform(one.keypoints[matches[:, 0]], keypoints[matches[:, 1]])
     lay = Lay(numbers.reshape(2, 3), one.frame, other.frame)

@@ -3,7 +3,7 @@
 MAX_CODE_DISTANCE = 4
 """In how many of 64 bits the codes of two keypoints may differ that are partners."""
 
-MIN_VOTES = 3
+MIN_VOTES = 5
 """How many keypoints of each of two images must have a partner in the other."""
 
 MAX_IMAGES_PER_CODE = 100

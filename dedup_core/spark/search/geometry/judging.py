@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from dedup_core.geometry.judge import Geometry, Prepared, judge, prepared
+from dedup_core.geometry.judge import Geometry, LocalView, judge, prepared
 from dedup_core.local.features import LocalFeatures
 from dedup_core.relations import RE_ENCODED, RESIZED, SIMILAR_SCENE
 from dedup_core.settings.settings import SearchSettings
@@ -103,7 +103,7 @@ class _Block:
             return True
         return not refuted(self.looks, np.array([one]), np.array([other]))[0][0]
 
-    def _prepared(self, row: int) -> Prepared:
+    def _prepared(self, row: int) -> LocalView:
         told = self._known.slice(row, 1).to_pylist()[0]
         return prepared(LocalFeatures.of_row(told), told["width"], told["height"])
 
