@@ -49,7 +49,7 @@ EVIDENCE_OF_OTHER = (
 """The same of one of an image's duplicates: ``derived`` is 'this', the image whose row it is, or 'other'."""
 DUPLICATES = (
     "method STRING, path STRING, "
-    f"duplicates ARRAY<STRUCT<{as_fields(f'path STRING, {_VERDICT}, {EVIDENCE_OF_OTHER}, turn STRING')}>>"
+    f"duplicates ARRAY<STRUCT<{as_fields(f'path STRING, {_VERDICT}, turn STRING, {EVIDENCE_OF_OTHER}')}>>"
 )
 GROUPS = "method STRING, group_id STRING, path STRING, group_size BIGINT, keep BOOLEAN, loosest_score DOUBLE"
 REMOVALS = "method STRING, path STRING, kept_path STRING, reason STRING"
