@@ -5,6 +5,8 @@ Tables and Python write a name with underscores, options with hyphens.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from dedup_core.errors import SettingsError, nearest
 
 RELATIONS = (
@@ -42,7 +44,37 @@ _OF_NEITHER = {
     "framed": "one of {0} and {1} has a frame around the other",
     "overlaid": "one of {0} and {1} bears an overlay",
 }
+_TO_THE_OTHER: dict[tuple[str, str | None], str] = {
+    ("cropped", "other"): "a crop",
+    ("cropped", "this"): "the whole",
+    ("framed", "other"): "with a frame",
+    ("framed", "this"): "lacks the frame",
+    ("overlaid", "other"): "with an overlay",
+    ("overlaid", "this"): "lacks the overlay",
+}
 _LEAST_DEGREES = 1.0  # a turn by less is how far two drawings of one picture are apart
+
+
+class Related(NamedTuple):
+    """An image in the list of another one, with what it is to that one.
+
+    Attributes:
+        name: of the image.
+        score: how many keypoints one transform lays on each other.
+        relation: one of ``RELATIONS``.
+        derived: which of the two is the crop, has the frame or bears the overlay: "this" for the image whose list it
+            is, "other" for the one that is named; None where neither is.
+    """
+
+    name: str
+    score: int
+    relation: str
+    derived: str | None
+
+    @property
+    def said(self) -> str:
+        """What the image is to the other one, in a word or three: "a crop" or "the whole", "same pixels"."""
+        return _TO_THE_OTHER.get((self.relation, self.derived), self.relation.replace("_", " "))
 
 
 def said(

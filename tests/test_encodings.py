@@ -153,7 +153,8 @@ class TestParquet:
         columns = pq.read_table(tmp_path, partitioning="hive").column_names
         assert columns == [
             "path", "size", "modified_at", "identity", "other_names", "is_unseen", "width", "height", "format",
-            "frames", "caution", "look", "digest", "fingerprint", "hash", "turned", "embedding", "run_id", "method",
+            "frames", "caution", "look", "digest", "fingerprint", "hash", "turned", "embedding", "local", "run_id",
+            "method",
         ]  # fmt: skip
 
     def test_embeddings(self, tmp_path):

@@ -61,7 +61,7 @@ DRAWERS = {"utils", "misc", "helpers", "common", "handlers"}
 LONGEST_FUNCTION, LONGEST_FILE, MOST_ARGUMENTS = 40, 400, 6
 SIGNATURES_OF_IMAGEDEDUP = {  # whoever comes from there calls them with these arguments
     (f"dedup_core/{file}.py", name)
-    for file in ("methods/cnn", "methods/hashes")
+    for file in ("methods/cnn", "methods/combined", "methods/hashes", "methods/orb")
     for name in ("find_duplicates", "find_duplicates_to_remove")
 }
 

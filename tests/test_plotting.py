@@ -12,6 +12,7 @@ from PIL import Image
 from dedup_core.evaluation import sweep
 from dedup_core.metric import COSINE, HAMMING
 from dedup_core.plotting import duplicates, precision_recall, recall_heat_map, score_histogram, sweep_figure
+from dedup_core.relations import Related
 from dedup_core.utils import plot_duplicates
 
 
@@ -83,6 +84,18 @@ def test_no_caption_touches_an_image_and_the_heading_fits(folder):
 def test_scores_are_shown(folder, score, shown):
     for entry in (("1.jpg", score), ["1.jpg", score]):
         assert captions(plot_duplicates(folder, {"0.jpg": [entry]}, "0.jpg"))[1] == f"1.jpg\n{shown}"
+
+
+@pytest.mark.parametrize(
+    ("related", "shown"),
+    [
+        (Related("1.jpg", 37, "cropped", "other"), "37 inliers, a crop"),
+        (["1.jpg", 37, "overlaid", "this"], "37 inliers, lacks the overlay"),
+        (("1.jpg", 400, "same_pixels", None), "400 inliers, same pixels"),
+    ],
+)
+def test_relations_are_shown(folder, related, shown):
+    assert captions(plot_duplicates(folder, {"0.jpg": [related]}, "0.jpg"))[1] == f"1.jpg\n{shown}"
 
 
 @pytest.mark.parametrize(("suffix", "magic"), [("png", b"\x89PNG"), ("pdf", b"%PDF"), ("svg", b"<?xml")])

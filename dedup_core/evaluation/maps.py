@@ -11,6 +11,7 @@ import numpy as np
 
 from dedup_core.errors import nearest
 from dedup_core.evaluation import metrics
+from dedup_core.relations import Related
 
 _RANKED = {"map": metrics.average_precision, "ndcg": metrics.ndcg, "jaccard": metrics.jaccard}
 _METRICS = (*_RANKED, "classification", "all")
@@ -28,7 +29,7 @@ def evaluate(ground_truth_map: DuplicateMap, retrieved_map: DuplicateMap, metric
     zero is 0.0.
 
     Args:
-        ground_truth_map: every file and the files it is a duplicate of: names, or (name, score).
+        ground_truth_map: every file and the files it is a duplicate of: names, (name, score), or ``Related`` entries.
         retrieved_map: the same files and the duplicates that were found, best first.
         metric: 'map', 'ndcg', 'jaccard', 'classification' or 'all'.
 
@@ -161,12 +162,12 @@ def _entries(label: str, file: str, entries: Sequence[Any]) -> Sequence[Any]:
 
 
 def name_of(entry: object) -> str | None:
-    """Return the file name of a list's entry: itself, or the first of (name, score) or of (name, score, turn)."""
+    """Return the file name of a list's entry: itself, or what (name, score), with a turn or not, or `Related` name."""
     if isinstance(entry, str):
         return entry
-    if not isinstance(entry, Sequence) or len(entry) not in (2, 3) or not isinstance(entry[0], str):
+    if not isinstance(entry, Sequence) or not 2 <= len(entry) <= len(Related._fields) or not isinstance(entry[0], str):
         return None
-    return entry[0] if entry[2:] in ((), []) or entry[2] is None or isinstance(entry[2], str) else None
+    return entry[0] if all(told is None or isinstance(told, str) for told in entry[2:]) else None
 
 
 def _name(label: str, file: str, entry: object) -> str:

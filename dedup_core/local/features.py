@@ -49,6 +49,16 @@ class LocalFeatures:
     descriptors: np.ndarray
     picture: bytes
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether all of two pictures' features are equal."""
+        if not isinstance(other, LocalFeatures) or self.picture != other.picture:
+            return False
+        columns = (self.keypoints, other.keypoints), (self.descriptors, other.descriptors)
+        return all(np.array_equal(one, another) for one, another in columns)
+
+    def __hash__(self) -> int:
+        return hash(self.picture)
+
     @cached_property
     def codes(self) -> np.ndarray:
         """Of each descriptor the 64 bits by which it is searched: uint64 (n,)."""

@@ -6,7 +6,21 @@ duplicates = PHash().find_duplicates(image_dir="images", max_distance_threshold=
 """
 
 from dedup_core.methods.cnn import CNN
+from dedup_core.methods.combined import Combined
 from dedup_core.methods.encoding import encode_images_with
 from dedup_core.methods.hashes import AHash, DHash, PHash, WHash
+from dedup_core.methods.orb import ORB
+from dedup_core.methods.scored_pair import ScoredPair, score_pair
 
-__all__ = ["CNN", "AHash", "DHash", "PHash", "WHash", "encode_images_with"]
+__all__ = [
+    "CNN",
+    "ORB",
+    "AHash",
+    "Combined",
+    "DHash",
+    "PHash",
+    "ScoredPair",
+    "WHash",
+    "encode_images_with",
+    "score_pair",
+]

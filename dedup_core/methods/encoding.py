@@ -75,22 +75,8 @@ class EncodingMethod(ABC, Generic[Feature]):
             ValueError: unless exactly one of the two is given; if there is no such file; or if the array has
                 another dtype or shape.
         """
-        self.failures = {}
-        if validation.exactly_one(image_file=image_file, image_array=image_array) == "image_array":
-            if not isinstance(image_array, np.ndarray):
-                raise TypeError(f"image_array must be a numpy array, not {type(image_array).__name__}")
-            pixels = self.encoder.pixels(from_array(image_array, self.decoding.transparency))
-            return self._to_feature(self.encoder.encode(pixels[np.newaxis])[0])
-        file = validation.path(image_file, "image_file")
-        if not file.is_file():
-            raise ValueError(f"image_file must be an image, and there is no file {str(file)!r}")
-        (encoded,) = encode_batch([read(str(file), MAX_FILE_BYTES)], [self.encoder], self.decoding)
-        if isinstance(encoded, Failure):
-            self.failures = {str(file): encoded}
-            if self.verbose:
-                _warn_of(self.failures)
-            return None
-        return self._to_feature(encoded.features[self.name])
+        encoded = encode_image_with([self], image_file, image_array)
+        return None if encoded is None else encoded[self.name]
 
     def encode_images(
         self, image_dir: StrPath, recursive: bool = False, num_enc_workers: int | None = None
@@ -174,6 +160,33 @@ class EncodingMethod(ABC, Generic[Feature]):
             )
         names = sorted(given)
         return names, self._to_values({name: given[name] for name in names}, argument)
+
+
+def encode_image_with(
+    methods: Sequence[EncodingMethod[Any]], image_file: StrPath | None, image_array: np.ndarray | None
+) -> dict[str, Any] | None:
+    """Return one image's features by several methods, over one decode: as ``encode_image``, by the method's name."""
+    decoding = _shared_decoding(methods)
+    for method in methods:
+        method.failures = {}
+    if validation.exactly_one(image_file=image_file, image_array=image_array) == "image_array":
+        if not isinstance(image_array, np.ndarray):
+            raise TypeError(f"image_array must be a numpy array, not {type(image_array).__name__}")
+        picture = from_array(image_array, decoding.transparency)
+        stacks = [(method, method.encoder.pixels(picture)[np.newaxis]) for method in methods]
+        return {method.name: method._to_feature(method.encoder.encode(stack)[0]) for method, stack in stacks}
+    file = validation.path(image_file, "image_file")
+    if not file.is_file():
+        raise ValueError(f"image_file must be an image, and there is no file {str(file)!r}")
+    content = read(str(file), MAX_FILE_BYTES)
+    (encoded,) = encode_batch([content], [method.encoder for method in methods], decoding)
+    if isinstance(encoded, Encoded):
+        return {method.name: method._to_feature(encoded.features[method.name]) for method in methods}
+    for method in methods:
+        method.failures = {str(file): encoded}
+    if any(method.verbose for method in methods):
+        _warn_of(methods[0].failures)
+    return None
 
 
 def encode_images_with(

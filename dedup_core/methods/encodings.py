@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from dedup_core.images.names import on_disk
 from dedup_core.images.picture import Failure
 
 Feature = TypeVar("Feature")
@@ -75,3 +77,9 @@ class Encodings(dict[str, Feature]):
         self.failures: dict[str, Failure] = {}
         self.other_names: dict[str, tuple[str, ...]] = {}
         self.image_dir: Path | None = None
+
+    def path_of(self, name: str) -> str | None:
+        """Return where an image lies, where that is known."""
+        if self.image_dir is None:
+            return None
+        return os.fsdecode(os.path.join(os.fsencode(self.image_dir), on_disk(name)))

@@ -64,13 +64,39 @@ class FindingMethod(EncodingMethod[Feature]):
         """
 
     @abstractmethod
-    def _blocks(self, values: np.ndarray, others: np.ndarray | None, threshold: float) -> Iterator[Pairs]:
-        """Yield the pairs within the threshold in any order: among the values, or between them and the others."""
+    def _blocks(self, values: np.ndarray, others: np.ndarray | None, threshold: Any) -> Iterator[Pairs]:
+        """Yield the pairs within the threshold in any order: among the values, or between them and the others.
+
+        What a threshold is, a number or several, is the method's own: what calls this only hands it on.
+        """
+
+    def _searched(self, features: object, argument: str) -> tuple[list[str], np.ndarray]:
+        """Return the names of images, ascending, and what is searched of each, as ``_to_values`` or more."""
+        return self._names_and_values(features, argument)
+
+    def _described(
+        self,
+        found: Scored,
+        of_images: Mapping[str, Any],  # noqa: ARG002 - for those that know more
+        of_others: Mapping[str, Any],  # noqa: ARG002
+        threshold: Any,  # noqa: ARG002
+        is_verified: bool,  # noqa: ARG002
+    ) -> Scored:
+        """Return a map with scores, and with what else the method knows of each duplicate.
+
+        Args:
+            found: each image's duplicates.
+            of_images: the values of the images, by name.
+            of_others: the values of the duplicates.
+            threshold: as ``_blocks`` has it.
+            is_verified: whether pixels have confirmed the duplicates.
+        """
+        return found
 
     def _find(
         self,
         images: Images,
-        threshold: float,
+        threshold: Any,
         scores: bool,
         outfile: StrPath | None,
         against: Mapping | None,
@@ -78,9 +104,9 @@ class FindingMethod(EncodingMethod[Feature]):
     ) -> dict[str, list[Any]]:
         with_scores, target = validation.flag(scores, "scores"), validation.output_file(outfile, "outfile")
         most = validation.whole_number(max_pairs, "max_pairs", 0)
-        existing = None if against is None else self._names_and_values(against, "against")
+        existing = None if against is None else self._searched(against, "against")
         given, argument = self._given(images)
-        names, values = self._names_and_values(given, argument)
+        names, values = self._searched(given, argument)
         files = self._files(images, given, names, argument)
         if existing is None:
             pairs = self._pairs(values, threshold, most)
@@ -91,28 +117,14 @@ class FindingMethod(EncodingMethod[Feature]):
             if files is not None:
                 pairs = files.same_across(pairs, files.of(against, existing[0], "against"), self.decoding)
             found = _match_map(names, existing[0], pairs, self.metric, with_scores)
-        if with_scores and files is None:
+        if with_scores:
             sides = (names, values), (names, values) if existing is None else existing
-            found = self._with_turns(found, *(dict(zip(*side, strict=True)) for side in sides))
+            of_images, of_others = (dict(zip(*side, strict=True)) for side in sides)
+            found = self._described(found, of_images, of_others, threshold, files is not None)
         _write_json(found, target)
         return found
 
-    def _with_turns(
-        self,
-        found: Scored,
-        of_images: Mapping[str, np.ndarray],  # noqa: ARG002 - for those that know of turns
-        of_others: Mapping[str, np.ndarray],  # noqa: ARG002
-    ) -> Scored:
-        """Return a map with scores, and with the turn of each duplicate, where the features know of turns.
-
-        Args:
-            found: each image's duplicates.
-            of_images: the values of the images.
-            of_others: the values of the duplicates.
-        """
-        return found
-
-    def _pairs(self, values: np.ndarray, threshold: float, most: int) -> Pairs:
+    def _pairs(self, values: np.ndarray, threshold: Any, most: int) -> Pairs:
         """Return the pairs of images, in any order: found among distinct values, and counted before they are listed.
 
         Raises:
@@ -125,16 +137,16 @@ class FindingMethod(EncodingMethod[Feature]):
         found = _expanded(blocks, (distinct, distinct), distinct.pairs_of_copies, most, advice)
         return Pairs.concatenate([distinct.copies(self._same_score), *found], self._score_type)
 
-    def _pairs_with(self, values: np.ndarray, others: np.ndarray, threshold: float, most: int) -> Pairs:
+    def _pairs_with(self, values: np.ndarray, others: np.ndarray, threshold: Any, most: int) -> Pairs:
         """Return the pairs of an image and one of the others, as ``_pairs``."""
         left, right = (Distinct.of(self._first_equal(side)) for side in (values, others))
         blocks = self._blocks(values[left.first], others[right.first], threshold)
         return Pairs.concatenate(_expanded(blocks, (left, right), 0, most), self._score_type)
 
-    def _find_to_remove(self, images: Images, threshold: float, outfile: StrPath | None) -> list[str]:
+    def _find_to_remove(self, images: Images, threshold: Any, outfile: StrPath | None) -> list[str]:
         target = validation.output_file(outfile, "outfile")
         given, argument = self._given(images)
-        names, values = self._names_and_values(given, argument)
+        names, values = self._searched(given, argument)
         others = given.other_names if isinstance(given, Encodings) else {}
         files = self._files(images, given, names, argument)
         goes = self._removed(values, threshold) if files is None else self._removed_same(values, threshold, files)
@@ -144,7 +156,7 @@ class FindingMethod(EncodingMethod[Feature]):
         _write_json(removed, target)
         return removed
 
-    def _removed(self, values: np.ndarray, threshold: float) -> np.ndarray:
+    def _removed(self, values: np.ndarray, threshold: Any) -> np.ndarray:
         """Return which images go, bool (n,), by the greedy pass over distinct values.
 
         The first image of a value decides for all: if it stays, it removes its copies; if another image removes it,
@@ -155,7 +167,7 @@ class FindingMethod(EncodingMethod[Feature]):
         removed |= distinct.first[distinct.number] != np.arange(len(values))
         return removed
 
-    def _removed_same(self, values: np.ndarray, threshold: float, files: Files) -> np.ndarray:
+    def _removed_same(self, values: np.ndarray, threshold: Any, files: Files) -> np.ndarray:
         """Return which images go, bool (n,), by the pass over pairs of the same picture; of equal files one stays."""
         first = np.flatnonzero(files.contents == np.arange(len(values)))
         pairs = self._pairs(values[first], threshold, MAX_PAIRS)
@@ -174,7 +186,7 @@ class FindingMethod(EncodingMethod[Feature]):
 
         return Files.of(given, names, argument)
 
-    def _removed_values(self, values: np.ndarray, threshold: float) -> np.ndarray:
+    def _removed_values(self, values: np.ndarray, threshold: Any) -> np.ndarray:
         """Return which of distinct values the pass removes, bool (n,): at once if few enough pairs are to be held."""
         most = max(_FEWEST_HELD, _HELD_A_VALUE * len(values))
         pairs = _held(self._blocks(values, None, threshold), most, self._score_type)
@@ -182,7 +194,7 @@ class FindingMethod(EncodingMethod[Feature]):
             return groups.removed_positions(pairs, len(values))
         return self._removed_by_strips(values, threshold, rows=max(1, math.isqrt(2 * most)))
 
-    def _removed_by_strips(self, values: np.ndarray, threshold: float, rows: int) -> np.ndarray:
+    def _removed_by_strips(self, values: np.ndarray, threshold: Any, rows: int) -> np.ndarray:
         """Decide some rows at a time among themselves, then drop what those that stay remove of all that follow."""
         removed, waiting = np.zeros(len(values), bool), np.arange(len(values))
         while len(waiting):

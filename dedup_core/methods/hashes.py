@@ -157,10 +157,16 @@ class _Hash(FindingMethod[str]):
             return hamming.self_join_blocks(values, distance)
         return hamming.cross_join_blocks(values, others, distance)
 
-    def _with_turns(
-        self, found: Scored, of_images: Mapping[str, np.ndarray], of_others: Mapping[str, np.ndarray]
+    def _described(
+        self,
+        found: Scored,
+        of_images: Mapping[str, Any],
+        of_others: Mapping[str, Any],
+        threshold: float,  # noqa: ARG002
+        is_verified: bool,
     ) -> Scored:
-        if not self.orientations:
+        """Return a map with the turn of each duplicate, where the features know of turns, unless pixels know better."""
+        if is_verified or not self.orientations:
             return found
         from dedup_core.hamming.turned import closest_turns
 

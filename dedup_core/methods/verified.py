@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,7 +11,6 @@ import numpy as np
 
 from dedup_core.encoders.encoder import Decoding
 from dedup_core.images.looks import is_still
-from dedup_core.images.names import on_disk
 from dedup_core.images.picture import Failure, Picture, frames_of, read
 from dedup_core.methods.encode_files import MAX_FILE_BYTES
 from dedup_core.methods.encodings import Encodings, ImageInfo
@@ -45,13 +43,12 @@ class Files:
         Raises:
             ValueError: if it is not known where they lie.
         """
-        folder = encodings.image_dir if isinstance(encodings, Encodings) else None
-        if not isinstance(encodings, Encodings) or folder is None:
+        if not isinstance(encodings, Encodings) or encodings.image_dir is None:
             raise ValueError(
                 f"verified=True reads the images, and {argument} does not say where they lie: give image_dir, or what "
                 "encode_images returned"
             )
-        paths = [os.fsdecode(os.path.join(os.fsencode(folder), on_disk(name))) for name in names]
+        paths = [path for name in names if (path := encodings.path_of(name)) is not None]
         return cls(paths, [encodings.images.get(name, _UNKNOWN) for name in names])
 
     def followed_by(self, other: Files) -> Files:

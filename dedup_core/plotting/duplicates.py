@@ -24,7 +24,9 @@ from matplotlib.figure import Figure
 from dedup_core.evaluation.maps import name_of
 from dedup_core.images.names import on_disk
 from dedup_core.images.picture import Failure, read, thumbnail
+from dedup_core.metric import INLIERS
 from dedup_core.plotting.thresholds import BLUE, FAINT, INK, in_notebook, plain_figure
+from dedup_core.relations import Related
 
 MAX_DRAWN = 100
 """Duplicates drawn at most. The heading tells how many more there are."""
@@ -64,7 +66,7 @@ def plot_duplicates(
 
     Args:
         image_dir: the folder that the names in the map are relative to.
-        duplicate_map: every file and its duplicates: names, or (name, score).
+        duplicate_map: every file and its duplicates: names, (name, score), or ``Related`` entries.
         filename: the key of the map to draw.
         outfile: where to save the figure; the ending chooses the format (.png, .pdf, .svg).
 
@@ -74,7 +76,7 @@ def plot_duplicates(
     Raises:
         NotADirectoryError: if ``image_dir`` is no folder.
         ValueError: if ``filename`` is no key of the map.
-        TypeError: if its duplicates are no list, or one is neither a name nor (name, score).
+        TypeError: if its duplicates are no list, or one is neither a name nor one of these.
     """
     folder = Path(image_dir)
     if not folder.is_dir():
@@ -106,7 +108,9 @@ def _cell(entry: object) -> _Cell:
     if isinstance(entry, str):
         return _Cell(entry, "")
     if isinstance(entry, Sequence) and (name := name_of(entry)) is not None:
-        return _Cell(name, _score(entry[1]))
+        related = Related(*entry) if len(entry) == len(Related._fields) else None
+        note = _score(entry[1]) if related is None else f"{INLIERS.scored(str(related.score))}, {related.said}"
+        return _Cell(name, note)
     raise TypeError(f"{entry!r} is neither a name nor (name, score)")
 
 
