@@ -55,6 +55,7 @@ LOADED_ON_USE = (
     "pandas",
     "pydantic",
     "skimage",
+    "cv2",
 )
 DRAWERS = {"utils", "misc", "helpers", "common", "handlers"}
 LONGEST_FUNCTION, LONGEST_FILE, MOST_ARGUMENTS = 40, 400, 6
@@ -278,9 +279,10 @@ def test_the_package_imports_with_numpy_alone():
 def test_what_encodes_and_configures_does_not_load_spark_tensorflow_or_figures():
     parts = "corpus, encoders, groups, images, methods, metric, settings"
     script = f"import sys; from dedup_core import {parts}; from dedup_core.settings import command; "
+    script += "from dedup_core.encoders import registry, orb; from dedup_core.local import features; "
     script += "print(*{name.split('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert set(done.stdout.split()).intersection({"pyspark", "tensorflow", "matplotlib", "numba"}) == set()
+    assert set(done.stdout.split()).intersection({"pyspark", "tensorflow", "matplotlib", "numba", "cv2"}) == set()
 
 
 # What Spark Connect lacks

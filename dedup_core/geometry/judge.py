@@ -155,7 +155,17 @@ def judge(one: LocalView, other: LocalView, min_inliers: int = MIN_INLIERS) -> G
 
 
 def _found(one: LocalView, other: LocalView) -> tuple[int, Lay]:
-    """Return how many keypoints the best transform explains, and how it lays one frame on the other."""
+    """Return how many keypoints the best transform explains, and how it lays one frame on the other.
+
+    A fit from one to the other is not quite that of the other to the one: it is made in one order, whichever is asked.
+    """
+    if one.features.picture <= other.features.picture:
+        return _found_in_order(one, other)
+    inliers, lay = _found_in_order(other, one)
+    return inliers, lay.turned_round if inliers else lay
+
+
+def _found_in_order(one: LocalView, other: LocalView) -> tuple[int, Lay]:
     straight, mirrored_ones = other.features.descriptors, other.mirrored_descriptors
     matches = [mutual_matches(one.features.descriptors, words, _MOST_BITS) for words in (straight, mirrored_ones)]
     first = int(len(matches[1]) > len(matches[0]))

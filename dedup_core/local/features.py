@@ -97,10 +97,10 @@ def local_features(pixels: np.ndarray) -> LocalFeatures:
         SettingsError: if OpenCV is not installed.
     """
     cv2 = opencv()
-    frame = _fitted(pixels, FRAME)
+    frame = fitted(pixels, FRAME)
     gray = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-    keypoints = _keypoints(gray)
-    return LocalFeatures(_stored(keypoints), _descriptors(gray, keypoints), _small(frame))
+    keypoints = keypoints_of(gray)
+    return LocalFeatures(_stored(keypoints), descriptors_of(gray, keypoints), _small(frame))
 
 
 def opencv() -> Any:
@@ -123,7 +123,7 @@ def fitted_size(width: int, height: int, side: int) -> tuple[int, int]:
     return max(1, round(width * share)), max(1, round(height * share))
 
 
-def _fitted(pixels: np.ndarray, side: int) -> np.ndarray:
+def fitted(pixels: np.ndarray, side: int) -> np.ndarray:
     """Return the picture with so many pixels of its longer side."""
     cv2 = opencv()
     height, width = pixels.shape[:2]
@@ -133,7 +133,8 @@ def _fitted(pixels: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if max(size) < max(width, height) else cv2.INTER_CUBIC)
 
 
-def _keypoints(gray: np.ndarray) -> list[Any]:
+def keypoints_of(gray: np.ndarray) -> list[Any]:
+    """Return OpenCV's keypoints of a frame, uint8 (h, w), the strongest first."""
     if min(gray.shape) < _SMALLEST:
         return []
     cv2 = opencv()
@@ -147,7 +148,8 @@ def _stored(keypoints: list[Any]) -> np.ndarray:
     return np.rint(np.array(told, np.float64).reshape(-1, 4) * PARTS).astype(np.int16)
 
 
-def _descriptors(gray: np.ndarray, keypoints: list[Any]) -> np.ndarray:
+def descriptors_of(gray: np.ndarray, keypoints: list[Any], tests: np.ndarray = TESTS) -> np.ndarray:
+    """Return the descriptors of a frame's keypoints by 128 tests: uint64 (n, 4)."""
     from dedup_core.local.describe import described  # loads numba
 
     cv2 = opencv()
@@ -161,14 +163,14 @@ def _descriptors(gray: np.ndarray, keypoints: list[Any]) -> np.ndarray:
         level = gray if octave == 0 else cv2.resize(gray, size, interpolation=cv2.INTER_LINEAR)
         smooth = cv2.GaussianBlur(level, (7, 7), _SMOOTHED)
         here = octaves == octave
-        descriptors[here] = described(smooth, places[here] / np.float32(scale), angles[here], TESTS)
+        descriptors[here] = described(smooth, places[here] / np.float32(scale), angles[here], tests)
     return descriptors
 
 
 def _small(frame: np.ndarray) -> bytes:
     """Return the small picture as a JPEG, of the best quality that fits."""
     cv2 = opencv()
-    small = cv2.cvtColor(_fitted(frame, SIDE), cv2.COLOR_RGB2BGR)
+    small = cv2.cvtColor(fitted(frame, SIDE), cv2.COLOR_RGB2BGR)
     for quality in _QUALITIES:
         content = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
         if len(content) <= MOST_PICTURE_BYTES:
