@@ -32,7 +32,7 @@ FLOORS = (
     "spark/runs spark/group_blocks spark/search/greedy spark/evidence",
     "spark/verify spark/search/keeping",
     "spark/evaluate spark/report spark/summary spark/search/estimates spark/search/found spark/search/exports",
-    "spark/search/proposal spark/search/listing",
+    "spark/search/proposal spark/search/listing spark/search/allowed",
     "spark/search/cosine spark/search/hamming spark/search/local",
     "spark/search/turned",
     "spark/search/ways",
