@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.photographs import installed_photographs, make_corpus
-from dedup_core.errors import LimitError, SettingsError
+from dedup_core.errors import InputError, LimitError, SettingsError
 from dedup_core.settings.settings import FindSettings, PipelineSettings
 from dedup_core.spark.pipeline import run_find, run_pipeline
 from dedup_core.spark.summary import summary
@@ -137,7 +137,7 @@ def test_pictures_with_nothing_to_find_are_no_duplicates_and_are_told_of(base, f
     assert counts["candidates"] >= counts["content_pairs"] > 0
     assert sum(counts["relations"].values()) == counts["pairs"] - len(PHOTOGRAPHS)
     assert "geometry says: " in summary(finished)
-    assert any("pairs to expect with 3 votes or more" in line for line in lines)
+    assert any("pairs to expect with 5 votes or more" in line for line in lines)
 
 
 def test_the_pairs_of_a_hash_are_judged_and_what_was_named_may_go(spark, base, finished):
@@ -157,6 +157,14 @@ def test_the_pairs_of_a_hash_are_judged_and_what_was_named_may_go(spark, base, f
     assert counts["proposed"]["phash"]["candidates"] == counts["candidates"] >= counts["content_pairs"] > 0
 
 
+def test_a_relation_that_is_named_alone_takes_what_was_made_from_the_other(spark, base, finished):
+    _, gone = find(spark, base, "cropped", method="combined", removals="cropped", keep="size:asc")
+    assert {edit_of(row["path"])[0] for row in gone} == {"crop_25"}
+    assert len(gone) == len(PHOTOGRAPHS)
+    assert {row["reason"] for row in gone} == {"it is a crop"}
+    assert all(edit_of(row["kept_path"])[0] != "crop_25" for row in gone)
+
+
 def test_by_default_only_what_is_the_same_goes(base, finished):
     verdicts = {(row["path_a"], row["path_b"]): row["verdict"] for row in table(base, "pairs")}
     for row in table(base, "removals"):
@@ -164,8 +172,39 @@ def test_by_default_only_what_is_the_same_goes(base, finished):
 
 
 def test_too_many_candidates_stop_a_run_before_geometry(spark, base, finished):
-    with pytest.raises(LimitError, match=r"orb: .* pairs with 3 votes or more are more than the 2 that max_pairs"):
+    with pytest.raises(LimitError, match=r"orb: .* pairs with 5 votes or more are more than the 2 that max_pairs"):
         find(spark, base, "limited", method="orb", max_pairs=2)
+
+
+def test_more_than_geometry_is_to_judge_stops_a_run_and_says_how_long_it_would_take(spark, base, finished):
+    told = (
+        r"^phash: \d+ pairs .* take about 0\.0 hours of a core .* 2 that max_judged_pairs allows: make --max-distance-t"
+    )
+    with pytest.raises(LimitError, match=told):
+        find(spark, base, "limited", method="phash", verify=True, max_judged_pairs=2)
+
+
+def test_features_that_are_not_whole_or_not_of_every_image_are_refused(spark, base, finished):
+    features = spark.read.parquet(str(base / "out" / "features"))
+
+    def complaint(name, changed):
+        changed.write.partitionBy("method").parquet(str(base / name / "features"))
+        settings = FindSettings(output=str(base / "no"), features=str(base / name / "features"), method="combined")
+        with pytest.raises((InputError, SettingsError)) as error:
+            run_find(spark, settings, silent)
+        return str(error.value)
+
+    is_orb, is_red = F.col("method") == F.lit("orb"), F.col("path").endswith("red.png")
+    cut = F.col("local").withField("descriptors", F.substring("local.descriptors", 1, 40))
+    torn = features.withColumn(
+        "local", F.when(is_orb & F.col("path").endswith("album/coffee.png"), cut).otherwise(F.col("local"))
+    )
+    assert "1 rows of the features" in (said := complaint("torn", torn))
+    assert "have no whole local features, such as " in said
+    unsized = features.withColumn("width", F.when(is_orb & is_red, F.lit(None)).otherwise(F.col("width")))
+    assert "have no size in pixels, such as " in complaint("unsized", unsized)
+    said = complaint("fewer", features.where(~(is_orb & is_red)))
+    assert "different numbers of images (32 of orb, 33 of phash)" in said
 
 
 def test_features_of_two_kinds_are_refused(spark, base, finished):
