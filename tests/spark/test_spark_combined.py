@@ -13,11 +13,14 @@ from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.photographs import installed_photographs, make_corpus
 from dedup_core.errors import InputError, LimitError, SettingsError
 from dedup_core.settings.settings import FindSettings, PipelineSettings
+from dedup_core.spark.evaluate.predictions import read_tables
 from dedup_core.spark.pipeline import run_find, run_pipeline
+from dedup_core.spark.store import Store
 from dedup_core.spark.summary import summary
 
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "grace_hopper.jpg")
 RELATIONS = {"crop_25": "cropped", "flip_horizontal": "mirrored", "rotate_90": "rotated", "half_size": "resized"}
+SMOOTH = "smooth.bmp", "smooth.png"
 ODD = {"pixel.png": (1, 1), "red.png": (80, 60), "long.png": (60_000, 3)}
 
 
@@ -34,6 +37,9 @@ def base(tmp_path_factory):
         shades = np.full((height, width, 3), (200, 30, 30), np.uint8)
         shades[::2] = (30, 90, 200) if name == "long.png" else (200, 30, 30)
         Image.fromarray(shades).save(base / "images" / name)
+    smooth = Image.fromarray(np.repeat(np.linspace(0, 255, 64)[None].astype(np.uint8), 40, axis=0))
+    for name in SMOOTH:
+        smooth.save(base / "images" / name)
     return base
 
 
@@ -100,6 +106,21 @@ def test_a_pair_says_which_side_is_which_and_how_one_lies_on_the_other(base, fin
         assert half["transform"][0] == pytest.approx(0.5, abs=0.02)
 
 
+def test_of_pictures_that_are_the_same_the_pixels_say_how_they_lie(base, finished):
+    (smooth,) = (row for row in table(base, "pairs") if row["path_a"].endswith("smooth.bmp"))
+    assert (smooth["path_b"].endswith("smooth.png"), smooth["verdict"]) == (True, "same")
+    assert (smooth["relation"], smooth["inliers"], smooth["score"]) == ("same_pixels", None, 0.0)
+    assert smooth["transform"] == [1, 0, 0, 0, 1, 0]
+    same = [row for row in table(base, "pairs") if row["verdict"] == "same"]
+    assert {(row["degrees"], row["mirrored"], row["overlap_a"], row["overlap_b"]) for row in same} == {(0, False, 1, 1)}
+
+
+def test_evaluation_takes_the_threshold_of_the_search(spark, base, finished):
+    read = read_tables(spark, Store(str(base / "out")), "combined")
+    assert read.thresholds[-1] == 12
+    assert {row["threshold"] for row in read.pairs.where("score = 0").collect()} == {12.0}
+
+
 def test_duplicates_tell_it_of_both_sides(base, finished):
     told = {row["path"]: {each["path"]: each for each in row["duplicates"]} for row in table(base, "duplicates")}
     assert len(told) == len(table(base, "features", "out")) // 2
@@ -130,9 +151,9 @@ def test_json_tells_it_too(base, finished):
 def test_pictures_with_nothing_to_find_are_no_duplicates_and_are_told_of(base, finished, lines):
     told = {row["path"]: row["duplicates"] for row in table(base, "duplicates")}
     assert [told[name] for name in ODD] == [[], [], []]
-    assert "  1 pictures have no keypoints, and nothing in common with any" in lines
+    assert "  3 pictures have no keypoints, and nothing in common with any" in lines
     counts = finished.counts["found"]["combined"]
-    assert counts["flat"] + counts["proposed"]["orb"]["no_keypoints"] == len(ODD)
+    assert counts["flat"] + counts["proposed"]["orb"]["no_keypoints"] == len(ODD) + len(SMOOTH)
     assert counts["proposed"]["orb"]["common_codes"] == 0
     assert counts["candidates"] >= counts["content_pairs"] > 0
     assert sum(counts["relations"].values()) == counts["pairs"] - len(PHOTOGRAPHS)
