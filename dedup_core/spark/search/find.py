@@ -143,7 +143,7 @@ def _judged(
     rooted: DataFrame, proposal: Proposal, contents: Contents, same_score: float, again: Again, steps: Staging
 ) -> DataFrame:
     """Return the verdicts on all pairs, with what geometry says of them and how one is turned, where it was asked."""
-    found = verdicts(rooted, contents, same_score, again.reread, steps)
+    found = verdicts(rooted, contents, same_score, again.reread, steps, proposal.decided)
     if set(evidence.COLUMNS).issubset(proposal.pairs.columns):
         return steps.write("evident", with_evidence(found, proposal.pairs, contents))
     if "turn" in proposal.pairs.columns:

@@ -54,9 +54,9 @@ def judged_pairs(
     with watch.stage("judge"):
         rule = Rule.of(settings, metric_of(method) == INLIERS)
         told = judged(found.pairs, files.firsts(local), rule, steps)
-        pairs = _confirmed(told, local, reread, steps)
+        pairs, decided = _confirmed(told, local, reread, Staging(steps.spark, steps.store, f"{steps.name}/unsure"))
         written = steps.write("code_pairs", pairs)
-    return codes, Proposal(written, found.recall, _counts(found))
+    return codes, Proposal(written, found.recall, _counts(found), decided)
 
 
 def with_evidence(verdicts: DataFrame, pairs: DataFrame, contents: Contents) -> DataFrame:
@@ -103,19 +103,22 @@ def _of_same() -> dict[str, Column]:
     }  # fmt: skip
 
 
-def _confirmed(told: DataFrame, local: DataFrame, reread: Reread | None, steps: Staging) -> DataFrame:
-    """Return the pairs that are reported, and of the others those whose pixels are the same."""
+def _confirmed(
+    told: DataFrame, local: DataFrame, reread: Reread | None, steps: Staging
+) -> tuple[DataFrame, DataFrame | None]:
+    """Return the pairs that are reported, and of the others those whose pixels are the same; and these verdicts."""
     reported, unsure = (told.where(is_so).drop("is_reported") for is_so in ("is_reported", "NOT is_reported"))
     if reread is None or unsure.isEmpty():
-        return reported
+        return reported, None
     alone = {"root": F.lit(0).cast("bigint"), "image_pairs": F.lit(1).cast("bigint")}
     waiting = steps.write(
         "unsure", unsure.withColumns(alone).select("root", "code_a", "code_b", "score", "image_pairs")
     )
     known = local.select(F.col("id").alias("code"), "path", "digest")
     decided = decided_by_pixels(waiting, known, reread, steps)
-    same = decided.where(F.col("verdict") == F.lit(SAME)).select("code_a", "code_b")
-    return reported.unionByName(unsure.join(same, on=["code_a", "code_b"], how="inner").select(reported.columns))
+    same = decided.where(F.col("verdict") == F.lit(SAME))
+    confirmed = unsure.join(same.select("code_a", "code_b"), on=["code_a", "code_b"], how="inner")
+    return reported.unionByName(confirmed.select(reported.columns)), same
 
 
 def _counts(found: Candidates) -> dict[str, object]:
