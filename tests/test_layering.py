@@ -254,10 +254,11 @@ def test_a_kernel_imports_nothing_of_ours_but_pairs_turns_compiling_and_errors(k
             if room == kernel and other not in BELOW_KERNELS} == set()  # fmt: skip
 
 
-def test_votes_are_a_kernel_over_the_hamming_join():
+def test_votes_are_a_kernel_over_the_hamming_join_and_know_how_codes_are_made():
     allowed = (*sorted(BELOW_KERNELS), "hamming")
     used = {module for module in imports("dedup_core/local/votes.py") if module.startswith("dedup_core.")}
-    assert {module for module in used if module.split(".")[1] not in allowed} == set()
+    others = {module for module in used if module.split(".")[1] not in allowed}
+    assert others == {"dedup_core.local.pattern"}
 
 
 def test_modules_import_modules_and_not_what_a_package_hands_on():

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup_core.local import votes
-from dedup_core.local.features import mirrored
+from dedup_core.local.pattern import mirrored
 from dedup_core.local.votes import CodedImages, Votes, are_common, cross_votes, self_votes
 
 CODES = st.builds(

@@ -16,7 +16,7 @@ import numpy as np
 
 from dedup_core.hamming.join import cross_join_blocks, self_join_blocks
 from dedup_core.jit.compiled import compiled
-from dedup_core.local.features import mirrored
+from dedup_core.local.pattern import mirrored
 from dedup_core.pairs import Pairs
 
 _MOST_IMAGES, _MOST_CODES = 2048, 1 << 20  # of a part: two of them take some 150 MB, however many votes there are
