@@ -20,7 +20,7 @@ from dedup_core.spark.summary import summary
 
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "grace_hopper.jpg")
 RELATIONS = {"crop_25": "cropped", "flip_horizontal": "mirrored", "rotate_90": "rotated", "half_size": "resized"}
-SMOOTH = "smooth.bmp", "smooth.png"
+SMOOTH = "plain/smooth.bmp", "plain/smooth.png"
 ODD = {"pixel.png": (1, 1), "red.png": (80, 60), "long.png": (60_000, 3)}
 
 
@@ -38,6 +38,7 @@ def base(tmp_path_factory):
         shades[::2] = (30, 90, 200) if name == "long.png" else (200, 30, 30)
         Image.fromarray(shades).save(base / "images" / name)
     smooth = Image.fromarray(np.repeat(np.linspace(0, 255, 64)[None].astype(np.uint8), 40, axis=0))
+    (base / "images" / "plain").mkdir()
     for name in SMOOTH:
         smooth.save(base / "images" / name)
     return base
