@@ -109,7 +109,8 @@ def _refuse_empty(features: DataFrame, location: str) -> int:
         "fingerprint": F.col("fingerprint").isNull(),
         **{feature: _is_of(feature) & F.col(feature).isNull() for feature in _KINDS},
         "whole local features": _is_of("local") & ~_is_whole(),
-        "size in pixels": _is_of("local") & ~F.coalesce(F.least("width", "height") > F.lit(0), F.lit(False)),
+        "size in pixels": _is_of("local")
+        & ~F.coalesce((F.col("width") > F.lit(0)) & (F.col("height") > F.lit(0)), F.lit(False)),
         "turned": F.col("fingerprint").contains(TURNED) & F.coalesce(F.size("turned") != F.lit(_TURNS), F.lit(True)),
     }
     counted = {**empty, "id": ~F.col("id").eqNullSafe(id_of("path"))}
