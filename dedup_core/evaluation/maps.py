@@ -30,8 +30,8 @@ def evaluate(ground_truth_map: DuplicateMap, retrieved_map: DuplicateMap, metric
 
     Args:
         ground_truth_map: every file and the files it is a duplicate of: names, (name, score), or ``Related`` entries.
-        retrieved_map: the same files and the duplicates that were found, best first; ``duplicates.json`` of a job, read, is
-            one, whatever it tells of each.
+        retrieved_map: the same files and the duplicates that were found, best first; what a job wrote as
+            ``duplicates.json`` is such a map, whatever it tells of each.
         metric: 'map', 'ndcg', 'jaccard', 'classification' or 'all'.
 
     Returns:

@@ -23,7 +23,8 @@ from matplotlib.figure import Figure
 
 from dedup_core.evaluation.maps import name_of
 from dedup_core.images.names import on_disk
-from dedup_core.images.picture import Failure, read, thumbnail
+from dedup_core.images.picture import Failure, read
+from dedup_core.images.thumbnails import thumbnail
 from dedup_core.metric import INLIERS
 from dedup_core.plotting.thresholds import BLUE, FAINT, INK, in_notebook, plain_figure
 from dedup_core.relations import Related

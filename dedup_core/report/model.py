@@ -22,6 +22,7 @@ class PageImage:
         format: what the content is ("JPEG").
         size: bytes of the file.
         thumbnail: a small WebP or JPEG file, or None where there is no picture to show.
+        turn: how it was turned from the pixels that features were made of, as EXIF numbers it: 1 for not at all.
         missing: why there is none.
         frames: how many the file holds, where known.
         caution: why a hash may say little of it, by name.
@@ -32,6 +33,7 @@ class PageImage:
     format: str | None = None
     size: int | None = None
     thumbnail: bytes | None = None
+    turn: int = 1
     missing: str = ""
     frames: int | None = None
     caution: tuple[str, ...] = ()
