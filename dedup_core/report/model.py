@@ -69,7 +69,8 @@ class Alignment:
         derived: "a" or "b", which of them was made from the other; None where neither was.
         degrees: b is a turned by so much, counterclockwise, after it was mirrored if it was.
         is_mirrored: whether one is the other mirrored.
-        transform: 6 numbers, row by row, that take pixels of a to pixels of b; None where they are not known.
+        transform: 6 numbers, row by row, that take pixels of a to pixels of b, as they were encoded; None where they
+            are not known.
     """
 
     relation: str
