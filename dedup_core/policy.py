@@ -22,6 +22,7 @@ _LARGEST_FIRST = ("resolution", "size", "frames")
 _KNOWN = ("resolution", "size", "width", "height", "frames", "format", "modified_at", "path")
 _NUMBERS = ("resolution", "size", "width", "height", "frames", "modified_at")
 _OTHERS = {"format": ", or formats, the best first: png>jpeg", "path": ", or a glob"}
+_DERIVED = {"cropped": "it is a crop", "framed": "it has a frame", "overlaid": "it bears an overlay"}
 _WORD = re.compile(r"\w[\w .-]*")
 
 
@@ -97,11 +98,15 @@ def _criterion(text: str) -> Criterion:
 def reason(keep: Iterable[Criterion], kept: Mapping[str, Any], removed: Mapping[str, Any]) -> str:
     """Say why one image is kept instead of another: by the first step of the order that tells them apart.
 
+    What was made from another picture goes first, whatever the order: ``derived_as`` has the name of the relation.
+
     Args:
         keep: the order.
         kept: what is known of the one.
         removed: what is known of the other.
     """
+    if removed.get("derived_as") and not kept.get("derived_as"):
+        return _DERIVED[removed["derived_as"]]
     for step in keep:
         ours, theirs = kept.get(step.column), removed.get(step.column)
         if step.place(ours) != step.place(theirs) or (step.column == "resolution" and _is_enlarged(removed)):

@@ -23,6 +23,9 @@ RELATIONS = (
 )
 """From pictures that are the same to those that only look at the same things."""
 
+DIRECTED = ("cropped", "framed", "overlaid")
+"""Of two such pictures one was made from the other: only that one may go."""
+
 SAME_PIXELS, RE_ENCODED, RESIZED, SIMILAR_SCENE = (*RELATIONS[:3], RELATIONS[-1])
 
 _SAID = {

@@ -312,7 +312,7 @@ def worst_tile(one, other, spread, limits):
 
 
 def local_votes(codes_of, max_distance, min_votes, max_images_per_code=None):
-    """Return {(a, b): (votes, whether mirrored)} of the images of {image: its keypoints' codes}, a < b."""
+    """Return {(a, b): votes} of the images of {image: its keypoints' codes}, a < b."""
 
     def is_common(code):
         return (
@@ -333,5 +333,5 @@ def local_votes(codes_of, max_distance, min_votes, max_images_per_code=None):
             for others in (telling[b], [turned(code) for code in telling[b]])
         )
         if max(straight, mirrored) >= min_votes:
-            found[a, b] = max(straight, mirrored), mirrored > straight
+            found[a, b] = max(straight, mirrored)
     return found

@@ -13,8 +13,7 @@ from dedup_core.geometry import kernels, tile_kernels
 from dedup_core.geometry.kernels import best_transform, mutual_matches
 from dedup_core.geometry.tile_kernels import counts_beyond, tile_sums
 from dedup_core.local.describe import described
-from dedup_core.local.features import mirrored
-from dedup_core.local.pattern import TESTS
+from dedup_core.local.pattern import TESTS, mirrored
 
 RULE = {
     "near": kernels.NEAR,

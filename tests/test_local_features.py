@@ -11,7 +11,8 @@ from dedup_core.encoders.encoder import encode_batch
 from dedup_core.encoders.orb import orb_encoder
 from dedup_core.errors import SettingsError
 from dedup_core.images.picture import Failure
-from dedup_core.local.features import FRAME, MOST_KEYPOINTS, PARTS, SIDE, LocalFeatures, local_features, mirrored
+from dedup_core.local.features import FRAME, MOST_KEYPOINTS, PARTS, SIDE, LocalFeatures, local_features
+from dedup_core.local.pattern import mirrored
 from dedup_core.local.record import RECORD_BYTES, packed, unpacked
 
 NAMES = ("chelsea.png", "coffee.png", "brick.png")  # none is higher than wide

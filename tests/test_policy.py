@@ -119,6 +119,12 @@ def test_every_value_has_one_place(values, other):
 # How a removal is explained
 
 
+def test_what_was_made_from_another_picture_goes_for_that():
+    assert said(DEFAULT_KEEP, SMALL, LARGE | {"derived_as": "framed"}) == "it has a frame"
+    both = SMALL | {"derived_as": "cropped"}, LARGE | {"derived_as": "framed"}
+    assert said(["size"], *both) == "20,000 instead of 9,000 bytes"
+
+
 @pytest.mark.parametrize(
     ("keep", "kept", "removed", "expected"),
     [

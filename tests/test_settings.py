@@ -152,6 +152,25 @@ def test_turns_are_of_hashes_alone():
         "--orientations: needs a hash (phash, ahash, dhash, whash): cnn has no turns to compare (got 'true')"
     )
     assert resolve(PipelineSettings, NEEDED | {"method": "cnn,dhash", "orientations": True}).orientations
+    assert resolve(PipelineSettings, NEEDED | {"method": "combined", "orientations": True}).orientations
+
+
+@pytest.mark.parametrize(
+    ("named", "encoded"),
+    [
+        ("combined", ("phash", "orb")),
+        ("phash,combined", ("phash", "orb")),
+        ("combined,dhash,cnn", ("dhash", "cnn", "orb")),
+    ],
+)
+def test_combined_always_takes_the_proposals_of_keypoints(named, encoded):
+    resolved = resolve(PipelineSettings, NEEDED | {"method": named})
+    assert resolved.encoded == resolved.encoded_together == encoded
+
+
+def test_hashes_that_nobody_judges_may_be_of_other_images():
+    assert resolve(PipelineSettings, NEEDED | {"method": "phash,dhash"}).encoded_together == ()
+    assert resolve(PipelineSettings, NEEDED | {"method": "phash,orb"}).encoded_together == ("orb",)
 
 
 def test_an_unknown_method_is_one_mistake_in_a_clustered_search_too():
@@ -284,7 +303,7 @@ def test_a_file_that_holds_what_no_setting_is_is_refused_in_one_short_line(setti
     message = complaint(NEEDED, path)
     assert path in message
     assert what in message
-    assert len(message) < 1_000
+    assert len(message) < 1_100
 
 
 def test_a_line_that_is_no_setting_is_named_by_its_number(settings_file):

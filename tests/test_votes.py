@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dedup_core.local import votes
-from dedup_core.local.votes import CodedImages, Votes, are_common, cross_votes, mirrored, self_votes
+from dedup_core.local.pattern import mirrored
+from dedup_core.local.votes import CodedImages, Votes, are_common, cross_votes, self_votes
 
 CODES = st.builds(
     lambda base, bits: base ^ sum({1 << bit for bit in bits}),
@@ -27,11 +28,11 @@ def coded(codes_of):
 
 def as_map(blocks):
     found = Votes.concatenate(blocks)
-    columns = (found.left, found.right, found.votes, found.is_mirrored)
+    columns = (found.left, found.right, found.votes)
     rows = list(zip(*(column.tolist() for column in columns), strict=True))
     assert rows == sorted(rows)
     assert len({row[:2] for row in rows}) == len(rows)
-    return {(a, b): (count, turned) for a, b, count, turned in rows}
+    return {(a, b): count for a, b, count in rows}
 
 
 def without(some, is_left_out):
@@ -76,15 +77,15 @@ def test_codes_that_many_images_hold_say_nothing(codes_of, max_images):
     assert found == naive.local_votes(codes_of, 2, 1, max_images)
 
 
-def test_a_mirrored_picture_is_found_and_named():
+def test_a_mirrored_picture_is_found():
     rng = np.random.default_rng(3)
     codes = rng.integers(0, 2**64, 40, dtype=np.uint64)
     found = as_map(self_votes(coded({1: codes.tolist(), 2: mirrored(codes).tolist()}), 0, 3))
-    assert found == {(1, 2): (40, True)}
+    assert found == {(1, 2): 40}
 
 
 def test_many_keypoints_that_resemble_one_are_one_vote():
-    assert as_map(self_votes(coded({1: [5] * 50, 2: [5]}), 4, 1)) == {(1, 2): (1, False)}
+    assert as_map(self_votes(coded({1: [5] * 50, 2: [5]}), 4, 1)) == {(1, 2): 1}
 
 
 def test_codes_that_do_not_fit_images_are_refused():

@@ -141,7 +141,7 @@ def check_method(name: str) -> None:
 
 
 def proposers_of(method: str, named: Sequence[str]) -> tuple[str, ...]:
-    """Return the methods whose features propose the pairs of a method.
+    """Return the methods whose features propose the pairs of a method; for ``combined`` the local one always does.
 
     Args:
         method: its name.
@@ -149,7 +149,8 @@ def proposers_of(method: str, named: Sequence[str]) -> tuple[str, ...]:
     """
     if method != COMBINED:
         return (method,)
-    return tuple(name for name in named if name != COMBINED) or PROPOSERS
+    others = [name for name in named if name != COMBINED]
+    return tuple(dict.fromkeys([*others, LOCAL_METHOD])) if others else PROPOSERS
 
 
 def encoders_of(named: Sequence[str], verify: bool = False) -> tuple[str, ...]:
@@ -160,7 +161,7 @@ def encoders_of(named: Sequence[str], verify: bool = False) -> tuple[str, ...]:
         verify: whether geometry judges the pairs of them all.
     """
     needed = [name for method in named for name in proposers_of(method, named)]
-    if verify or COMBINED in named:
+    if verify:
         needed.append(LOCAL_METHOD)
     return tuple(dict.fromkeys(needed))
 

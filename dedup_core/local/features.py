@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from dedup_core.errors import SettingsError, to_install
-from dedup_core.local.pattern import TESTS
+from dedup_core.local.pattern import TESTS, mirrored
 
 FRAME = 256
 """Pixels of the longer side of what keypoints are found in."""
@@ -80,11 +80,6 @@ class LocalFeatures:
         keypoints = np.asarray(row["keypoints"], np.int16).reshape(-1, 4)
         descriptors = np.frombuffer(row["descriptors"], "<u8").astype(np.uint64).reshape(-1, 4)
         return cls(keypoints, descriptors, row["picture"])
-
-
-def mirrored(words: np.ndarray) -> np.ndarray:
-    """Return the words of the mirrored picture's descriptors."""
-    return words << np.uint64(32) | words >> np.uint64(32)
 
 
 def local_features(pixels: np.ndarray) -> LocalFeatures:

@@ -27,3 +27,8 @@ _ROWS = """
 
 TESTS = np.array(_ROWS.split(), np.int8).reshape(-1, 4)
 """int8 (128, 4)."""
+
+
+def mirrored(words: np.ndarray) -> np.ndarray:
+    """Return the words of the mirrored picture's descriptors, uint64 (n,) or (n, k): each has its halves exchanged."""
+    return words << np.uint64(32) | words >> np.uint64(32)

@@ -16,10 +16,10 @@ import numpy as np
 
 from dedup_core.hamming.join import cross_join_blocks, self_join_blocks
 from dedup_core.jit.compiled import compiled
+from dedup_core.local.pattern import mirrored
 from dedup_core.pairs import Pairs
 
 _MOST_IMAGES, _MOST_CODES = 2048, 1 << 20  # of a part: two of them take some 150 MB, however many votes there are
-_HALF = np.uint64(32)
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,11 @@ class Votes:
         left: int64 (m,), images. Among one set of images the smaller of two.
         right: int64 (m,), images.
         votes: int32 (m,), of the straight or of the mirrored codes, the greater.
-        is_mirrored: bool (m,), whether those of the mirrored codes are more.
     """
 
     left: np.ndarray
     right: np.ndarray
     votes: np.ndarray
-    is_mirrored: np.ndarray
 
     def __len__(self) -> int:
         return len(self.left)
@@ -44,7 +42,7 @@ class Votes:
     @classmethod
     def concatenate(cls, blocks: Iterable[Votes]) -> Votes:
         """Return the blocks as one, ordered by (left, right)."""
-        none = cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.bool_))
+        none = cls(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int32))
         parts = [none, *blocks]
         whole = [np.concatenate([vars(part)[name] for part in parts]) for name in vars(none)]
         order = np.lexsort((whole[1], whole[0]))
@@ -74,7 +72,10 @@ class CodedImages:
 
     @property
     def mirrored(self) -> np.ndarray:
-        """The codes of the mirrored pictures, uint64 (n,): each has its halves exchanged."""
+        """The codes of the mirrored pictures, uint64 (n,).
+
+        Mirroring commutes with XOR: a code is as far from a mirrored one as, mirrored, from the code itself.
+        """
         return mirrored(self.codes)
 
     def parts(self) -> list[CodedImages]:
@@ -90,14 +91,6 @@ class CodedImages:
         """Return the images, int64 (m,), and for each code the position of its image, int64 (n,)."""
         images, positions = np.unique(self.images, return_inverse=True)
         return images.astype(np.int64), positions.astype(np.int64).reshape(-1)
-
-
-def mirrored(codes: np.ndarray) -> np.ndarray:
-    """Return the codes of the mirrored pictures, uint64 (n,): each has its halves exchanged.
-
-    The exchange commutes with XOR: a code is as far from a mirrored one as, mirrored, from the code itself.
-    """
-    return codes << _HALF | codes >> _HALF
 
 
 def are_common(coded: CodedImages, max_images: int) -> np.ndarray:
@@ -143,16 +136,14 @@ def _counted(left: CodedImages, right: CodedImages | None, max_distance: int, mi
     is_self = right is None
     other = left if right is None else right
     sides = left.numbered(), other.numbered()
-    close = self_join_blocks(left.codes, max_distance) if is_self else _close(left.codes, other.codes, max_distance)
-    straight = _votes(close, sides, is_self)
-    turned = _votes(_close(left.codes, other.mirrored, max_distance), sides, is_self)
-    votes = np.maximum(straight, turned)
+    if is_self:
+        close = self_join_blocks(left.codes, max_distance)
+    else:
+        close = cross_join_blocks(left.codes, other.codes, max_distance)
+    turned = cross_join_blocks(left.codes, other.mirrored, max_distance)
+    votes = np.maximum(_votes(close, sides, is_self), _votes(turned, sides, is_self))
     a, b = np.nonzero(votes >= min_votes)
-    return Votes(sides[0][0][a], sides[1][0][b], votes[a, b], turned[a, b] > straight[a, b])
-
-
-def _close(left: np.ndarray, right: np.ndarray, max_distance: int) -> Iterator[Pairs]:
-    return cross_join_blocks(left, right, max_distance)
+    return Votes(sides[0][0][a], sides[1][0][b], votes[a, b])
 
 
 def _votes(

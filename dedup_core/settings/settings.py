@@ -11,7 +11,17 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
 
 from dedup_core.encoders.encoder import Decoding
-from dedup_core.encoders.registry import COMBINED, ENCODERS, check_method, encoders_of, is_judged, methods, metric_of
+from dedup_core.encoders.registry import (
+    COMBINED,
+    ENCODERS,
+    LOCAL_METHOD,
+    check_method,
+    encoders_of,
+    is_judged,
+    methods,
+    metric_of,
+    proposers_of,
+)
 from dedup_core.errors import SettingsError, nearest
 from dedup_core.images.picture import MAX_PIXELS, Orientation, Transparency
 from dedup_core.local.defaults import MAX_CODE_DISTANCE, MAX_IMAGES_PER_CODE, MIN_INLIERS, MIN_VOTES
@@ -118,7 +128,7 @@ class EncodeSettings(MethodSettings, frozen=True):
     @classmethod
     def _orientations_are_of_hashes(cls, orientations: bool, stated: ValidationInfo) -> bool:
         methods = stated.data.get("method", ())
-        if orientations and methods and not any(metric_of(name) is HAMMING for name in methods):
+        if orientations and methods and not any(metric_of(name) is HAMMING for name in encoders_of(methods)):
             hashes = [name for name, method in ENCODERS.items() if method.metric is HAMMING]
             raise ValueError(f"needs a hash ({', '.join(hashes)}): {', '.join(methods)} has no turns to compare")
         return orientations
@@ -162,6 +172,9 @@ class SearchSettings(MethodSettings, frozen=True):
     verify: bool = Field(
         False, description="Have geometry judge the pairs of every method, by the features of orb; it names a relation."
     )
+    max_judged_pairs: Count = Field(
+        20_000_000, ge=0, description="Stop with exit code 4 before geometry would judge more pairs than this."
+    )
     max_code_distance: Count = Field(
         MAX_CODE_DISTANCE, ge=0, le=16, description="ORB: in how many of 64 bits two keypoints may differ that match."
     )
@@ -192,7 +205,8 @@ class SearchSettings(MethodSettings, frozen=True):
         ("same",),
         description="What could go (comma-separated): 'same' what pixels show to be the same; 'similar' by "
         "imagededup's rule, whatever is within the threshold, except in groups too large to be duplicates; and "
-        f"relations that geometry names: {', '.join(map(option_name, RELATIONS))}.",
+        f"relations that geometry names: {', '.join(map(option_name, RELATIONS))}. Of a crop, a frame or an overlay "
+        "it is the picture that was made from the other one that goes, whatever the order of keep.",
     )
     keep: Names | None = Field(
         None,
@@ -251,6 +265,14 @@ class SearchSettings(MethodSettings, frozen=True):
         return encoders_of(self.method, self.verify)
 
     @property
+    def encoded_together(self) -> tuple[str, ...]:
+        """Those of them that need features of the same images: geometry judges what the others propose."""
+        judged = [
+            name for method in self.method if self.is_judged(method) for name in proposers_of(method, self.method)
+        ]
+        return tuple(dict.fromkeys([*judged, LOCAL_METHOD])) if judged else ()
+
+    @property
     def removed_relations(self) -> tuple[str, ...]:
         """The relations of pairs of which one may go, as geometry names them."""
         return tuple(parsed(name) for name in self.removals if name not in ("same", "similar"))
@@ -269,7 +291,7 @@ class SearchSettings(MethodSettings, frozen=True):
     @classmethod
     def _cells_are_of_embeddings(cls, search: str, stated: ValidationInfo) -> str:
         methods = stated.data.get("method", ())
-        if methods and not any(search in metric_of(name).searches for name in methods):
+        if methods and not any(search in metric_of(name).searches for name in encoders_of(methods)):
             fitting = " or ".join(name for name, method in ENCODERS.items() if search in method.metric.searches)
             raise ValueError(
                 f"{search!r} needs the method {fitting} ({', '.join(methods)}: always searched exactly): "

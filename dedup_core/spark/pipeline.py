@@ -82,7 +82,7 @@ def run_find(spark: SparkSession, settings: FindSettings, say: Say) -> Run:
     run = _open_run(spark, settings, say, source, _SEARCHED, export_names(settings))
     if run.replaces_all and lies_inside(location, own):
         raise SettingsError(f"--overwrite would replace the features in {own}, which are to be searched")
-    check_features(features, settings.encoded)
+    check_features(features, settings.encoded, settings.encoded_together)
     encoded = _encoded_as(store if is_own else Store(posixpath.dirname(source)), settings)
     again = Again(_reread(run, encoded), _of_manifest(run, settings, encoded))
     return _close_search(run, settings, [_find(run, settings, features, again)])

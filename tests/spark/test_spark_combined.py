@@ -11,13 +11,16 @@ from pyspark.sql import functions as F
 
 from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.photographs import installed_photographs, make_corpus
-from dedup_core.errors import LimitError, SettingsError
+from dedup_core.errors import InputError, LimitError, SettingsError
 from dedup_core.settings.settings import FindSettings, PipelineSettings
+from dedup_core.spark.evaluate.predictions import read_tables
 from dedup_core.spark.pipeline import run_find, run_pipeline
+from dedup_core.spark.store import Store
 from dedup_core.spark.summary import summary
 
 PHOTOGRAPHS = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "grace_hopper.jpg")
 RELATIONS = {"crop_25": "cropped", "flip_horizontal": "mirrored", "rotate_90": "rotated", "half_size": "resized"}
+SMOOTH = "plain/smooth.bmp", "plain/smooth.png"
 ODD = {"pixel.png": (1, 1), "red.png": (80, 60), "long.png": (60_000, 3)}
 
 
@@ -34,6 +37,10 @@ def base(tmp_path_factory):
         shades = np.full((height, width, 3), (200, 30, 30), np.uint8)
         shades[::2] = (30, 90, 200) if name == "long.png" else (200, 30, 30)
         Image.fromarray(shades).save(base / "images" / name)
+    smooth = Image.fromarray(np.repeat(np.linspace(0, 255, 64)[None].astype(np.uint8), 40, axis=0))
+    (base / "images" / "plain").mkdir()
+    for name in SMOOTH:
+        smooth.save(base / "images" / name)
     return base
 
 
@@ -100,6 +107,21 @@ def test_a_pair_says_which_side_is_which_and_how_one_lies_on_the_other(base, fin
         assert half["transform"][0] == pytest.approx(0.5, abs=0.02)
 
 
+def test_of_pictures_that_are_the_same_the_pixels_say_how_they_lie(base, finished):
+    (smooth,) = (row for row in table(base, "pairs") if row["path_a"].endswith("smooth.bmp"))
+    assert (smooth["path_b"].endswith("smooth.png"), smooth["verdict"]) == (True, "same")
+    assert (smooth["relation"], smooth["inliers"], smooth["score"]) == ("same_pixels", None, 0.0)
+    assert smooth["transform"] == [1, 0, 0, 0, 1, 0]
+    same = [row for row in table(base, "pairs") if row["verdict"] == "same"]
+    assert {(row["degrees"], row["mirrored"], row["overlap_a"], row["overlap_b"]) for row in same} == {(0, False, 1, 1)}
+
+
+def test_evaluation_takes_the_threshold_of_the_search(spark, base, finished):
+    read = read_tables(spark, Store(str(base / "out")), "combined")
+    assert read.thresholds[-1] == 12
+    assert {row["threshold"] for row in read.pairs.where("score = 0").collect()} == {12.0}
+
+
 def test_duplicates_tell_it_of_both_sides(base, finished):
     told = {row["path"]: {each["path"]: each for each in row["duplicates"]} for row in table(base, "duplicates")}
     assert len(told) == len(table(base, "features", "out")) // 2
@@ -130,14 +152,14 @@ def test_json_tells_it_too(base, finished):
 def test_pictures_with_nothing_to_find_are_no_duplicates_and_are_told_of(base, finished, lines):
     told = {row["path"]: row["duplicates"] for row in table(base, "duplicates")}
     assert [told[name] for name in ODD] == [[], [], []]
-    assert "  1 pictures have no keypoints, and nothing in common with any" in lines
+    assert "  3 pictures have no keypoints, and nothing in common with any" in lines
     counts = finished.counts["found"]["combined"]
-    assert counts["flat"] + counts["proposed"]["orb"]["no_keypoints"] == len(ODD)
+    assert counts["flat"] + counts["proposed"]["orb"]["no_keypoints"] == len(ODD) + len(SMOOTH)
     assert counts["proposed"]["orb"]["common_codes"] == 0
     assert counts["candidates"] >= counts["content_pairs"] > 0
     assert sum(counts["relations"].values()) == counts["pairs"] - len(PHOTOGRAPHS)
     assert "geometry says: " in summary(finished)
-    assert any("pairs to expect with 3 votes or more" in line for line in lines)
+    assert any("pairs to expect with 5 votes or more" in line for line in lines)
 
 
 def test_the_pairs_of_a_hash_are_judged_and_what_was_named_may_go(spark, base, finished):
@@ -157,6 +179,14 @@ def test_the_pairs_of_a_hash_are_judged_and_what_was_named_may_go(spark, base, f
     assert counts["proposed"]["phash"]["candidates"] == counts["candidates"] >= counts["content_pairs"] > 0
 
 
+def test_a_relation_that_is_named_alone_takes_what_was_made_from_the_other(spark, base, finished):
+    _, gone = find(spark, base, "cropped", method="combined", removals="cropped", keep="size:asc")
+    assert {edit_of(row["path"])[0] for row in gone} == {"crop_25"}
+    assert len(gone) == len(PHOTOGRAPHS)
+    assert {row["reason"] for row in gone} == {"it is a crop"}
+    assert all(edit_of(row["kept_path"])[0] != "crop_25" for row in gone)
+
+
 def test_by_default_only_what_is_the_same_goes(base, finished):
     verdicts = {(row["path_a"], row["path_b"]): row["verdict"] for row in table(base, "pairs")}
     for row in table(base, "removals"):
@@ -164,8 +194,39 @@ def test_by_default_only_what_is_the_same_goes(base, finished):
 
 
 def test_too_many_candidates_stop_a_run_before_geometry(spark, base, finished):
-    with pytest.raises(LimitError, match=r"orb: .* pairs with 3 votes or more are more than the 2 that max_pairs"):
+    with pytest.raises(LimitError, match=r"orb: .* pairs with 5 votes or more are more than the 2 that max_pairs"):
         find(spark, base, "limited", method="orb", max_pairs=2)
+
+
+def test_more_than_geometry_is_to_judge_stops_a_run_and_says_how_long_it_would_take(spark, base, finished):
+    told = (
+        r"^phash: \d+ pairs .* take about 0\.0 hours of a core .* 2 that max_judged_pairs allows: make --max-distance-t"
+    )
+    with pytest.raises(LimitError, match=told):
+        find(spark, base, "limited", method="phash", verify=True, max_judged_pairs=2)
+
+
+def test_features_that_are_not_whole_or_not_of_every_image_are_refused(spark, base, finished):
+    features = spark.read.parquet(str(base / "out" / "features"))
+
+    def complaint(name, changed):
+        changed.write.partitionBy("method").parquet(str(base / name / "features"))
+        settings = FindSettings(output=str(base / "no"), features=str(base / name / "features"), method="combined")
+        with pytest.raises((InputError, SettingsError)) as error:
+            run_find(spark, settings, silent)
+        return str(error.value)
+
+    is_orb, is_red = F.col("method") == F.lit("orb"), F.col("path").endswith("red.png")
+    cut = F.col("local").withField("descriptors", F.substring("local.descriptors", 1, 40))
+    torn = features.withColumn(
+        "local", F.when(is_orb & F.col("path").endswith("album/coffee.png"), cut).otherwise(F.col("local"))
+    )
+    assert "1 rows of the features" in (said := complaint("torn", torn))
+    assert "have no whole local features, such as " in said
+    unsized = features.withColumn("width", F.when(is_orb & is_red, F.lit(None)).otherwise(F.col("width")))
+    assert "have no size in pixels, such as " in complaint("unsized", unsized)
+    said = complaint("fewer", features.where(~(is_orb & is_red)))
+    assert "different numbers of images (32 of orb, 33 of phash)" in said
 
 
 def test_features_of_two_kinds_are_refused(spark, base, finished):

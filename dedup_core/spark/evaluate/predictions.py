@@ -120,9 +120,12 @@ def _refuse_unlisted(store: Store, method: str) -> None:
 
 
 def _loosest(store: Store, pairs: DataFrame, method: str, metric: Metric) -> float:
-    """Return the threshold of the search, as its record says; without a record the loosest score of a pair."""
+    """Return the threshold of the search, as its record says; without a record the loosest score of a pair.
+
+    Pairs whose pixels are the same are listed whatever their score: the threshold finds them too.
+    """
+    if search := newest_search(method, records(store)):
+        return float(search["settings"][metric.option])
     extremes = pairs.agg(F.min("score").alias("least"), F.max("score").alias("most")).collect()[0]
     loosest = [float(score) for score in extremes if score is not None]
-    if search := newest_search(method, records(store)):
-        loosest.append(float(search["settings"][metric.option]))
     return metric.loosest(loosest or [metric.closest])

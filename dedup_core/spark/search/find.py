@@ -12,10 +12,11 @@ from pyspark.sql import functions as F
 
 from dedup_core.encoders.registry import COMBINED, LOCAL_METHOD, metric_of
 from dedup_core.errors import SettingsError
+from dedup_core.relations import DIRECTED
 from dedup_core.settings.settings import SearchSettings
 from dedup_core.spark import evidence
 from dedup_core.spark.encode.rereading import Reread
-from dedup_core.spark.search import exports, groups, keeping, listing
+from dedup_core.spark.search import allowed, exports, groups, keeping, listing
 from dedup_core.spark.search.distinct import DistinctCodes
 from dedup_core.spark.search.estimates import check_pairs
 from dedup_core.spark.search.exports import export_duplicates, export_removals, small_exports
@@ -29,17 +30,22 @@ from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import GROUPS, conform
 from dedup_core.spark.verify.contents import Contents
 from dedup_core.spark.verify.verdicts import verdicts
-from dedup_core.verify.verdict import SAME
 
 
-def check_features(features: DataFrame, methods: Sequence[str]) -> None:
+def check_features(features: DataFrame, methods: Sequence[str], together: Sequence[str] = ()) -> None:
     """Check that each method has features, and of one fingerprint: others can't be compared.
+
+    Args:
+        features: the ``features`` table.
+        methods: those that are needed.
+        together: those of them that must have features of the same images, as many at least.
 
     Raises:
         SettingsError: says what there is, or how to make them alike.
     """
-    ends = features.groupBy("method").agg(F.min("fingerprint").alias("first"), F.max("fingerprint").alias("last"))
-    present = {row["method"]: (row["first"], row["last"]) for row in ends.collect()}
+    ends = F.min("fingerprint").alias("first"), F.max("fingerprint").alias("last"), F.count("*").alias("images")
+    rows = features.groupBy("method").agg(*ends).collect()
+    present = {row["method"]: (row["first"], row["last"]) for row in rows}
     for method in methods:
         if method not in present:
             raise SettingsError(f"no {method} features: the table has {', '.join(sorted(present)) or 'none'}")
@@ -49,6 +55,13 @@ def check_features(features: DataFrame, methods: Sequence[str]) -> None:
                 f"the {method} features were made in different ways ({first}, {last}) and can't be compared: encode "
                 "them again with one setting (--no-reuse)"
             )
+    images = {row["method"]: row["images"] for row in rows if row["method"] in together}
+    if len(set(images.values())) > 1:
+        told = ", ".join(f"{count:,} of {name}" for name, count in sorted(images.items()))
+        raise SettingsError(
+            f"the methods have features of different numbers of images ({told}), and geometry needs those of every "
+            "image: encode all images by these methods together"
+        )
 
 
 @dataclass(frozen=True)
@@ -97,8 +110,9 @@ def find_method(
         judged = _judged(rooted, proposal, contents, metric.closest, again, steps)
         found = Found(method, features, contents, judged, settings.is_judged(method))
     with watch.stage("group"):
-        counts: dict[str, Any] = {"images": features.count(), "codes": codes.count} | expected
-        counts |= {"flat": counts["images"] - codes.n_images, "most_copies": contents.most_copies, **proposal.counts}
+        told = features.agg(F.count("*").alias("images"), F.count_if(is_flat).alias("flat")).collect()[0]
+        counts: dict[str, Any] = {"images": told["images"], "codes": codes.count} | expected
+        counts |= {"flat": told["flat"], "most_copies": contents.most_copies, **proposal.counts}
         most = most_alike(counts["images"])
         table = _fates(settings, found, again, most, steps)
         loosest = groups.loosest_scores(found.verdicts, metric)
@@ -129,9 +143,9 @@ def _judged(
     rooted: DataFrame, proposal: Proposal, contents: Contents, same_score: float, again: Again, steps: Staging
 ) -> DataFrame:
     """Return the verdicts on all pairs, with what geometry says of them and how one is turned, where it was asked."""
-    found = verdicts(rooted, contents, same_score, again.reread, steps)
+    found = verdicts(rooted, contents, same_score, again.reread, steps, proposal.decided)
     if set(evidence.COLUMNS).issubset(proposal.pairs.columns):
-        return steps.write("evident", with_evidence(found, proposal.pairs))
+        return steps.write("evident", with_evidence(found, proposal.pairs, contents))
     if "turn" in proposal.pairs.columns:
         return steps.write("turned", with_turns(found, contents, proposal.pairs))
     return found
@@ -154,23 +168,11 @@ def _tell_of_copies(settings: SearchSettings, most: int, say: Callable[[str], No
 def _fates(settings: SearchSettings, found: Found, again: Again, most: int, steps: Staging) -> DataFrame:
     """Return the images in groups, each with the image that stays in its place."""
     members = keeping.with_manifest(found.contents.members.drop("look"), again.manifest)
+    if found.is_judged and (directed := [name for name in settings.removed_relations if name in DIRECTED]):
+        members = members.join(found.derived(directed), on="content", how="left")
     ranked = steps.write("ranked", keeping.ranked(members, found.enlarged, settings.order))
-    edges = found.verdicts
-    if "similar" in settings.removals:
-        edges = _similar_edges(ranked, edges, most)
-    else:
-        may_go = F.col("verdict") == F.lit(SAME)
-        if found.is_judged:
-            may_go |= F.coalesce(F.col("relation").isin(list(settings.removed_relations)), F.lit(False))
-        edges = edges.where(may_go)
-    return keeping.fates(ranked, edges.select("root", "code_a", "code_b"), steps)
-
-
-def _similar_edges(ranked: DataFrame, judged: DataFrame, most: int) -> DataFrame:
-    """Return the pairs of which one could go by imagededup's rule: all, but of hubs only those that are the same."""
-    hubs = ranked.where(F.col("group_size") > F.lit(most)).select("root", F.lit(True).alias("is_hub")).distinct()
-    told = judged.join(hubs, on="root", how="left")
-    return told.where((F.col("verdict") == F.lit(SAME)) | F.col("is_hub").isNull())
+    edges = allowed.edges(settings, found, ranked, most)
+    return keeping.fates(ranked, edges, steps, copies_go=allowed.copies_go(settings))
 
 
 def _write(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
@@ -39,6 +40,12 @@ class Found:
         named = told.select(F.col("enlarged").alias("content"), source.alias("source"))
         found = named.join(of_content, on="source", how="inner")
         return found.groupBy("content").agg(F.min("pixels").alias("source_pixels"))
+
+    def derived(self, relations: Sequence[str]) -> DataFrame:
+        """Return the pictures that were made from others, in some of these ways: content, derived_as (the first)."""
+        told = self.verdicts.where(F.col("relation").isin(list(relations)) & F.col("derived").isNotNull())
+        content = F.when(F.col("derived") == F.lit("a"), F.col("code_a")).otherwise(F.col("code_b"))
+        return told.groupBy(content.alias("content")).agg(F.min("relation").alias("derived_as"))
 
     def count_verdicts(self) -> dict[str, int]:
         """Return how many pairs of images are the same, and how many are only similar."""

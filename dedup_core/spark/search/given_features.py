@@ -108,6 +108,8 @@ def _refuse_empty(features: DataFrame, location: str) -> int:
         "path in UTF-8": F.col("path").cast("binary") != F.encode("path", "UTF-8"),
         "fingerprint": F.col("fingerprint").isNull(),
         **{feature: _is_of(feature) & F.col(feature).isNull() for feature in _KINDS},
+        "whole local features": _is_of("local") & ~_is_whole(),
+        "size in pixels": _is_of("local") & ~F.coalesce(F.least("width", "height") > F.lit(0), F.lit(False)),
         "turned": F.col("fingerprint").contains(TURNED) & F.coalesce(F.size("turned") != F.lit(_TURNS), F.lit(True)),
     }
     counted = {**empty, "id": ~F.col("id").eqNullSafe(id_of("path"))}
@@ -135,6 +137,13 @@ def _refuse_repeated(features: DataFrame, location: str) -> None:
 def _is_of(feature: str) -> Column:
     """Return whether a row's method fills a column."""
     return F.col("method").isin([name for name, method in ENCODERS.items() if method.metric.feature == feature])
+
+
+def _is_whole() -> Column:
+    """Return whether local features have a picture, and four numbers and 32 bytes of each keypoint."""
+    numbers, described = F.size("local.keypoints"), F.length("local.descriptors")
+    fit = (F.pmod(numbers, F.lit(4)) == F.lit(0)) & (described == F.lit(8) * numbers)
+    return F.coalesce(fit & (F.length("local.picture") > F.lit(0)), F.lit(False))
 
 
 def _examples(rows: DataFrame) -> str:

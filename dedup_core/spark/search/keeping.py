@@ -44,7 +44,8 @@ def ranked(members: DataFrame, enlarged: DataFrame, keep: Sequence[Criterion]) -
     ``content_rank`` is the rank of the first image of the same content.
 
     Args:
-        members: path, content, root, and what the order looks at.
+        members: path, content, root, and what the order looks at; and derived_as where pictures that were made from
+            others may go: these come last, whatever the order says.
         enlarged: content, source_pixels: of pictures that show no more than so many pixels.
         keep: the order.
     """
@@ -54,7 +55,8 @@ def ranked(members: DataFrame, enlarged: DataFrame, keep: Sequence[Criterion]) -
     shown = F.coalesce(F.col("source_pixels") - F.lit(0.5), pixels)
     every = every.withColumns({"resolution": shown, "is_enlarged": F.col("source_pixels").isNotNull()})
     group, content = Window.partitionBy("root"), Window.partitionBy("root", "content")
-    order = group.orderBy(*(step for criterion in keep for step in _ordered(criterion)))
+    last = [F.col("derived_as").isNotNull()] if "derived_as" in members.columns else []
+    order = group.orderBy(*last, *(step for criterion in keep for step in _ordered(criterion)))
     every = every.withColumns(
         {"rank": F.row_number().over(order).cast("bigint"), "group_id": F.min("path").over(group)}
     )
@@ -91,7 +93,7 @@ def _of_one(part: str) -> str:
     return regex[0] + _BRACKET.sub(r"\\[", regex[1:]) if len(part) > 1 else regex
 
 
-def fates(members: DataFrame, edges: DataFrame, steps: Staging) -> DataFrame:
+def fates(members: DataFrame, edges: DataFrame, steps: Staging, copies_go: bool = True) -> DataFrame:
     """Return the members with ``kept_path``, of what stays instead, null for those that stay; and its ``kept_rank``.
 
     The greedy pass, group by group: the first image by rank stays and what has an edge with it goes, and so on. Images
@@ -102,12 +104,13 @@ def fates(members: DataFrame, edges: DataFrame, steps: Staging) -> DataFrame:
         members: as `ranked` returns them.
         edges: root, code_a, code_b: contents of which one could go for the other.
         steps: where the steps are written.
+        copies_go: whether images go for the first one of their content, which stays.
     """
     firsts = members.where(F.col("rank") == F.col("content_rank"))
     gone = greedy.removed(firsts.select("root", "content", "rank"), edges, steps)
     gone = gone.select("root", F.col("rank").alias("content_rank"), F.col("kept_rank").alias("kept_by"))
     every = members.join(gone, on=["root", "content_rank"], how="left")
-    copy_goes = F.when(F.col("rank") != F.col("content_rank"), F.col("content_rank"))
+    copy_goes = F.when(F.lit(copies_go) & (F.col("rank") != F.col("content_rank")), F.col("content_rank"))
     every = every.withColumn("kept_rank", F.coalesce("kept_by", copy_goes)).drop("kept_by")
     seen = ~F.coalesce("is_unseen", F.lit(False))
     kept = firsts.where(seen).select("root", F.col("rank").alias("kept_rank"), F.col("path").alias("kept_path"))
@@ -126,7 +129,8 @@ def removal_table(method: str, members: DataFrame, features: DataFrame, keep: Se
         features: path, of all images.
         keep: the order, which gives the reasons.
     """
-    looked_at = {name: F.col(name) for name in ("path", "width", "height", "is_enlarged")}
+    always_told = "path", "width", "height", "is_enlarged", "derived_as"
+    looked_at: dict[str, Column] = {name: F.col(name) for name in always_told if name in members.columns}
     looked_at |= {step.column: _column(step) for step in keep}
     facts = F.struct(*(column.alias(name) for name, column in looked_at.items())).alias("known")
     gone = members.where(F.col("kept_path").isNotNull())

@@ -52,11 +52,13 @@ class Proposal:
         pairs: code_a, code_b, score: each pair once.
         recall: of a search that may miss some; None for an exact one.
         counts: what else is known of the search, by name, for the run's record.
+        decided: verdicts by pixels that the search asked for itself, ``VERDICTS``; None where it asked for none.
     """
 
     pairs: DataFrame
     recall: Recall | None = None
     counts: Mapping[str, Any] = field(default_factory=dict)
+    decided: DataFrame | None = None
 
 
 class Search(Protocol):

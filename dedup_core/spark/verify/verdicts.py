@@ -47,7 +47,12 @@ _VERDICTS_ARROW = pa.schema(
 
 
 def verdicts(
-    code_pairs: DataFrame, contents: Contents, same_score: float, reread: Reread | None, steps: Staging
+    code_pairs: DataFrame,
+    contents: Contents,
+    same_score: float,
+    reread: Reread | None,
+    steps: Staging,
+    decided: DataFrame | None = None,
 ) -> DataFrame:
     """Return the verdict on every pair of contents, ``VERDICTS``, as read back from where it was written.
 
@@ -57,16 +62,22 @@ def verdicts(
         same_score: the score of two contents that share a code.
         reread: how to read images again; None where that can't be done: then nothing is the same by its pixels.
         steps: where the steps are written.
+        decided: ``VERDICTS`` by pixels that are known: these images are not decoded again.
     """
     looked = steps.write("looked", _looked(code_pairs, contents.compared, same_score))
     undecided = looked.where(F.col("verdict").isNull()).select(*_proposed(looked))
     if reread is None:
         return looked.withColumn("verdict", F.coalesce("verdict", F.lit(SIMILAR)))
+    told = looked.where(F.col("verdict").isNotNull())
+    if decided is not None:
+        ends = ["code_a", "code_b"]
+        by_pixels = decided.select(*ends, *(name for name in looked.columns if name not in undecided.columns))
+        told = told.unionByName(undecided.join(by_pixels, on=ends, how="inner"))
+        undecided = undecided.join(by_pixels, on=ends, how="left_anti")
     if undecided.isEmpty():
-        return looked
+        return told
     known = contents.first_members.select(F.col("content").alias("code"), "path", "digest")
-    decided = decided_by_pixels(steps.write("undecided", undecided), known, reread, steps)
-    return looked.where(F.col("verdict").isNotNull()).unionByName(decided)
+    return told.unionByName(decided_by_pixels(steps.write("undecided", undecided), known, reread, steps))
 
 
 def decided_by_pixels(waiting: DataFrame, known: DataFrame, reread: Reread, steps: Staging) -> DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache, partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,6 @@ from pyspark.sql import functions as F
 
 from dedup_core.geometry.judge import Geometry, LocalView, judge, prepared
 from dedup_core.local.features import LocalFeatures
-from dedup_core.relations import RE_ENCODED, RESIZED, SIMILAR_SCENE
 from dedup_core.settings.settings import SearchSettings
 from dedup_core.spark import evidence
 from dedup_core.spark.blocks import decided_in_blocks
@@ -61,7 +60,7 @@ class Rule:
         """Return whether a pair is reported; None for pictures that have nothing in common."""
         if geometry is None:
             return False
-        return geometry.is_reported or (self.scenes and geometry.relation == SIMILAR_SCENE)
+        return geometry.is_reported or self.scenes
 
 
 def judged(candidates: DataFrame, features: DataFrame, rule: Rule, steps: Staging) -> DataFrame:
@@ -87,7 +86,7 @@ class _Block:
     def __init__(self, known: pa.RecordBatch | pa.Table) -> None:
         self._known = known
         self.rows = {code: row for row, code in enumerate(known.column("code").to_pylist())}
-        self.prepared = lru_cache(2 * _BLOCK_FILES)(self._prepared)
+        self._views: dict[int, LocalView] = {}
 
     @cached_property
     def looks(self) -> Looks:
@@ -103,9 +102,12 @@ class _Block:
             return True
         return not refuted(self.looks, np.array([one]), np.array([other]))[0][0]
 
-    def _prepared(self, row: int) -> LocalView:
-        told = self._known.slice(row, 1).to_pylist()[0]
-        return prepared(LocalFeatures.of_row(told), told["width"], told["height"])
+    def prepared(self, row: int) -> LocalView:
+        """Return the local features of a file, ready to be judged."""
+        if row not in self._views:
+            told = self._known.slice(row, 1).to_pylist()[0]
+            self._views[row] = prepared(LocalFeatures.of_row(told), told["width"], told["height"])
+        return self._views[row]
 
     def _column(self, name: str) -> pa.Array:
         column = self._known.column(name)
@@ -127,8 +129,7 @@ def _told(block: _Block, pair: dict[str, Any], rule: Rule) -> dict[str, Any] | N
     one, other = block.rows.get(pair["code_a"]), block.rows.get(pair["code_b"])
     if one is None or other is None:  # it has no local features
         return None
-    pictures = block.prepared(one), block.prepared(other)
-    geometry = judge(*pictures, rule.min_inliers)
+    geometry = judge(block.prepared(one), block.prepared(other), rule.min_inliers)
     is_reported = rule.reports(geometry)
     if not is_reported and not block.may_be_same(one, other):
         return None
@@ -138,8 +139,4 @@ def _told(block: _Block, pair: dict[str, Any], rule: Rule) -> dict[str, Any] | N
     if geometry is None:
         return row
     told = {name: getattr(geometry, name) for name in evidence.COLUMNS if name not in ("mirrored", "transform")}
-    told |= {"mirrored": geometry.is_mirrored, "transform": list(geometry.transform)}
-    if not is_reported:  # it is a pair only if its pixels are the same
-        sizes = [(picture.width, picture.height) for picture in pictures]
-        told |= {"relation": RE_ENCODED if sizes[0] == sizes[1] else RESIZED, "derived": None}
-    return row | told
+    return row | told | {"mirrored": geometry.is_mirrored, "transform": list(geometry.transform)}

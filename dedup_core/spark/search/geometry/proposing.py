@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from typing import Any
@@ -11,6 +12,7 @@ from pyspark.sql import functions as F
 
 from dedup_core.encoders.registry import LOCAL_METHOD, metric_of, proposers_of
 from dedup_core.errors import LimitError
+from dedup_core.settings.layers import option
 from dedup_core.settings.settings import SearchSettings
 from dedup_core.spark.copies import pairs_of
 from dedup_core.spark.search.distinct import DistinctCodes
@@ -19,6 +21,7 @@ from dedup_core.spark.search.proposal import Recall, Watch, proposed
 from dedup_core.spark.search.ways import search_of
 from dedup_core.spark.staging import Staging
 
+_SECONDS_A_PAIR = 0.002  # of a core
 _ALL = 2**62  # copies: of files no two are copies of each other
 
 
@@ -53,7 +56,7 @@ def candidates(
         watch: who watches the run.
 
     Raises:
-        LimitError: if there are more than ``max_pairs``, or surely will be.
+        LimitError: if there are more than ``max_judged_pairs``, or a method expects more than ``max_pairs``.
     """
     counts: dict[str, dict[str, Any]] = {}
     every, recall = [], None
@@ -67,7 +70,7 @@ def candidates(
         recall = proposal.recall or recall
         pairs = proposal.pairs
         if proposer != LOCAL_METHOD:  # whose codes are files
-            _check(settings, said, _expected(codes, pairs))
+            _check(settings, said, _expected(codes, pairs), [proposer])
             pairs = _of_files(codes, pairs, metric_of(proposer).closest)
         every.append(own.write("candidates", pairs))
         counts[proposer] = {"candidates": every[-1].count(), **codes.counts}
@@ -77,15 +80,18 @@ def candidates(
         once = both.groupBy("code_a", "code_b").agg(F.lit(0.0).alias("score"))
         pairs = steps.write("candidates", once)
         count = pairs.count()
-    _check(settings, method, count)
+    _check(settings, method, count, list(counts))
     return Candidates(pairs, count, counts, recall)
 
 
-def _check(settings: SearchSettings, method: str, count: float) -> None:
-    if count > settings.max_pairs:
+def _check(settings: SearchSettings, said: str, count: float, proposers: Sequence[str]) -> None:
+    """Refuse more candidates than geometry is to judge, with the options of those who propose them."""
+    if count > settings.max_judged_pairs:
+        stricter = dict.fromkeys("min_votes" if name == LOCAL_METHOD else metric_of(name).option for name in proposers)
         raise LimitError(
-            f"{method}: {count:,.0f} pairs for geometry to judge are more than the {settings.max_pairs:,} that "
-            "max_pairs allows: raise --min-votes or make the threshold stricter, or raise --max-pairs"
+            f"{said}: {count:,.0f} pairs for geometry to judge take about {count * _SECONDS_A_PAIR / 3600:,.1f} hours "
+            f"of a core and are more than the {settings.max_judged_pairs:,} that max_judged_pairs allows: make "
+            f"{' or '.join(map(option, stricter))} stricter, or raise --max-judged-pairs"
         )
 
 

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from dedup_core.errors import LimitError
 from dedup_core.settings.layers import option
 from dedup_core.spark.batches import Batches, gathered
+from dedup_core.spark.staging import Staging
 
 CODED = "code BIGINT, codes BINARY"
 """An image, and the codes of its keypoints end to end."""
@@ -50,13 +51,14 @@ def coded(features: DataFrame) -> DataFrame:
     return features.select(F.col("id").alias("code"), F.col("local.descriptors")).mapInArrow(_first_words, CODED)
 
 
-def common_codes(coded: DataFrame, count: int, max_images: int) -> np.ndarray:
+def common_codes(coded: DataFrame, count: int, max_images: int, steps: Staging) -> np.ndarray:
     """Return the codes that more than so many images hold, bit for bit: uint64 (k,), ascending.
 
     Args:
         coded: ``CODED``.
         count: how many images there are.
         max_images: how many may hold a code that says something.
+        steps: where they are written.
 
     Raises:
         LimitError: if they are so many that no task could hold them.
@@ -65,15 +67,15 @@ def common_codes(coded: DataFrame, count: int, max_images: int) -> np.ndarray:
         return np.empty(0, np.uint64)
     parts = -(-count * _CODES_AN_IMAGE // _PART_CODES)
     counted = coded.mapInArrow(_counter(parts), _COUNTED).repartition(parts, "part")
-    rows = counted.mapInArrow(_common(max_images), "codes BINARY").collect()
-    found = np.sort(np.concatenate([np.empty(0, np.uint64), *(codes_of(row["codes"]) for row in rows)]))
-    if len(found) > _MOST_COMMON:
+    held = steps.write("common_codes", counted.mapInArrow(_common(max_images), "codes BINARY"))
+    found = held.agg(F.sum(F.length("codes"))).collect()[0][0] or 0
+    if found > 8 * _MOST_COMMON:
         name = option("max_images_per_code")
         raise LimitError(
-            f"{len(found):,} codes of keypoints are held by more than {max_images:,} images each, and at most "
+            f"{found // 8:,} codes of keypoints are held by more than {max_images:,} images each, and at most "
             f"{_MOST_COMMON:,} can be left out: raise {name}"
         )
-    return found
+    return np.sort(np.concatenate([np.empty(0, np.uint64), *(codes_of(row["codes"]) for row in held.collect())]))
 
 
 def without(coded: DataFrame, common: np.ndarray) -> DataFrame:

@@ -14,10 +14,10 @@ from dedup_core.spark.batches import Batches, gathered
 from dedup_core.spark.search.chunks import BOTH, LEFT, RIGHT, brought_together, chunk_pairs, chunks_of
 from dedup_core.spark.search.local.codes import codes_of, spread_over
 
-CANDIDATES = "code_a BIGINT, code_b BIGINT, votes INT, is_mirrored BOOLEAN"
+CANDIDATES = "code_a BIGINT, code_b BIGINT, votes INT"
 
 _PACKED = "chunk INT, images BINARY, sizes BINARY, codes BINARY"
-_PACK_IMAGES = 2048
+_PACK_IMAGES, _MOST_PACKED = 2048, 32_768  # of a chunk, and of all: 100 MB of codes
 
 
 def candidates(coded: DataFrame, count: int, max_distance: int, min_votes: int, chunk_images: int) -> DataFrame:
@@ -45,7 +45,7 @@ def _packer(chunks: int) -> Callable[[Batches], Batches]:
     """Pack images into blobs by chunk: a shuffle of blobs costs a fraction of a shuffle of rows."""
 
     def pack(batches: Batches) -> Batches:
-        for rows in gathered(batches, _PACK_IMAGES * chunks):
+        for rows in gathered(batches, min(_PACK_IMAGES * chunks, _MOST_PACKED)):
             images, codes = rows.column("code").to_numpy(), rows.column("codes").to_pylist()
             sizes = np.array([len(blob) // 8 for blob in codes], np.int64)
             chunk = spread_over(images.view(np.uint64), chunks)
@@ -90,7 +90,5 @@ def _records(blocks: Iterable[Votes]) -> Batches:
     for found in blocks:
         if len(found):
             ends = np.minimum(found.left, found.right), np.maximum(found.left, found.right)
-            yield pa.RecordBatch.from_arrays(
-                [*map(pa.array, ends), pa.array(found.votes), pa.array(found.is_mirrored)],
-                names=["code_a", "code_b", "votes", "is_mirrored"],
-            )
+            columns = [pa.array(column) for column in (*ends, found.votes)]
+            yield pa.RecordBatch.from_arrays(columns, names=["code_a", "code_b", "votes"])

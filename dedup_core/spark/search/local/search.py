@@ -48,7 +48,7 @@ class LocalSearch:
         every = steps.write("keypoint_codes", coded(features))
         found = DistinctCodes.of(images, steps, self.most_copies, every)
         counts = {"no_keypoints": every.where(F.length("codes") == F.lit(0)).count()}
-        common = common_codes(every, found.count, self.max_images)
+        common = common_codes(every, found.count, self.max_images, steps)
         if len(common):
             every = steps.write("telling_codes", without(every, common))
         return replace(found, compared=every, counts=counts | {"common_codes": len(common)})
