@@ -48,7 +48,7 @@ def made(image, transform, size=(360, 280), fill=0):
 def page_image(image, side=240):
     file = io.BytesIO()
     image.save(file, "PNG")
-    return PageImage(*image.size, "PNG", len(file.getvalue()), small_file(file.getvalue(), side, 24_000))
+    return PageImage(*image.size, "PNG", len(file.getvalue()), small_file(file.getvalue(), side, 24_000).content)
 
 
 QUARTER = (0.0, 1.0, -60.0, -1.0, 0.0, 480.0)  # of a crop from 120, 60 to 480, 340, turned left

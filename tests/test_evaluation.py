@@ -131,6 +131,24 @@ def test_an_entry_that_is_no_name_is_refused(entry):
         evaluate(PAIR, {"a": [entry], "b": []})
 
 
+@pytest.mark.parametrize(
+    "told",
+    [
+        [2],
+        ["same"],
+        [2, "same"],
+        [2, "rotated by 90"],
+        ["similar", {"relation": "cropped", "derived": "other"}],
+        [88, "similar", {"relation": "cropped", "derived": "other"}],
+        [88, "similar", None],
+        [88, "cropped", "this"],
+    ],
+)
+def test_what_a_map_tells_beside_a_name_changes_nothing(told):
+    figures = evaluate(PAIR, {"a": [["b", *told]], "b": [["a", *told]]})
+    assert (figures["map"], figures["precision"][1], figures["recall"][1]) == (1.0, 1.0, 1.0)
+
+
 def test_rankings_need_no_symmetry_of_what_was_retrieved():
     retrieved = {"a": ["b"], "b": []}
     assert evaluate(PAIR, retrieved, metric="map") == {"map": 0.5}

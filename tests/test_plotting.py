@@ -201,6 +201,20 @@ def test_a_folder_that_is_missing_is_refused(folder):
         plot_duplicates(folder / "gone", {"0.jpg": []}, "0.jpg")
 
 
+@pytest.mark.parametrize(
+    ("entry", "note"),
+    [
+        (["1.jpg", 2, "same"], "score 2"),
+        (["1.jpg", "same"], "same"),
+        (["1.jpg", "similar", {"relation": "cropped"}], "similar"),
+        (["1.jpg", 88, "similar", {"relation": "cropped"}], "score 88"),
+        (["1.jpg", 88, "cropped", "other"], "88 inliers, a crop"),
+    ],
+)
+def test_a_map_that_a_job_wrote_is_drawn(folder, entry, note):
+    assert captions(plot_duplicates(folder, {"0.jpg": [entry]}, "0.jpg"))[1] == f"1.jpg\n{note}"
+
+
 @pytest.mark.parametrize("entry", [3, None, ("1.jpg",), ("1.jpg", 2, 3)])
 def test_an_entry_that_is_no_name_is_refused(folder, entry):
     with pytest.raises(TypeError, match="neither a name nor"):

@@ -5,19 +5,21 @@ import builtins
 import configparser
 import dataclasses
 import inspect
+import io
 import re
 from pathlib import Path
 
 import pytest
 from hostile import NAMES, evaluation, group, hostile_report, picture, report
 from page import Page, text_of
+from PIL import Image
 
 from dedup_core.errors import DedupError
 from dedup_core.images.picture import Failure
 from dedup_core.metric import COSINE, HAMMING
 from dedup_core.report.model import MethodResult, PageImage, PairExample, ReportData
 from dedup_core.report.page import MAX_PAGE_BYTES, readable, render
-from dedup_core.report.thumbnails import small_file
+from dedup_core.report.thumbnails import shape_of, small_file
 
 ROOT = Path(__file__).parents[1]
 
@@ -220,7 +222,17 @@ def test_a_page_is_small_enough_to_send_unless_another_size_is_asked_for():
 def test_a_picture_is_as_small_as_asked_for(photographs, max_bytes):
     made = small_file(photographs[0].read_bytes(), 176, max_bytes)
     assert not isinstance(made, Failure)
-    assert len(made) <= max_bytes
+    assert len(made.content) <= max_bytes
+
+
+@pytest.mark.parametrize("turn", [1, 2, 3, 4, 6])
+def test_a_picture_tells_how_it_was_turned(turn):
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    file = io.BytesIO()
+    Image.open(io.BytesIO(picture(kind="PNG"))).save(file, "JPEG", exif=exif)
+    made = small_file(file.getvalue(), 60, 9_000)
+    assert (made.turn, shape_of(made.content)) == (turn, (40, 60) if turn == 6 else (60, 40))
 
 
 def test_a_picture_that_can_not_be_made_says_why():

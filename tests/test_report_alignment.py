@@ -59,6 +59,14 @@ def test_a_picture_without_size_or_turned_by_its_camera_is_not_laid(image):
     assert alignment_row(CROP, image, TALL)[3] is None
 
 
+@pytest.mark.parametrize("turn", [2, 3, 4])
+def test_a_picture_that_a_camera_turns_without_another_shape_is_not_laid(turn):
+    row = alignment_row(CROP, dataclasses.replace(WIDE, turn=turn), TALL)
+    assert row[3] is None
+    assert row[:3] == alignment_row(CROP, WIDE, TALL)[:3]
+    assert alignment_row(CROP, WIDE, dataclasses.replace(TALL, turn=turn))[3] is None
+
+
 @pytest.mark.parametrize(
     ("overlap", "words"),
     [

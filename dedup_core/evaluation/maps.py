@@ -30,7 +30,8 @@ def evaluate(ground_truth_map: DuplicateMap, retrieved_map: DuplicateMap, metric
 
     Args:
         ground_truth_map: every file and the files it is a duplicate of: names, (name, score), or ``Related`` entries.
-        retrieved_map: the same files and the duplicates that were found, best first.
+        retrieved_map: the same files and the duplicates that were found, best first; what a job wrote as
+            ``duplicates.json`` is such a map, whatever it tells of each.
         metric: 'map', 'ndcg', 'jaccard', 'classification' or 'all'.
 
     Returns:
@@ -162,12 +163,16 @@ def _entries(label: str, file: str, entries: Sequence[Any]) -> Sequence[Any]:
 
 
 def name_of(entry: object) -> str | None:
-    """Return the file name of a list's entry: itself, or what (name, score), with a turn or not, or `Related` name."""
+    """Return the file name of a list's entry: None if it is neither a name nor a sequence that begins with one.
+
+    What may follow the name is what maps and their JSON tell: a score or a verdict, a turn or a verdict, the two fields
+    of `Related`, an object of what geometry says.
+    """
     if isinstance(entry, str):
         return entry
     if not isinstance(entry, Sequence) or not 2 <= len(entry) <= len(Related._fields) or not isinstance(entry[0], str):
         return None
-    return entry[0] if all(told is None or isinstance(told, str) for told in entry[2:]) else None
+    return entry[0] if all(told is None or isinstance(told, (str, Mapping)) for told in entry[2:]) else None
 
 
 def _name(label: str, file: str, entry: object) -> str:

@@ -15,7 +15,7 @@ _MOST_UNEQUAL, _MOST_UNEQUALLY_COLOURED = 0.03, 0.02
 _DRAWN = 0.33  # of a picture, in one brightness: a page, a screen, a chart
 
 _SHOWING = 6.0  # levels of deviation about its mean from which a tile shows something
-_FEWEST_SHOWING = 8
+_FEWEST_SHOWING, _FEWEST_TO_SEE = 8, 3
 _AGREEING, _LEAST_AGREEING = 0.7, 0.6  # a correlation, and the share of tiles that reach it
 _MOST_USUAL = 14.0  # levels by which the median tile may differ
 _DIFFERING, _BY = 0.6, 10.0  # a correlation below which, and levels from which, a tile shows something else
@@ -37,12 +37,14 @@ class Agreement:
         is_one_picture: whether both show one picture, or parts of one.
         likeness: the share of tiles that agree.
         worst: the largest difference of a tile, in levels.
-        bearer: "a" or "b", the one that shows something where the other one shows the picture; None where neither does.
+        differs: whether they show different things somewhere.
+        bearer: "a" or "b", the one that shows more there; None where neither does, or as much as the other.
     """
 
     is_one_picture: bool
     likeness: float
     worst: float
+    differs: bool
     bearer: str | None
 
 
@@ -60,12 +62,12 @@ def agreement_of(tiles: Tiles, plain: float) -> Agreement:
     # Where all else is alike, less tells that a part is not.
     least = _DIFFERING if np.median(tiles.difference) > _ALIKE else _DIFFERING_OF_ALIKE
     differs = shows & (tiles.correlation < least) & (tiles.difference > _BY)
-    is_one = bool(is_equal.all())
+    is_one = bool(is_equal.all()) and shows.sum() >= _FEWEST_TO_SEE
     if not is_one and plain < _DRAWN:
         is_one = not (_contradict(tiles, differs, strong, weak) or _are_coloured_otherwise(tiles, strong))
         is_one = is_one and (_are_nearly_equal(tiles, strong) or _agree_mostly(tiles, shows))
     bearer = _bearer(tiles.structure[differs]) if differs.any() else None
-    return Agreement(is_one, float(agrees.mean()), float(tiles.difference.max()), bearer)
+    return Agreement(bool(is_one), float(agrees.mean()), float(tiles.difference.max()), bool(differs.any()), bearer)
 
 
 def _are_nearly_equal(tiles: Tiles, strong: np.ndarray) -> bool:

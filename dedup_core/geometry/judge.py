@@ -22,6 +22,7 @@ from dedup_core.local.features import FRAME, PARTS, LocalFeatures, fitted_size, 
 
 _MOST_BITS = 80  # in which two descriptors of 256 may differ
 _FEWEST_INLIERS, _FEWEST_TILES = 3, 6
+_FROM_LEFT = np.array([0.0, 0.0, 1.0])
 _PLENTY = 30  # inliers, with which nobody asks whether the mirrored picture has more
 _PLAIN_LEVELS = 3
 
@@ -178,13 +179,11 @@ def _found_in_order(one: LocalView, other: LocalView) -> tuple[int, Lay]:
 def _by_matches(one: LocalView, other: LocalView, matches: np.ndarray, is_mirrored: bool) -> tuple[int, Lay]:
     keypoints = other.mirrored_keypoints if is_mirrored else other.keypoints
     numbers, explained = best_transform(one.keypoints[matches[:, 0]], keypoints[matches[:, 1]])
-    lay = Lay(numbers.reshape(2, 3), one.frame, other.frame)
-    if not explained.any() or not lay.is_likely:
-        return 0, lay
+    transform = numbers.reshape(2, 3)
     if is_mirrored:
-        lay.transform[0] *= -1.0
-        lay.transform[0, 2] += other.frame[0]
-    return int(explained.sum()), lay
+        transform = np.array([other.frame[0] * _FROM_LEFT - transform[0], transform[1]])
+    lay = Lay(transform, one.frame, other.frame)
+    return (int(explained.sum()) if explained.any() and lay.is_likely else 0), lay
 
 
 def _tiles(one: np.ndarray, other: np.ndarray, lay: Lay) -> Tiles:

@@ -29,7 +29,7 @@ def relation_of(
     """
     if not agreement.is_one_picture:
         return "similar_scene", None
-    if agreement.bearer:
+    if agreement.differs:
         return "overlaid", agreement.bearer
     if lay.is_mirrored or abs(lay.degrees) > _LEAST_TURN:
         return ("mirrored" if lay.is_mirrored else "rotated"), None

@@ -169,6 +169,7 @@ def decode(
     max_pixels: int = MAX_PIXELS,
     orientation: Orientation = "stored",
     transparency: Transparency = "drop",
+    ask: Ask | None = None,
 ) -> Picture | Failure:
     """Decode an image file's content.
 
@@ -183,11 +184,12 @@ def decode(
             the camera says.
         transparency: "drop" shows encoders the pixels beneath transparency, as imagededup does; "grey" what is seen of
             the picture on grey.
+        ask: is called with the opened image before its pixels are read: what wants fewer of them may say so.
 
     Returns:
         The picture (of several frames the first), or a Failure.
     """
-    picture = _decode(data, max_pixels, orientation)
+    picture = _decode(data, max_pixels, orientation, ask)
     return picture if isinstance(picture, Failure) else replace(picture, transparency=transparency)
 
 
@@ -335,34 +337,6 @@ def from_array(pixels: np.ndarray, transparency: Transparency = "drop") -> Pictu
         raise ValueError(f"image_array must have no side over {MAX_SIDE:,}, got {pixels.shape}")
     image = Image.fromarray(pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)
     return replace(shown(image), format="array", transparency=transparency)
-
-
-def thumbnail(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> np.ndarray | Failure:
-    """Decode an image small, for people to look at.
-
-    Args:
-        data: the whole file.
-        size: the longer side in pixels.
-        max_pixels: as for ``decode``.
-
-    Returns:
-        uint8 (height, width, 3), turned as the camera says and never enlarged; or a Failure.
-    """
-    picture = _decode(data, max_pixels, "exif", partial(_ask_for_less, side=size))
-    if isinstance(picture, Failure):
-        return picture
-    try:
-        small = picture.image
-        small.thumbnail((size, size))
-        return np.asarray(small)
-    except Exception as error:  # noqa: BLE001 - whatever a picture does, it is the picture's failure
-        return not_encoded(error, "its thumbnail")
-
-
-def _ask_for_less(image: Image.Image, side: int) -> None:
-    """Have a JPEG decoded at a half, a quarter or an eighth, if that is no smaller. No hash may see such pixels."""
-    share = side / max(image.size)
-    image.draft(None, (math.ceil(image.width * share), math.ceil(image.height * share)))
 
 
 def _ask_for_twice(image: Image.Image, side: int) -> None:

@@ -19,8 +19,13 @@ def upright(image: Image.Image) -> Image.Image:
 
     Pillow's own function writes the whole block anew, and fails where a tag beside the orientation is odd.
     """
-    turn = _TURNS.get(turn_of(image))
-    return image if turn is None else image.transpose(turn)
+    return turned(image, turn_of(image))
+
+
+def turned(image: Image.Image, turn: int) -> Image.Image:
+    """Return an image turned as an orientation asks for, 1 to 8."""
+    transpose = _TURNS.get(turn)
+    return image if transpose is None else image.transpose(transpose)
 
 
 def turn_of(image: Image.Image) -> int:

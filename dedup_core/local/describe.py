@@ -13,6 +13,9 @@ import numpy as np
 from dedup_core.jit.compiled import compiled
 
 WORDS = 4
+REACH = 16
+"""Pixels from a keypoint beyond which no test lies."""
+
 HALF = 32
 """Tests of a word; its other half are the mirrored ones."""
 
@@ -27,24 +30,40 @@ def described(level: np.ndarray, places: np.ndarray, angles: np.ndarray, tests: 
         angles: float32 (n,), in degrees.
         tests: int8 (128, 4): of each test the two places, x and y from the keypoint.
     """
-    height, width = level.shape
+    wide = level.shape[1] + 2 * REACH
+    padded = _padded(level).ravel()
     descriptors = np.zeros((len(places), WORDS), np.uint64)
     for row in range(len(places)):
         turn = math.radians(angles[row])
         cosine, sine = math.cos(turn), math.sin(turn)
-        left, top = places[row, 0] + 0.5, places[row, 1] + 0.5  # half a pixel: what follows is cut, not rounded
+        # Half a pixel more: what follows is cut, not rounded.
+        left, top = places[row, 0] + REACH + 0.5, places[row, 1] + REACH + 0.5
         for word in range(WORDS):
-            bits = np.uint64(0)
+            straight, turned = np.uint64(0), np.uint64(0)
             for number in range(HALF):
                 test = tests[word * HALF + number]
-                x_a, y_a, x_b, y_b = float(test[0]), float(test[1]), float(test[2]), float(test[3])
-                for side in range(2):
-                    column_a = min(max(int(left + x_a * cosine - y_a * sine), 0), width - 1)
-                    row_a = min(max(int(top + x_a * sine + y_a * cosine), 0), height - 1)
-                    column_b = min(max(int(left + x_b * cosine - y_b * sine), 0), width - 1)
-                    row_b = min(max(int(top + x_b * sine + y_b * cosine), 0), height - 1)
-                    if level[row_a, column_a] < level[row_b, column_b]:
-                        bits |= np.uint64(1) << np.uint64(number + HALF * side)
-                    y_a, y_b = -y_a, -y_b
-            descriptors[row, word] = bits
+                x_c, x_s, y_c, y_s = test[0] * cosine, test[0] * sine, test[1] * cosine, test[1] * sine
+                one = padded[int(top + x_s + y_c) * wide + int(left + x_c - y_s)]
+                mirror = padded[int(top + x_s - y_c) * wide + int(left + x_c + y_s)]
+                x_c, x_s, y_c, y_s = test[2] * cosine, test[2] * sine, test[3] * cosine, test[3] * sine
+                straight |= np.uint64(one < padded[int(top + x_s + y_c) * wide + int(left + x_c - y_s)]) << np.uint64(
+                    number
+                )
+                turned |= np.uint64(mirror < padded[int(top + x_s - y_c) * wide + int(left + x_c + y_s)]) << np.uint64(
+                    number
+                )
+            descriptors[row, word] = straight | turned << np.uint64(HALF)
     return descriptors
+
+
+@compiled
+def _padded(level: np.ndarray) -> np.ndarray:
+    """Return a picture with its edges drawn out as far as tests reach."""
+    height, width = level.shape
+    padded = np.empty((height + 2 * REACH, width + 2 * REACH), level.dtype)
+    for row in range(len(padded)):
+        source = min(max(row - REACH, 0), height - 1)
+        padded[row, :REACH] = level[source, 0]
+        padded[row, REACH : REACH + width] = level[source]
+        padded[row, REACH + width :] = level[source, width - 1]
+    return padded

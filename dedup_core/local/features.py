@@ -29,7 +29,7 @@ PARTS = 64
 
 _LEVELS, _STEP = 6, 1.2
 _SMOOTHED = 2.0
-_EDGE, _FAST = 12, 5
+_EDGE, _FAST = 12, 10
 _SMALLEST = 2 * _EDGE + 8  # of a frame that has keypoints
 _QUALITIES = (92, 85, 75, 60, 40, 20, 5, 1)
 

@@ -23,7 +23,8 @@ from matplotlib.figure import Figure
 
 from dedup_core.evaluation.maps import name_of
 from dedup_core.images.names import on_disk
-from dedup_core.images.picture import Failure, read, thumbnail
+from dedup_core.images.picture import Failure, read
+from dedup_core.images.thumbnails import thumbnail
 from dedup_core.metric import INLIERS
 from dedup_core.plotting.thresholds import BLUE, FAINT, INK, in_notebook, plain_figure
 from dedup_core.relations import Related
@@ -108,10 +109,16 @@ def _cell(entry: object) -> _Cell:
     if isinstance(entry, str):
         return _Cell(entry, "")
     if isinstance(entry, Sequence) and (name := name_of(entry)) is not None:
-        related = Related(*entry) if len(entry) == len(Related._fields) else None
-        note = _score(entry[1]) if related is None else f"{INLIERS.scored(str(related.score))}, {related.said}"
-        return _Cell(name, note)
+        return _Cell(name, _note(entry))
     raise TypeError(f"{entry!r} is neither a name nor (name, score)")
+
+
+def _note(entry: Sequence[Any]) -> str:
+    """Return what is drawn of a duplicate beside its name: its score, or the verdict where a map tells that alone."""
+    if len(entry) == len(Related._fields) and not isinstance(entry[-1], Mapping):
+        related = Related(*entry)
+        return f"{INLIERS.scored(str(related.score))}, {related.said}"
+    return entry[1] if isinstance(entry[1], str) else _score(entry[1])
 
 
 def _score(score: float) -> str:

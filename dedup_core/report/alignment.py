@@ -70,7 +70,12 @@ def _percent(share: float | None, whole: float = 1.0) -> str:
 
 
 def _is_as_stored(image: PageImage) -> bool:
-    """Return whether a picture's small one has the shape of its pixels, and not that of them turned."""
+    """Return whether a picture's small one lies as the pixels that features were made of.
+
+    A turn that is not known shows where it changes the shape.
+    """
+    if image.turn != 1:
+        return False
     shape = image.thumbnail and shape_of(image.thumbnail)
     if not (shape and image.width and image.height):
         return False

@@ -22,6 +22,7 @@ class PageImage:
         format: what the content is ("JPEG").
         size: bytes of the file.
         thumbnail: a small WebP or JPEG file, or None where there is no picture to show.
+        turn: how it was turned from the pixels that features were made of, as EXIF numbers it: 1 for not at all.
         missing: why there is none.
         frames: how many the file holds, where known.
         caution: why a hash may say little of it, by name.
@@ -32,6 +33,7 @@ class PageImage:
     format: str | None = None
     size: int | None = None
     thumbnail: bytes | None = None
+    turn: int = 1
     missing: str = ""
     frames: int | None = None
     caution: tuple[str, ...] = ()
@@ -67,7 +69,8 @@ class Alignment:
         derived: "a" or "b", which of them was made from the other; None where neither was.
         degrees: b is a turned by so much, counterclockwise, after it was mirrored if it was.
         is_mirrored: whether one is the other mirrored.
-        transform: 6 numbers, row by row, that take pixels of a to pixels of b; None where they are not known.
+        transform: 6 numbers, row by row, that take pixels of a to pixels of b, as they were encoded; None where they
+            are not known.
     """
 
     relation: str

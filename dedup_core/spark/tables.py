@@ -40,7 +40,10 @@ EVIDENCE = (
     "inliers INT, overlap_a DOUBLE, overlap_b DOUBLE, likeness DOUBLE, worst_tile DOUBLE, relation STRING, "
     "derived STRING, degrees DOUBLE, mirrored BOOLEAN, transform ARRAY<DOUBLE>"
 )
-"""What geometry says of a pair, null where it was not asked: ``derived`` is 'a' or 'b'."""
+"""What geometry says of a pair, null where it was not asked: ``derived`` is 'a' or 'b'.
+
+``transform`` takes pixels of a to pixels of b, of the pictures that were encoded: by default as they are stored.
+"""
 PAIRS = f"method STRING, path_a STRING, path_b STRING, {_VERDICT}, tile ARRAY<FLOAT>, {EVIDENCE}, turn STRING"
 EVIDENCE_OF_OTHER = (
     "inliers INT, overlap_this DOUBLE, overlap_other DOUBLE, likeness DOUBLE, worst_tile DOUBLE, relation STRING, "

@@ -131,6 +131,14 @@ def test_the_order_of_a_map_is_its_ranking_and_scores_change_nothing(spark, stag
     assert_equal_figures(maps_scored(spark, staging, tmp_path, truth, retrieved), evaluate(truth, retrieved))
 
 
+@pytest.mark.parametrize("told", [[9], ["similar"], [9, "similar"]])
+def test_a_map_with_what_geometry_says_is_read(staging, tmp_path, told):
+    evidence = {"inliers": 88, "relation": "cropped", "derived": "other"}
+    (tmp_path / "map.json").write_text(json.dumps({"a": [["c", *told, evidence], ["b", *told]], "b": []}))
+    rows = stage_map(str(tmp_path / "map.json"), staging, "map").collect()
+    assert {row["path"]: row["duplicates"] for row in rows} == {"a": ["c", "b"], "b": []}
+
+
 def test_a_similarity_belongs_to_the_strictest_step_that_it_reaches(spark, tmp_path):
     steps = [step / 100 for step in range(-100, 101)]
     near = [np.nextafter(step, side) for step in steps for side in (-2, 2)]

@@ -195,7 +195,18 @@ def test_pictures_come_from_wherever_the_images_did(spark, tmp_path, kind):
             (folder / name).unlink()
     settings = ReportSettings(output=str(tmp_path))
     made = pictures(spark, settings, record_of(source, tmp_path), names)
-    assert {name: bool(picture) for name, (picture, _) in made.items()} == dict.fromkeys(names, True)
+    assert {name: bool(image.thumbnail) for name, image in made.items()} == dict.fromkeys(names, True)
+
+
+@pytest.mark.parametrize(("orientation", "turn"), [("stored", 3), ("exif", 1)])
+def test_a_picture_tells_how_it_lies_beside_what_was_encoded(spark, tmp_path, orientation, turn):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "a.jpg", exif=exif)
+    record = record_of(tmp_path, tmp_path / "out")
+    record["settings"]["orientation"] = orientation
+    made = pictures(spark, ReportSettings(output=str(tmp_path / "out")), record, ["a.jpg"])
+    assert made["a.jpg"].turn == turn
 
 
 # Evaluation

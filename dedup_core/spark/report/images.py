@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from dedup_core.errors import InputError
@@ -19,8 +20,10 @@ from dedup_core.spark.encode.rereading import Reread, encode_settings_of
 from dedup_core.spark.session import setting
 
 _FACTS = ("width", "height", "format", "size", "frames", "caution")
-_PICTURES = "path STRING, picture BINARY, missing STRING"
-_PICTURES_ARROW = pa.schema([("path", pa.string()), ("picture", pa.binary()), ("missing", pa.string())])
+_PICTURES = "path STRING, picture BINARY, turn INT, missing STRING"
+_PICTURES_ARROW = pa.schema(
+    [("path", pa.string()), ("picture", pa.binary()), ("turn", pa.int32()), ("missing", pa.string())]
+)
 _IMAGES_A_TASK, _BATCH_IMAGES = 64, 16
 _ALL_PICTURES_BYTES = 10_000_000  # four thirds of it as text: it leaves room for long paths under 15 MB
 _LARGEST_PICTURE_BYTES = 24_000
@@ -44,7 +47,7 @@ def page_images(
     """
     known = {} if features is None or not paths else _facts(features, paths)
     made = pictures(spark, settings, record, paths)
-    return {path: PageImage(**known.get(path, {}), thumbnail=made[path][0], missing=made[path][1]) for path in paths}
+    return {path: replace(made[path], **known.get(path, {})) for path in paths}
 
 
 def _facts(features: DataFrame, paths: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -60,8 +63,8 @@ def pictures(
     settings: ReportSettings,
     record: Mapping[str, Any] | None,
     paths: Sequence[str],
-) -> dict[str, tuple[bytes | None, str]]:
-    """Return path to (a small picture, or None; why there is none), for a bounded number of images.
+) -> dict[str, PageImage]:
+    """Return path to a small picture, or why there is none, for a bounded number of images.
 
     Args:
         spark: the session.
@@ -71,17 +74,22 @@ def pictures(
     """
     encoded = encode_settings_of(settings.output, record, settings.images)
     if not paths or encoded is None:
-        return dict.fromkeys(paths, (None, "where the image lies is not known"))
+        return dict.fromkeys(paths, PageImage(missing="where the image lies is not known"))
     try:
         contents = _contents(Reread.of(spark, encoded), spark, paths)
     except InputError:
-        return dict.fromkeys(paths, (None, "the images are gone: name their folder by --images"))
+        return dict.fromkeys(paths, PageImage(missing="the images are gone: name their folder by --images"))
     max_bytes = min(_LARGEST_PICTURE_BYTES, _ALL_PICTURES_BYTES // len(paths))
     make = _maker(settings.thumbnail_pixels, max_bytes, encoded)
     with setting(spark, "spark.sql.execution.arrow.maxRecordsPerBatch", str(_BATCH_IMAGES)):
         rows = contents.select("path", "uri", "content").mapInArrow(make, _PICTURES).collect()
-    made = {row["path"]: (row["picture"] and bytes(row["picture"]), row["missing"]) for row in rows}
-    return {path: made.get(path, (None, "vanished")) for path in paths}
+    made = {row["path"]: _pictured(row) for row in rows}
+    return {path: made.get(path, PageImage(missing="vanished")) for path in paths}
+
+
+def _pictured(row: Row) -> PageImage:
+    picture = None if row["picture"] is None else bytes(row["picture"])
+    return PageImage(thumbnail=picture, turn=row["turn"], missing=row["missing"])
 
 
 def _contents(reread: Reread, spark: SparkSession, paths: Sequence[str]) -> DataFrame:
@@ -94,6 +102,7 @@ def _maker(
     side: int, max_bytes: int, encoded: EncodeSettings
 ) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
     max_file_bytes, max_pixels = encoded.max_file_bytes, encoded.max_pixels
+    is_upright = encoded.orientation == "exif"  # what was encoded lies as people see it
 
     def picture(row: dict[str, Any]) -> dict[str, Any]:
         content = row["content"]
@@ -101,8 +110,9 @@ def _maker(
             content = read_uri(row["uri"], max_file_bytes)
         made = small_file(b"" if content is None else content, side, max_bytes, max_pixels)
         if isinstance(made, Failure):
-            return {"path": row["path"], "picture": None, "missing": made.reason.replace("_", " ")}
-        return {"path": row["path"], "picture": made, "missing": ""}
+            return {"path": row["path"], "picture": None, "turn": 1, "missing": made.reason.replace("_", " ")}
+        turn = 1 if is_upright else made.turn
+        return {"path": row["path"], "picture": made.content, "turn": turn, "missing": ""}
 
     def make(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:

@@ -1,0 +1,56 @@
+"""Images made small, for people to look at."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import numpy as np
+from PIL import Image
+
+from dedup_core.images.picture import MAX_PIXELS, Failure, Picture, decode, not_encoded
+from dedup_core.images.upright import turned
+
+
+def thumbnail(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> np.ndarray | Failure:
+    """Decode an image small.
+
+    Args:
+        data: the whole file.
+        size: the longer side in pixels.
+        max_pixels: as for ``decode``.
+
+    Returns:
+        uint8 (height, width, 3), turned as the camera says and never enlarged; or a Failure.
+    """
+    picture = small_picture(data, size, max_pixels)
+    return picture if isinstance(picture, Failure) else upright_pixels(picture)
+
+
+def small_picture(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> Picture | Failure:
+    """Decode an image small and as it is stored; its ``turn`` says how the camera wants it turned.
+
+    Args:
+        data: the whole file.
+        size: the longer side in pixels.
+        max_pixels: as for ``decode``.
+    """
+    picture = decode(data, max_pixels, ask=partial(_ask_for_less, side=size))
+    if isinstance(picture, Failure):
+        return picture
+    try:
+        picture.image.thumbnail((size, size))
+        return picture
+    except Exception as error:  # noqa: BLE001 - whatever a picture does, it is the picture's failure
+        return not_encoded(error, "its thumbnail")
+
+
+def upright_pixels(picture: Picture) -> np.ndarray:
+    """Return a stored picture turned as the camera says, uint8 (height, width, 3)."""
+    return np.asarray(turned(picture.image, picture.turn))
+
+
+def _ask_for_less(image: Image.Image, side: int) -> None:
+    """Have a JPEG decoded at a half, a quarter or an eighth, if that is no smaller. No hash may see such pixels."""
+    share = side / max(image.size)
+    image.draft(None, (math.ceil(image.width * share), math.ceil(image.height * share)))
