@@ -12,8 +12,6 @@ _NEARLY, _SHARE = 3.5, 0.3  # levels, or a share of its structure, by which an e
 _EQUAL_COLOUR = 10.0  # levels
 _MOST_UNEQUAL, _MOST_UNEQUALLY_COLOURED = 0.03, 0.02
 
-_DRAWN = 0.33  # of a picture, in one brightness: a page, a screen, a chart
-
 _SHOWING = 6.0  # levels of deviation about its mean from which a tile shows something
 _FEWEST_SHOWING, _FEWEST_TO_SEE = 8, 3
 _AGREEING, _LEAST_AGREEING = 0.7, 0.6  # a correlation, and the share of tiles that reach it
@@ -48,12 +46,12 @@ class Agreement:
     bearer: str | None
 
 
-def agreement_of(tiles: Tiles, plain: float) -> Agreement:
+def agreement_of(tiles: Tiles, are_drawn: bool) -> Agreement:
     """Return what tiles say.
 
     Args:
         tiles: of an overlap, one or more.
-        plain: of each picture the share that is of one brightness, the smaller of the two.
+        are_drawn: whether both are no photographs: then all that is not equal is of two pictures.
     """
     strong, weak = tiles.structure.max(axis=1), tiles.structure.min(axis=1)
     is_equal = (tiles.difference <= np.maximum(_NEARLY, _SHARE * strong)) & (tiles.colour <= _EQUAL_COLOUR)
@@ -63,7 +61,7 @@ def agreement_of(tiles: Tiles, plain: float) -> Agreement:
     least = _DIFFERING if np.median(tiles.difference) > _ALIKE else _DIFFERING_OF_ALIKE
     differs = shows & (tiles.correlation < least) & (tiles.difference > _BY)
     is_one = bool(is_equal.all()) and shows.sum() >= _FEWEST_TO_SEE
-    if not is_one and plain < _DRAWN:
+    if not is_one and not are_drawn:
         is_one = not (_contradict(tiles, differs, strong, weak) or _are_coloured_otherwise(tiles, strong))
         is_one = is_one and (_are_nearly_equal(tiles, strong) or _agree_mostly(tiles, shows))
     bearer = _bearer(tiles.structure[differs]) if differs.any() else None

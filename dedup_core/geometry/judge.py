@@ -17,6 +17,7 @@ from dedup_core.geometry.kernels import ANGLE, X, best_transform, mutual_matches
 from dedup_core.geometry.lay import Lay
 from dedup_core.geometry.relation import relation_of
 from dedup_core.geometry.tiles import Tiles, laid, planes_of
+from dedup_core.geometry.tones import is_drawn
 from dedup_core.local.defaults import MIN_INLIERS
 from dedup_core.local.features import FRAME, PARTS, LocalFeatures, fitted_size, mirrored
 
@@ -24,7 +25,6 @@ _MOST_BITS = 80  # in which two descriptors of 256 may differ
 _FEWEST_INLIERS, _FEWEST_TILES = 3, 6
 _FROM_LEFT = np.array([0.0, 0.0, 1.0])
 _PLENTY = 30  # inliers, with which nobody asks whether the mirrored picture has more
-_PLAIN_LEVELS = 3
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,9 @@ class LocalView:
         return planes_of(self.features.picture)
 
     @cached_property
-    def plain(self) -> float:
-        """The share of the small picture that is as bright as most of it, within some levels."""
-        counts = np.bincount(np.rint(self.planes[:, :, 0]).clip(0, 255).astype(np.int64).ravel(), minlength=256)
-        return float(np.convolve(counts, np.ones(_PLAIN_LEVELS), "same").max() / counts.sum())
+    def is_drawn(self) -> bool:
+        """Whether it is a page, a screen or a chart rather than a photograph."""
+        return is_drawn(self.planes[:, :, 0])
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,7 @@ def judge(one: LocalView, other: LocalView, min_inliers: int = MIN_INLIERS) -> G
     tiles = _tiles(one.planes, other.planes, lay)
     if len(tiles) < _FEWEST_TILES:
         return None
-    agreement = agreement_of(tiles, min(one.plain, other.plain))
+    agreement = agreement_of(tiles, are_drawn=one.is_drawn and other.is_drawn)
     sizes = (one.width, one.height), (other.width, other.height)
     relation, derived = relation_of(lay, agreement, (one.planes, other.planes), sizes)
     return Geometry(
