@@ -13,7 +13,7 @@ from dedup_core.settings.settings import EncodeSettings, PipelineSettings
 from dedup_core.spark.encode.manifests import manifest_columns
 from dedup_core.spark.pipeline import run_pipeline
 from dedup_core.spark.search import groups, keeping
-from dedup_core.spark.search.hubs import most_alike
+from dedup_core.spark.search.hubs import hubs_of, most_alike
 
 MEMBERS = (
     "path STRING, is_unseen BOOLEAN, content BIGINT, root BIGINT, group_size BIGINT, size BIGINT, width INT, "
@@ -147,3 +147,12 @@ def test_a_column_that_is_nowhere_is_named_before_anything_is_encoded(spark, tmp
 
 def test_a_group_is_a_hub_by_its_share_of_all_images():
     assert [most_alike(images) for images in (2, 1000, 1999, 2000, 10**6)] == [10, 10, 19, 20, 50]
+
+
+def test_a_large_group_that_geometry_has_judged_shares_no_frame(spark):
+    schema = "group_id STRING, group_size BIGINT, code BIGINT, content BIGINT, kept_path STRING, caution ARRAY<STRING>"
+    groups = spark.createDataFrame([("a", 12, image, image, None, []) for image in range(12)], schema)
+    (told,), (judged,) = (hubs_of(groups, most_alike(12), are_judged) for are_judged in (False, True))
+    assert told | {"reason": judged["reason"]} == judged
+    assert "share a frame" in told["reason"]
+    assert "edits of one picture" in judged["reason"]

@@ -119,7 +119,7 @@ def find_method(
         table = steps.write("groups", groups.group_table(table, loosest, metric.closest, settings.group_by == "star"))
         counts |= found.count_verdicts() | _counts(table, proposal)
         counts |= {"relations": found.count_relations()} if found.is_judged else {}
-        counts["hubs"] = hubs_of(table, most)
+        counts["hubs"] = hubs_of(table, most, found.is_judged)
     watch.say("  writing the tables")
     with watch.stage("write"):
         _write(settings, found, table, counts, staging, watch)

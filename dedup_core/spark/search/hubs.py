@@ -12,6 +12,8 @@ from dedup_core.images.looks import CAUTIONS
 MOST_IMAGES, SHARE, FEWEST_IMAGES = 50, 0.01, 10
 _SHOWN = 5
 _MOSTLY = 0.5
+_UNTOLD = "they share a frame, a form or a page, and what differs is too small for the method"
+_JUDGED = "many edits of one picture, or pictures of which each shares a part with the next"
 _REASONS = {
     "flat": "they are flat pictures, whose pixels are equal",
     "transparent": "most are transparent, and the method looks beneath (--transparency grey hashes what is seen)",
@@ -26,12 +28,13 @@ def most_alike(images: int) -> int:
     return min(MOST_IMAGES, max(FEWEST_IMAGES, int(SHARE * images)))
 
 
-def hubs_of(groups: DataFrame, most: int) -> list[dict[str, Any]]:
+def hubs_of(groups: DataFrame, most: int, are_judged: bool = False) -> list[dict[str, Any]]:
     """Return the largest hubs: each with its group_id, its images, what could be removed, and the likely reason.
 
     Args:
         groups: the ``groups`` table, with ``code``, ``content``, ``caution`` and ``kept_path``.
         most: how many images a group may hold.
+        are_judged: whether geometry has judged their pairs, which tells frames and forms apart.
     """
     large = groups.where(F.col("group_size") > F.lit(most))
     top = large.groupBy("group_id").agg(F.max("group_size").alias("images")).orderBy(F.desc("images"), "group_id")
@@ -44,14 +47,16 @@ def hubs_of(groups: DataFrame, most: int) -> list[dict[str, Any]]:
         F.count("*").alias("images"), F.countDistinct("code").alias("codes"),
         F.countDistinct("content").alias("contents"), F.count("kept_path").alias("removals"), *cautions,
     ).orderBy(F.desc("images"), "group_id")  # fmt: skip
-    return [_told(row.asDict()) for row in counted.collect()]
+    return [_told(row.asDict(), are_judged) for row in counted.collect()]
 
 
-def _told(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in ("group_id", "images", "codes", "removals")} | {"reason": _reason(row)}
+def _told(row: dict[str, Any], are_judged: bool) -> dict[str, Any]:
+    told = {name: row[name] for name in ("group_id", "images", "codes", "removals")}
+    return told | {"reason": _reason(row) or (_JUDGED if are_judged else _UNTOLD)}
 
 
-def _reason(row: dict[str, Any]) -> str:
+def _reason(row: dict[str, Any]) -> str | None:
+    """Return why the images are alike, so far as is known of them."""
     if row["contents"] == 1:
         return "their files are equal"
     if row["removals"] > _MOSTLY * row["images"]:
@@ -60,4 +65,4 @@ def _reason(row: dict[str, Any]) -> str:
     for name, text in _REASONS.items():
         if row[name] > _MOSTLY * row["images"]:
             return text
-    return "they share a frame, a form or a page, and what differs is too small for the method"
+    return None
