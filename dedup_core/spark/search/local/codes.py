@@ -42,6 +42,19 @@ def spread_over(values: np.ndarray, parts: int) -> np.ndarray:
     return ((((values * _SPREAD) >> np.uint64(32)) * np.uint64(parts)) >> np.uint64(32)).astype(np.int64)
 
 
+def cut_over(values: np.ndarray, parts: int) -> list[tuple[int, np.ndarray]]:
+    """Return the parts that hold some of the numbers, as `spread_over` has it: each with the positions of these.
+
+    Args:
+        values: uint64 (n,).
+        parts: how many there are.
+    """
+    part = spread_over(values, parts)
+    order = np.argsort(part, kind="stable")
+    ends = np.searchsorted(part[order], np.arange(parts + 1))
+    return [(int(number), order[ends[number] : ends[number + 1]]) for number in np.flatnonzero(np.diff(ends))]
+
+
 def coded(features: DataFrame) -> DataFrame:
     """Return the codes of images, ``CODED``.
 
@@ -115,10 +128,7 @@ def _counter(parts: int) -> Callable[[Batches], Batches]:
         for table in gathered(batches, _PACK_IMAGES):
             of_each = [np.unique(codes_of(blob)) for blob in table.column("codes").to_pylist()]
             codes, images = np.unique(np.concatenate([np.empty(0, np.uint64), *of_each]), return_counts=True)
-            part = spread_over(codes, parts)
-            order = np.argsort(part, kind="stable")
-            ends = np.searchsorted(part[order], np.arange(parts + 1))
-            cut = [(number, order[ends[number] : ends[number + 1]]) for number in np.flatnonzero(np.diff(ends))]
+            cut = cut_over(codes, parts)
             yield pa.RecordBatch.from_pydict(
                 {
                     "part": pa.array([number for number, _ in cut], pa.int32()),

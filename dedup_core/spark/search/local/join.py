@@ -12,7 +12,7 @@ from dedup_core.local.votes import CodedImages, Votes, cross_votes, self_votes
 from dedup_core.settings.layers import option
 from dedup_core.spark.batches import Batches, gathered
 from dedup_core.spark.search.chunks import BOTH, LEFT, RIGHT, brought_together, chunk_pairs, chunks_of
-from dedup_core.spark.search.local.codes import codes_of, spread_over
+from dedup_core.spark.search.local.codes import codes_of, cut_over
 
 CANDIDATES = "code_a BIGINT, code_b BIGINT, votes INT"
 
@@ -48,10 +48,7 @@ def _packer(chunks: int) -> Callable[[Batches], Batches]:
         for rows in gathered(batches, min(_PACK_IMAGES * chunks, _MOST_PACKED)):
             images, codes = rows.column("code").to_numpy(), rows.column("codes").to_pylist()
             sizes = np.array([len(blob) // 8 for blob in codes], np.int64)
-            chunk = spread_over(images.view(np.uint64), chunks)
-            order = np.argsort(chunk, kind="stable")
-            ends = np.searchsorted(chunk[order], np.arange(chunks + 1))
-            cut = [(number, order[ends[number] : ends[number + 1]]) for number in np.flatnonzero(np.diff(ends))]
+            cut = cut_over(images.view(np.uint64), chunks)
             yield pa.RecordBatch.from_pydict(
                 {
                     "chunk": pa.array([number for number, _ in cut], pa.int32()),
