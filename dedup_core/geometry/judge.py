@@ -19,7 +19,8 @@ from dedup_core.geometry.relation import relation_of
 from dedup_core.geometry.tiles import Tiles, laid, planes_of
 from dedup_core.geometry.tones import is_drawn
 from dedup_core.local.defaults import MIN_INLIERS
-from dedup_core.local.features import FRAME, PARTS, LocalFeatures, fitted_size, mirrored
+from dedup_core.local.features import FRAME, PARTS, LocalFeatures, fitted_size
+from dedup_core.local.pattern import mirrored
 
 _MOST_BITS = 80  # in which two descriptors of 256 may differ
 _FEWEST_INLIERS, _FEWEST_TILES = 3, 6

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -21,6 +19,7 @@ from dedup_core.methods.judged_images import JudgedImage, PairRule, Voting
 from dedup_core.methods.verified import Files
 from dedup_core.pairs import Pairs
 from dedup_core.relations import RE_ENCODED, RESIZED
+from dedup_core.verify.held import Held
 from dedup_core.workers import map_in_processes, map_in_threads, n_cores
 
 HELD_BYTES = 256 * 2**20
@@ -33,8 +32,8 @@ _BYTES_A_KEYPOINT = 4 * 8 * 5  # keypoints and descriptors, straight and mirrore
 _QUIET_SECONDS = 1.0
 
 
-class HeldPictures:
-    """Images made ready to be judged, as long as there is room: two are held in any case.
+class HeldPictures(Held[int, LocalView]):
+    """Images made ready to be judged, by their positions.
 
     Args:
         images: objects (n,), each a ``JudgedImage``.
@@ -42,25 +41,7 @@ class HeldPictures:
     """
 
     def __init__(self, images: np.ndarray, most_bytes: int = HELD_BYTES) -> None:
-        self._images, self._most_bytes = images, most_bytes
-        self._held: OrderedDict[int, LocalView] = OrderedDict()
-        self._bytes = 0
-        self._lock = threading.Lock()
-
-    def at(self, position: int) -> LocalView:
-        """Return the image at a position."""
-        with self._lock:
-            if position in self._held:
-                self._held.move_to_end(position)
-                return self._held[position]
-        ready = _ready(self._images[position])
-        with self._lock:
-            if position not in self._held:  # another thread may have been as fast
-                self._held[position] = ready
-                self._bytes += _size(ready)
-            while self._bytes > self._most_bytes and len(self._held) > 2:
-                self._bytes -= _size(self._held.popitem(last=False)[1])
-        return ready
+        super().__init__(lambda position: _ready(images[position]), _size, most_bytes)
 
 
 def _ready(image: JudgedImage) -> LocalView:

@@ -55,8 +55,7 @@ class Contents:
             steps: where the contents are written.
         """
         of_code = Window.partitionBy("code")
-        same_file = F.coalesce("digest", F.concat(F.lit("id:"), F.col("id").cast("string")))
-        told = coded.withColumn("same_file", same_file)
+        told = coded.withColumn("same_file", same_file())
         told = _with_content(told, "code", "same_file")
         told = told.withColumn("siblings", F.count_if(_is_first()).over(of_code))
         alike = _with_content(flat.where(F.col("digest").isNotNull()), "digest").where(F.col("copies") > F.lit(1))
@@ -117,6 +116,11 @@ class Contents:
             F.sum((F.col("listed") * F.col("listed") - F.col("squares")) / F.lit(2) + F.col("own")).alias("listed"),
         )
         return {name: float(pairs or 0) for name, pairs in counts.collect()[0].asDict().items()}
+
+
+def same_file() -> Column:
+    """Return what equal files have in common, from digest and id: one without a digest is like no other."""
+    return F.coalesce("digest", F.concat(F.lit("id:"), F.col("id").cast("string")))
 
 
 def _with_content(images: DataFrame, *keys: str) -> DataFrame:

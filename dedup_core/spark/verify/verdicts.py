@@ -124,7 +124,7 @@ def _looked(code_pairs: DataFrame, compared: DataFrame, same_score: float) -> Da
 
 def _by_looks(known: pa.RecordBatch | pa.Table, pairs: Iterator[Arrays]) -> Iterator[pa.RecordBatch]:
     content, copies = (known.column(name).to_numpy() for name in ("content", "copies"))
-    looks, is_known = _looks(known), ~np.asarray(known.column("look").is_null())
+    looks, is_known = looks_of(known), ~np.asarray(known.column("look").is_null())
     root = known.column("root").to_numpy()
     for some in pairs:
         left, right = some["left"], some["right"]
@@ -154,7 +154,8 @@ def _told(is_refuted: np.ndarray, difference: np.ndarray, cell: np.ndarray) -> d
     }
 
 
-def _looks(known: pa.RecordBatch | pa.Table) -> Looks:
+def looks_of(known: pa.RecordBatch | pa.Table) -> Looks:
+    """Return what is known of images before they are read again, from look, width, height, frames and format."""
     numbers = [np.asarray(known.column(name).fill_null(0), np.int64) for name in ("width", "height", "frames")]
     looks, formats = (known.column(name).to_pylist() for name in ("look", "format"))
     return Looks.of(looks, np.stack(numbers, axis=1), formats)

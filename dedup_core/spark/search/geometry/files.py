@@ -11,6 +11,7 @@ from dedup_core.spark.search.distinct import IMAGES
 from dedup_core.spark.sieve import Sieve
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import conform
+from dedup_core.spark.verify.contents import same_file
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,7 @@ class DistinctFiles:
             features: id, digest (null where it is not known: then a file is like no other).
             steps: where the images are written.
         """
-        same_file = F.coalesce("digest", F.concat(F.lit("id:"), F.col("id").cast("string")))
-        told = features.select("id", "digest", same_file.alias("same_file"))
+        told = features.select("id", "digest", same_file().alias("same_file"))
         named = told.withColumn("code", F.min("id").over(Window.partitionBy("same_file")))
         images = steps.write("files", conform(named, IMAGES))
         copies = images.where(F.col("id") != F.col("code")).select("id")

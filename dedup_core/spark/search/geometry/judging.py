@@ -20,6 +20,7 @@ from dedup_core.spark.blocks import decided_in_blocks
 from dedup_core.spark.session import rows_at_a_time
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import EVIDENCE
+from dedup_core.spark.verify.verdicts import looks_of
 from dedup_core.verify.looks import Looks, refuted
 
 JUDGED = f"code_a BIGINT, code_b BIGINT, score DOUBLE, is_reported BOOLEAN, {EVIDENCE}"
@@ -91,9 +92,7 @@ class _Block:
     @cached_property
     def looks(self) -> Looks:
         """The looks of all, as far as they are known."""
-        numbers = [np.asarray(self._column(name).fill_null(0), np.int64) for name in ("width", "height", "frames")]
-        looks, formats = (self._column(name).to_pylist() for name in ("look", "format"))
-        return Looks.of(looks, np.stack(numbers, axis=1), formats)
+        return looks_of(self._known)
 
     def may_be_same(self, one: int, other: int) -> bool:
         """Return whether the looks of two files don't refute that they are the same."""
@@ -108,10 +107,6 @@ class _Block:
             told = self._known.slice(row, 1).to_pylist()[0]
             self._views[row] = prepared(LocalFeatures.of_row(told), told["width"], told["height"])
         return self._views[row]
-
-    def _column(self, name: str) -> pa.Array:
-        column = self._known.column(name)
-        return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
 
 
 def _by_geometry(
