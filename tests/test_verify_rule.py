@@ -12,8 +12,9 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from dedup_core.images.decoding import decode
 from dedup_core.images.losses import TYPICAL
-from dedup_core.images.picture import Picture, decode, from_array
+from dedup_core.images.picture import Picture, from_array
 from dedup_core.verify.compression import compressed
 from dedup_core.verify.levels import COMPARED_SIDE
 from dedup_core.verify.pixels import compare

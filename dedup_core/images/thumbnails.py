@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from PIL import Image
 
-from dedup_core.images.picture import MAX_PIXELS, Failure, Picture, decode, not_encoded
+from dedup_core.images.decoding import decode
+from dedup_core.images.picture import MAX_PIXELS, Failure, Picture, not_encoded
 from dedup_core.images.upright import turned
 
 
@@ -39,8 +41,9 @@ def small_picture(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> Pictu
     if isinstance(picture, Failure):
         return picture
     try:
-        picture.image.thumbnail((size, size))
-        return picture
+        small = picture.image
+        small.thumbnail((size, size))
+        return replace(picture, source=small)
     except Exception as error:  # noqa: BLE001 - whatever a picture does, it is the picture's failure
         return not_encoded(error, "its thumbnail")
 
