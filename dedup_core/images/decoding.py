@@ -12,15 +12,17 @@ from functools import partial
 
 from PIL import Image
 
-from dedup_core.images import ancillary, foreign
+from dedup_core.images import ancillary, foreign, jpeg
 from dedup_core.images import deep as deep_images
 from dedup_core.images.frames import frame_numbers
+from dedup_core.images.jpeg_header import usual
 from dedup_core.images.losses import loss_of
 from dedup_core.images.opening import declared_size, formats_not_read, jpeg_scans, open_image, undisturbed
 from dedup_core.images.picture import MAX_PIXELS, MAX_SIDE, Failure, Orientation, Picture, Transparency, shown
-from dedup_core.images.upright import turn_of, upright
+from dedup_core.images.upright import turn_of, turned_pixels, upright
 
-Ask = Callable[[Image.Image], None]
+Shrink = Callable[[int, int], int]
+"""Of a JPEG's width and height: by which of ``jpeg.TIMES`` it is decoded smaller."""
 
 MAX_SCANS = 200
 """Scans of a JPEG above which it is refused. A progressive one has about ten, and each passes over all its pixels:
@@ -32,7 +34,7 @@ def decode(
     max_pixels: int = MAX_PIXELS,
     orientation: Orientation = "stored",
     transparency: Transparency = "drop",
-    ask: Ask | None = None,
+    shrink: Shrink | None = None,
 ) -> Picture | Failure:
     """Decode an image file's content.
 
@@ -47,24 +49,51 @@ def decode(
             the camera says.
         transparency: "drop" shows encoders the pixels beneath transparency, as imagededup does; "grey" what is seen of
             the picture on grey.
-        ask: is called with the opened image before its pixels are read: what wants fewer of them may say so.
+        shrink: says of a JPEG how much smaller its pixels may be, of which fewer are then computed. Other formats are
+            decoded whole.
 
     Returns:
         The picture (of several frames the first), or a Failure.
     """
-    picture = _decode(data, max_pixels, orientation, ask)
+    picture = _decode(data, max_pixels, orientation, shrink)
     return picture if isinstance(picture, Failure) else replace(picture, transparency=transparency)
 
 
-def _decode(data: bytes, max_pixels: int, orientation: Orientation, ask: Ask | None = None) -> Picture | Failure:
+def _decode(data: bytes, max_pixels: int, orientation: Orientation, shrink: Shrink | None) -> Picture | Failure:
     if not data:
         return Failure("empty", "the file has no content")
+    return _usual_jpeg(data, max_pixels, orientation, shrink) or _by_pillow(data, max_pixels, orientation, shrink)
+
+
+def _usual_jpeg(data: bytes, max_pixels: int, orientation: Orientation, shrink: Shrink | None) -> Picture | None:
+    """Return what Pillow would give of a JPEG that nothing is unusual of; else None."""
+    header = usual(data)
+    if header is None or _refused(header.width, header.height, max_pixels):
+        return None
+    if header.has_scans and _too_many_scans(data, "JPEG"):
+        return None
+    pixels = jpeg.decoded(data, header, _times(shrink, header.width, header.height))
+    if pixels is None:
+        return None
+    turn = header.turn
+    if orientation == "exif":
+        pixels, turn = turned_pixels(pixels, turn), 1
+    return Picture(pixels, header.width, header.height, "JPEG", turn=turn, loss=header.loss)
+
+
+def _times(shrink: Shrink | None, width: int, height: int) -> int:
+    """Return how much smaller a JPEG is decoded: never so much that less than a pixel is left of a side."""
+    times = 1 if shrink is None else shrink(width, height)
+    return times if times <= min(width, height) else 1
+
+
+def _by_pillow(data: bytes, max_pixels: int, orientation: Orientation, shrink: Shrink | None) -> Picture | Failure:
     with undisturbed(max_pixels):
-        first = _attempt(data, max_pixels, orientation, ask)
+        first = _attempt(data, max_pixels, orientation, shrink)
         if isinstance(first, Picture) or first.reason in ("too_many_pixels", "too_large"):
             return first
         plain = ancillary.without(data)
-        again = first if plain is None else _attempt(plain, max_pixels, orientation, ask)
+        again = first if plain is None else _attempt(plain, max_pixels, orientation, shrink)
         if isinstance(again, Picture):  # of what was taken away nothing is known but that it isn't of the first frame
             return replace(again, frames=1 if _has_one_frame(again.format, data) else 0)
         return first
@@ -75,7 +104,7 @@ def _has_one_frame(form: str, data: bytes) -> bool:
     return form in ("JPEG", "BMP", "DIB", "PPM", "TGA", "PCX", "SGI") or (form == "PNG" and b"acTL" not in data)
 
 
-def _attempt(data: bytes, max_pixels: int, orientation: Orientation, ask: Ask | None) -> Picture | Failure:
+def _attempt(data: bytes, max_pixels: int, orientation: Orientation, shrink: Shrink | None) -> Picture | Failure:
     try:
         opened = open_image(data)
     except Image.DecompressionBombError:
@@ -89,7 +118,7 @@ def _attempt(data: bytes, max_pixels: int, orientation: Orientation, ask: Ask | 
     form = str(opened.format)
     try:
         with opened as image:
-            loaded = _too_many_scans(data, form) or _load(image, max_pixels, orientation, ask)
+            loaded = _too_many_scans(data, form) or _load(image, max_pixels, orientation, shrink)
             return loaded if isinstance(loaded, Failure) else replace(loaded, loss=loss_of(image, data))
     except (KeyboardInterrupt, SystemExit):
         raise
@@ -106,13 +135,14 @@ def _too_many_scans(data: bytes, form: str) -> Failure | None:
     return Failure("too_large", f"a JPEG of {scans:,} scans, over the limit of {MAX_SCANS}")
 
 
-def _load(image: Image.Image, max_pixels: int, orientation: Orientation, ask: Ask | None) -> Picture | Failure:
+def _load(image: Image.Image, max_pixels: int, orientation: Orientation, shrink: Shrink | None) -> Picture | Failure:
     width, height = image.size
     refused = _refused(width, height, max_pixels)
     if refused:
         return refused
-    if ask is not None:
-        ask(image)
+    if shrink is not None:
+        times = _times(shrink, width, height)
+        image.draft(None, (width // times, height // times))
     frames = len(frame_numbers(image))
     is_cut = deep_images.is_cut(image)
     image.load()
@@ -145,7 +175,7 @@ def frames_of(
         side: to how many pixels of its longer side a larger picture will be made smaller. A JPEG may then have been
             decoded at a half, a quarter or an eighth, in which nothing is seen of that.
     """
-    first = _decode(data, max_pixels, orientation, None if side is None else partial(_ask_for_twice, side=side))
+    first = _decode(data, max_pixels, orientation, None if side is None else partial(_times_for_twice, side=side))
     yield first
     if isinstance(first, Failure) or first.frames == 1:
         return
@@ -180,11 +210,10 @@ def _frame(image: Image.Image, number: int, max_pixels: int, orientation: Orient
         return Failure("corrupt", f"frame {number} can't be decoded: {type(error).__name__}: {error}")
 
 
-def _ask_for_twice(image: Image.Image, side: int) -> None:
+def _times_for_twice(width: int, height: int, side: int) -> int:
     """Have a JPEG decoded at a half, a quarter or an eighth, if that has twice the side, and its sides are multiples.
 
     What is then made of it is nearly what would be made of all its pixels: the last of others would be laid elsewhere.
     """
-    whole = (n for n in (8, 4, 2) if image.width % n == image.height % n == 0)
-    times = next((n for n in whole if max(image.size) >= 2 * n * side), 1)
-    image.draft(None, (image.width // times, image.height // times))
+    fits = (n for n in jpeg.TIMES if width % n == height % n == 0 and max(width, height) >= 2 * n * side)
+    return next(fits, 1)
