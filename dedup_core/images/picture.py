@@ -67,6 +67,8 @@ class Picture:
         stretch: of a picture of more than 8 bits, what became black and what became white; NaN where the lower bits
             were cut off.
         loss: what the file's format may have changed of what was saved; None where it keeps every pixel.
+        box: of a picture that was decoded smaller, where it lies in its pixels (left, top, right, bottom), if its last
+            ones are partly beyond its edge; else None.
     """
 
     source: Image.Image | np.ndarray
@@ -79,6 +81,7 @@ class Picture:
     turn: int = 1
     stretch: tuple[float, float] | None = None
     loss: Loss | None = None
+    box: tuple[float, float, float, float] | None = None
     _resized: dict[tuple[int, int], Image.Image] = field(default_factory=dict, repr=False, compare=False)
 
     def rgb(self, size: tuple[int, int]) -> np.ndarray:
@@ -94,7 +97,7 @@ class Picture:
 
     def roughly_gray(self, size: tuple[int, int]) -> np.ndarray:
         """Return nearly what `gray` does, in half the time: a large picture is first averaged to a small one."""
-        small = self.encoded_from.resize(size, Image.Resampling.LANCZOS, reducing_gap=_GAP)
+        small = self.encoded_from.resize(size, Image.Resampling.LANCZOS, self.box, reducing_gap=_GAP)
         return np.asarray(small.convert("L"))
 
     @cached_property
@@ -113,6 +116,11 @@ class Picture:
         if isinstance(self.source, np.ndarray):
             return self.source.shape[1], self.source.shape[0]
         return self.source.size
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it was decoded with all pixels that are stored."""
+        return self.size in ((self.width, self.height), (self.height, self.width))
 
     @cached_property
     def on_grey(self) -> Image.Image:
@@ -135,7 +143,7 @@ class Picture:
 
     def _resize(self, size: tuple[int, int]) -> Image.Image:
         if size not in self._resized:
-            self._resized[size] = self.encoded_from.resize(size, Image.Resampling.LANCZOS)
+            self._resized[size] = self.encoded_from.resize(size, Image.Resampling.LANCZOS, self.box)
         return self._resized[size]
 
 
