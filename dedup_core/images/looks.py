@@ -37,8 +37,8 @@ class Traits:
     Attributes:
         frames: how many its file holds; 0 where they can't be counted.
         caution: some of ``CAUTIONS``, in their order.
-        look: uint8 (32, 32, 4), as bytes: what is seen of it on grey, in red, green and blue, and how opaque it is. None
-            of a picture that was decoded smaller: it would refute what all pixels prove.
+        look: uint8 (32, 32, 4), as bytes: what is seen of it on grey, in red, green and blue, and how opaque it is.
+            None of a picture that was decoded smaller: it would refute what all pixels prove.
         digest: equal for files whose bytes are equal; of a flat picture, for those whose pixels are.
     """
 
