@@ -19,7 +19,8 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FIL
 FLOORS = (
     "errors jit metric workers",
     "ledger pairs policy relations turns",
-    "images groups hamming cosine expansion greedy",
+    "images/ancillary images/disks images/names images/ours images/patterns images/resizing images/shapes images/texts",
+    "images/deep images/files groups hamming cosine expansion greedy",
     "local",
     "geometry",
     "filesystems evaluation report corpus verify",

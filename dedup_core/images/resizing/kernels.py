@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numba import config
 
 from dedup_core.images.resizing import passes
 from dedup_core.images.resizing.plan import Made, plan_of
 from dedup_core.images.resizing.wanted import Wanted
 from dedup_core.images.resizing.weights import MOST_SUMMED
+
+IS_COMPILED = not config.DISABLE_JIT
 
 
 def made_small(

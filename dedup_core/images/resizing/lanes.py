@@ -33,7 +33,7 @@ _HALVES = ir.VectorType(_HALF, 2 * _VECTOR)
 _WIDE = ir.VectorType(_WORD, 2 * _VECTOR)
 
 
-def add_products(into: Any, source: Any, taps: Any, begins: Any, high: Any) -> None:
+def add_products(into: Any, source: Any, taps: Any, begins: Any, how: Any) -> None:
     """Add weighted pairs to LANES sums.
 
     Args:
@@ -42,14 +42,15 @@ def add_products(into: Any, source: Any, taps: Any, begins: Any, high: Any) -> N
         taps: int32 (k,): pairs of weights.
         begins: five int64: where the sums lie, the first pair of the first lane, how far apart the pairs of one lane
             lie, the first tap, how many taps.
-        high: int64, 0: the sums are begun, low parts; 1: low parts; 2: high parts.
+        how: two int64: by how many bits the products are shifted, a number that the compiler must not know, or it
+            multiplies in another way; and whether there are sums already, to which they are added, 1 or 0.
     """
     at, first, stride, tap, n = map(int, begins)
     pairs = np.stack([source[first + k * stride : first + k * stride + LANES] for k in range(n)])
     numbers = pairs.view(np.int16).reshape(n, LANES, 2).astype(np.int64)
     weights = taps[tap : tap + n].view(np.int16).reshape(n, 1, 2).astype(np.int64)
-    sums = (numbers * weights).sum(axis=(0, 2)) << (16 if high == 2 else 0)
-    before = 0 if high == 0 else into[at : at + LANES]
+    sums = (numbers * weights).sum(axis=(0, 2)) << int(how[0])
+    before = into[at : at + LANES] if how[1] else 0
     into[at : at + LANES] = (before + sums).astype(np.int32)
 
 
@@ -88,7 +89,7 @@ def lay_down(sums: Any, at: Any, pairs: Any, to: Any, rounding: Any) -> None:
 
 # Kernels that run uncompiled (NUMBA_DISABLE_JIT=1) call the functions above; compiled ones get the versions below.
 @intrinsic
-def _add_vectors(_typing_context: Any, into: Any, source: Any, taps: Any, begins: Any, high: Any) -> Any:
+def _add_vectors(_typing_context: Any, into: Any, source: Any, taps: Any, begins: Any, how: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         sums, pairs, weights = (_data(context, builder, signature, arguments, k) for k in range(3))
         at, first, stride, tap, n = cgutils.unpack_tuple(builder, arguments[3])
@@ -105,16 +106,15 @@ def _add_vectors(_typing_context: Any, into: Any, source: Any, taps: Any, begins
                 place = _pointer(builder, pairs, builder.add(begin, _SIZE(part * _VECTOR)), _HALVES)
                 products = _products(builder, builder.load(place, align=4), both)
                 builder.store(builder.add(builder.load(total), products), total)
-        is_high = builder.icmp_signed("==", arguments[4], _SIZE(2))
-        shift = _in_every_lane(builder, builder.select(is_high, _WORD(16), _WORD(0)), _WORDS)
-        is_begun = builder.icmp_signed("!=", arguments[4], _SIZE(0))
-        kept = _in_every_lane(builder, builder.select(is_begun, _WORD(-1), _WORD(0)), _WORDS)
+        bits, is_begun = (builder.trunc(number, _WORD) for number in cgutils.unpack_tuple(builder, arguments[4]))
+        shift = _in_every_lane(builder, bits, _WORDS)
+        kept = _in_every_lane(builder, builder.neg(is_begun), _WORDS)
         for place, total in zip(places, totals, strict=True):
             before = builder.and_(builder.load(place, align=4), kept)
             builder.store(builder.add(before, builder.shl(builder.load(total), shift)), place, align=4)
         return context.get_dummy_value()
 
-    return types.void(into, source, taps, begins, high), generate
+    return types.void(into, source, taps, begins, how), generate
 
 
 @intrinsic
@@ -218,9 +218,9 @@ def _data(context: Any, builder: Any, signature: Any, arguments: Any, k: int) ->
 
 # numba asks an overload's two signatures to agree in every annotation.
 @overload(add_products)
-def _compiled_add_products(into: Any, source: Any, taps: Any, begins: Any, high: Any) -> Any:  # noqa: ARG001
-    def add(into: Any, source: Any, taps: Any, begins: Any, high: Any) -> Any:
-        _add_vectors(into, source, taps, begins, high)  # type: ignore[call-arg]
+def _compiled_add_products(into: Any, source: Any, taps: Any, begins: Any, how: Any) -> Any:  # noqa: ARG001
+    def add(into: Any, source: Any, taps: Any, begins: Any, how: Any) -> Any:
+        _add_vectors(into, source, taps, begins, how)  # type: ignore[call-arg]
 
     return add
 

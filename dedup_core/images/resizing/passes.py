@@ -21,14 +21,14 @@ from dedup_core.images.resizing.lanes import (
     lay_across,
     lay_down,
 )
-from dedup_core.images.resizing.weights import BITS
+from dedup_core.images.resizing.weights import BITS, WINDOW
 from dedup_core.jit.compiled import compiled
 
 SEGMENT = 2048
 """Columns of a block: with its pairs it takes 192 bytes a column."""
 
-BEGIN, LOW, HIGH = 0, 1, 2
-_HALF = np.int32(1 << (BITS - 1))
+_HALF, _BITS = np.int32(1 << (BITS - 1)), np.int32(BITS)
+_LEAST, _MOST, _MOST_SUMMED = np.int32(0), np.int32(255), np.int32(32767)
 Rooms = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -39,7 +39,7 @@ def passed(pixels: np.ndarray, width: int, plan: tuple, rooms: Rooms) -> None:
     Args:
         pixels: uint8 (height * width * 3,).
         width: of the picture.
-        plan: int64 (n, 6), int64 (m, 9) and int32 (k,): what is made of each row, what of each column, and the weights
+        plan: int64 (n, WINDOW), int64 (m, WINDOW + 3) and int32 (k,): what is made of each row, what of each column, and the weights
             of both; how many of the lanes that are made have weights of 22 bits, for the others are sums; and how many
             lanes after them are the picture's own columns.
         rooms: int32 arrays to work in, the last for the sums.
@@ -53,15 +53,14 @@ def passed(pixels: np.ndarray, width: int, plan: tuple, rooms: Rooms) -> None:
         for left in range(0, width if columns else 0, SEGMENT):
             stop = min(left + SEGMENT, width)
             _lay_block(pixels, width, (top, height, left, stop), pairs)
-            _add_block(across, taps, (left // 2, (stop + 1) // 2, LANES, LANES), pairs, sums)
+            _add_block(across, taps, left // 2, (stop + 1) // 2, pairs, sums)
         for column in range(0, columns, TURN):
             weighted = column < n_weighted
-            rounding = (_HALF, np.int32(BITS), np.int32(255)) if weighted else (
-                np.int32(0), np.int32(0), np.int32(32767))  # fmt: skip
+            rounding = (_HALF, _BITS, _MOST) if weighted else (_LEAST, _LEAST, _MOST_SUMMED)
             lay_down(sums, column * ROWS, laid, (column, stride), rounding)
         if n_woven:
             _weave(pixels, width, (top, height), (columns, stride), laid)
-        _add_rows(down, taps, (top // 2, min(top + ROWS, height + 1) // 2, stride), laid, made)
+        _add_rows(down, taps, top // 2, (min(top + ROWS, height + 1) // 2, stride), laid, made)
 
 
 @compiled
@@ -103,39 +102,34 @@ def _lay_block(pixels: np.ndarray, width: int, block: tuple[int, int, int, int],
 
 @compiled
 def _add_block(
-    across: np.ndarray, taps: np.ndarray, span: tuple[int, int, int, int], pairs: np.ndarray, sums: np.ndarray
+    across: np.ndarray, taps: np.ndarray, first: int, stop: int, pairs: np.ndarray, sums: np.ndarray
 ) -> None:
-    """Add to the sums of each column that is made what the block's columns give."""
+    """Add to the sums of each column that is made what the block's columns give: pairs ``first`` to ``stop``."""
     for column in range(len(across)):
-        _add_window(across[column], taps, (span[0], span[1], span[2], 0), pairs, (sums, column * span[3]))
+        for part in range(0, WINDOW, WINDOW // 2):  # low parts of weights, then high ones
+            start = across[column, part]
+            begin, end = max(start, first), min(start + across[column, part + 1], stop)
+            if begin < end:
+                how = across[column, part + 3], 1 if part or begin > start else 0
+                tap = across[column, part + 2] + begin - start
+                add_products(sums, pairs, taps, (column * LANES, (begin - first) * LANES, LANES, tap, end - begin), how)
 
 
 @compiled
 def _add_rows(
-    down: np.ndarray, taps: np.ndarray, span: tuple[int, int, int], laid: np.ndarray, made: np.ndarray
+    down: np.ndarray, taps: np.ndarray, first: int, span: tuple[int, int], laid: np.ndarray, made: np.ndarray
 ) -> None:
-    """Add to the sums of each row that is made what the block's rows give."""
-    first, stop, stride = span
+    """Add to the sums of each row that is made what the block's rows give: pairs ``first`` to ``stop``."""
+    stop, stride = span
     for row in range(len(down)):
-        if down[row, 0] < stop and first < down[row, 0] + down[row, 1]:
-            for lane in range(0, down[row, 7], LANES):
-                where = made, down[row, 8] + lane
-                _add_window(down[row], taps, (first, stop, stride, down[row, 6] + lane), laid, where)
-
-
-@compiled
-def _add_window(
-    window: np.ndarray, taps: np.ndarray, span: tuple, pairs: np.ndarray, where: tuple[np.ndarray, int]
-) -> None:
-    first, stop, stride, lane = span
-    sums, at = where
-    for part in range(2):
-        start, n, tap = window[3 * part], window[3 * part + 1], window[3 * part + 2]
-        begin, end = max(start, first), min(start + n, stop)
-        if begin < end:
-            how = HIGH if part else LOW if begin > start else BEGIN
-            place = (begin - first) * stride + lane
-            add_products(sums, pairs, taps, (at, place, stride, tap + begin - start, end - begin), how)
+        for part in range(0, WINDOW, WINDOW // 2):
+            start = down[row, part]
+            begin, end = max(start, first), min(start + down[row, part + 1], stop)
+            if begin < end:
+                how = down[row, part + 3], 1 if part or begin > start else 0
+                tap, place = down[row, part + 2] + begin - start, (begin - first) * stride + down[row, WINDOW]
+                for lane in range(0, down[row, WINDOW + 1], LANES):
+                    add_products(made, laid, taps, (down[row, WINDOW + 2] + lane, place + lane, stride, tap, end - begin), how)
 
 
 @compiled
@@ -148,11 +142,12 @@ def rounded(made: np.ndarray, lanes: int, size: tuple[int, int]) -> np.ndarray:
         size: width and height.
     """
     width, height = size
-    pixels = np.empty((height, width * CHANNELS), np.uint8)
+    n = width * CHANNELS
+    pixels = np.empty((height, n), np.uint8)
     for row in range(height):
-        for lane in range(width * CHANNELS):
-            number = (made[row * lanes + lane] + _HALF) >> BITS
-            pixels[row, lane] = min(max(number, 0), 255)
+        sums, line = made[row * lanes : row * lanes + n], pixels[row]
+        for lane in range(n):
+            line[lane] = min(max(np.int32(sums[lane] + _HALF) >> _BITS, _LEAST), _MOST)
     return pixels.reshape(height, width, CHANNELS)
 
 
@@ -168,19 +163,32 @@ def averaged(made: np.ndarray, lanes: int, cells: tuple[np.ndarray, np.ndarray, 
             of the last row and of the last column.
     """
     widths, heights, parts = cells
-    pixels = np.empty((len(heights), len(widths) * CHANNELS), np.uint8)
+    n = len(widths) * CHANNELS
+    pixels = np.empty((len(heights), n), np.uint8)
     for row in range(len(heights)):
-        is_last = 1 if row == len(heights) - 1 else 0
-        for column in range(len(widths)):
-            share = np.uint32(shares[is_last, 1 if column == len(widths) - 1 else 0])
-            half = np.uint32(widths[column] * heights[row] // 2)
-            for channel in range(CHANNELS):
-                total = half
-                for part in range(parts):
-                    lane = (column * parts + part) * CHANNELS + channel
-                    total = np.uint32(total + np.uint32(made[row * lanes + lane]))
-                pixels[row, column * CHANNELS + channel] = np.uint32(total * share) >> np.uint32(24)
+        sums, line = made[row * lanes : row * lanes + n * parts], pixels[row]
+        if parts > 1:
+            sums = _sums_of_parts(sums, parts)
+        share = shares[1 if row == len(heights) - 1 else 0]
+        _divided(sums[:-CHANNELS], widths[0] * heights[row], share[0], line[:-CHANNELS])
+        _divided(sums[-CHANNELS:], widths[-1] * heights[row], share[1], line[-CHANNELS:])
     return pixels.reshape(len(heights), len(widths), CHANNELS)
+
+
+@compiled
+def _divided(sums: np.ndarray, pixels: int, share: int, means: np.ndarray) -> None:
+    half, factor = np.uint32(pixels // 2), np.uint32(share)
+    for lane in range(len(sums)):
+        means[lane] = np.uint32(np.uint32(np.uint32(sums[lane]) + half) * factor) >> np.uint32(24)
+
+
+@compiled
+def _sums_of_parts(sums: np.ndarray, parts: int) -> np.ndarray:
+    whole = np.zeros(len(sums) // parts, np.int32)
+    for lane in range(len(sums)):
+        column, channel = lane // CHANNELS // parts, lane % CHANNELS
+        whole[column * CHANNELS + channel] += sums[lane]
+    return whole
 
 
 @compiled

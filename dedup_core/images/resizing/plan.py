@@ -6,6 +6,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
@@ -14,7 +15,7 @@ from dedup_core.images.resizing.lanes import CHANNELS, GROUP, LANES, PAIRS, ROWS
 from dedup_core.images.resizing.passes import SEGMENT
 from dedup_core.images.resizing.pillow import lowers_first
 from dedup_core.images.resizing.wanted import Wanted
-from dedup_core.images.resizing.weights import MOST_SUMMED, Axis, averaged_axis, resized_axis
+from dedup_core.images.resizing.weights import MOST_SUMMED, WINDOW, Axis, averaged_axis, resized_axis
 
 MOST_KEPT_BYTES = 32 * 2**20
 """Of plans and of weights, in one process."""
@@ -58,8 +59,8 @@ class Plan:
     """A pass over pictures of one shape.
 
     Attributes:
-        across: int64 (n, 6): the windows of the columns that are made, size after size.
-        down: int64 (m, 9): the windows of the rows that are made; then their first lane, how many, and where the sums
+        across: int64 (n, WINDOW): the windows of the columns that are made, size after size.
+        down: int64 (m, WINDOW + 3): the windows of the rows that are made; then their first lane, how many, and where the sums
             lie.
         taps: int32 (k,): the weights of both.
         n_weighted: how many lanes have weights; those after them are sums.
@@ -83,14 +84,17 @@ class Plan:
         """What it takes to keep."""
         return self.across.nbytes + self.down.nbytes + self.taps.nbytes
 
-    def rooms(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return arrays to work in, each on a line of the cache: they hold until this thread asks again."""
+    @cached_property
+    def _edges(self) -> list[int]:
         lanes = len(self.across) * CHANNELS
         sizes = (self.n_columns // 2 * LANES, lanes * ROWS, (lanes + self.n_woven) * PAIRS, self.n_sums)
-        edges = np.cumsum([0, *(-(-size // 16) * 16 for size in sizes)]).tolist()
-        room = _room(edges[-1])
-        first, second, third, last = (room[a:b] for a, b in zip(edges, edges[1:], strict=False))
-        return first, second, third, last
+        return np.cumsum([0, *(-(-size // 16) * 16 for size in sizes)]).tolist()
+
+    def rooms(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return arrays to work in, each on a line of the cache: they hold until this thread asks again."""
+        first, second, third, fourth, end = self._edges
+        room = _room(end)
+        return room[first:second], room[second:third], room[third:fourth], room[fourth:end]
 
 
 class _Kept:
@@ -150,7 +154,7 @@ def is_lowered_first(shape: tuple[int, int], size: tuple[int, int]) -> bool:
 
 def _planned(shape: tuple[int, int], wanted: Sequence[Wanted], span: tuple[float, float] | None) -> Plan:
     steps = [_step(shape, each, span) for each in wanted]
-    across, down, taps, made = [np.zeros((0, 6), np.int64)], [], [], {}
+    across, down, taps, made = [np.zeros((0, WINDOW), np.int64)], [], [], {}
     lane = n_sums = n_taps = n_weighted = 0
     for k in sorted(range(len(steps)), key=lambda k: KINDS.index(steps[k].made.kind)):
         rows_across, rows_down, entry = steps[k]
@@ -195,7 +199,7 @@ def _axis(n_in: int, n_out: int, reach: int, span: float | None) -> Axis:
 
 
 def _moved(rows: np.ndarray, by: int) -> np.ndarray:
-    return rows + np.array([0, 0, by, 0, 0, by])
+    return rows + np.array([0, 0, by, 0] * 2)
 
 
 def _padded(rows: np.ndarray, length: int) -> np.ndarray:

@@ -17,6 +17,9 @@ from dedup_core.jit.compiled import compiled
 
 BITS = 22
 ONE = 1 << BITS
+WINDOW = 8
+"""Numbers that say which pixels count."""
+
 MOST_SUMMED = 128
 """Columns that are averaged at a time: their sum is to fit the 15 bits of a number."""
 
@@ -28,8 +31,9 @@ class Axis(NamedTuple):
     """The weights of one axis.
 
     Attributes:
-        rows: int64 (n, 6): of each pixel that is made the first pair of pixels that count, how many pairs, and where
-            their weights begin; then the same of the pairs whose weights have a high part.
+        rows: int64 (n, WINDOW): of each pixel that is made the first pair of pixels that count, how many pairs, where
+            their weights begin and by how many bits they are shifted; then the same of the pairs whose weights have a
+            high part.
         taps: int32 (m,): two weights of 16 bits in each, low parts and high ones.
     """
 
@@ -158,7 +162,7 @@ def _proposed(start: int, n: int, center: float, step: float, row: np.ndarray, w
 @compiled
 def _packed_rows(starts: np.ndarray, counts: np.ndarray, whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cut weights into parts of 16 bits, and pair them: the pairs begin at even pixels."""
-    rows = np.zeros((len(starts), 6), np.int64)
+    rows = np.zeros((len(starts), WINDOW), np.int64)
     taps = np.zeros(2 * (whole.shape[1] // 2 + 2) * len(starts), np.int32)
     used = 0
     for place in range(len(starts)):
@@ -177,8 +181,8 @@ def _packed_rows(starts: np.ndarray, counts: np.ndarray, whole: np.ndarray) -> t
                     used += 1
             if high:
                 used -= stop - max(begin, end) if begin < stop else 0
-                rows[place, 3], rows[place, 4] = begin, max(end - begin, 0)
-                rows[place, 5] = used - rows[place, 4]
+                rows[place, 4], rows[place, 5] = begin, max(end - begin, 0)
+                rows[place, 6], rows[place, 7] = used - rows[place, 5], 16
     return rows, taps[:used].copy()
 
 
