@@ -12,7 +12,8 @@ from dedup_core.images.resizing.plan import Made, plan_of
 from dedup_core.images.resizing.wanted import Wanted
 from dedup_core.images.resizing.weights import MOST_SUMMED
 
-IS_COMPILED = not config.DISABLE_JIT
+IS_COMPILED = not config.DISABLE_JIT  # type: ignore[attr-defined]
+gray = passes.gray
 
 
 def made_small(

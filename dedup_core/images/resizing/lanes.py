@@ -166,9 +166,7 @@ def _down(_typing_context: Any, sums: Any, at: Any, pairs: Any, to: Any, roundin
 def _products(builder: Any, pairs: Any, weights: Any) -> Any:
     """Multiply two numbers by two weights in every lane, and add both products: x86 has one instruction for it."""
     products = builder.mul(builder.sext(pairs, _WIDE), builder.sext(weights, _WIDE))
-    even, odd = (
-        builder.shuffle_vector(products, products, _order(range(start, 2 * _VECTOR, 2))) for start in (0, 1)
-    )
+    even, odd = (builder.shuffle_vector(products, products, _order(range(start, 2 * _VECTOR, 2))) for start in (0, 1))
     return builder.add(even, odd)
 
 

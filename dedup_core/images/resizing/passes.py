@@ -39,9 +39,9 @@ def passed(pixels: np.ndarray, width: int, plan: tuple, rooms: Rooms) -> None:
     Args:
         pixels: uint8 (height * width * 3,).
         width: of the picture.
-        plan: int64 (n, WINDOW), int64 (m, WINDOW + 3) and int32 (k,): what is made of each row, what of each column, and the weights
-            of both; how many of the lanes that are made have weights of 22 bits, for the others are sums; and how many
-            lanes after them are the picture's own columns.
+        plan: int64 (n, WINDOW), int64 (m, WINDOW + 3) and int32 (k,): what is made of each row, what of each column,
+            and the weights of both; how many of the lanes that are made have weights of 22 bits, for the others are
+            sums; and how many lanes after them are the picture's own columns.
         rooms: int32 arrays to work in, the last for the sums.
     """
     across, down, taps, n_weighted, n_woven = plan
@@ -128,8 +128,9 @@ def _add_rows(
             if begin < end:
                 how = down[row, part + 3], 1 if part or begin > start else 0
                 tap, place = down[row, part + 2] + begin - start, (begin - first) * stride + down[row, WINDOW]
+                to, n = down[row, WINDOW + 2], end - begin
                 for lane in range(0, down[row, WINDOW + 1], LANES):
-                    add_products(made, laid, taps, (down[row, WINDOW + 2] + lane, place + lane, stride, tap, end - begin), how)
+                    add_products(made, laid, taps, (to + lane, place + lane, stride, tap, n), how)
 
 
 @compiled

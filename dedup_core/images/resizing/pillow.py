@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image
+from PIL import Image, __version__
 
 from dedup_core.images.resizing.wanted import BILINEAR, LANCZOS, Wanted
 
 _FILTERS = {LANCZOS: Image.Resampling.LANCZOS, BILINEAR: Image.Resampling.BILINEAR}
 
 
-def made_small(image: Image.Image, wanted: Wanted) -> np.ndarray:
-    """Return an RGB image in a size that is wanted: uint8 (height, width, 3)."""
-    return np.asarray(image.resize(wanted.size, _FILTERS[wanted.reach], reducing_gap=wanted.gap or None))
+VERSION = __version__
+
+
+def made_small(pixels: np.ndarray, wanted: Sequence[Wanted]) -> list[np.ndarray]:
+    """Return a picture as is wanted, uint8 (height, width, 3) each, of uint8 (height, width, 3)."""
+    image = Image.fromarray(pixels)
+    return [np.asarray(image.resize(each.size, _FILTERS[each.reach], reducing_gap=each.gap or None)) for each in wanted]
+
+
+def gray(pixels: np.ndarray) -> np.ndarray:
+    """Return luma, uint8 (height, width) of uint8 (height, width, 3)."""
+    return np.asarray(Image.fromarray(pixels).convert("L"))
 
 
 @functools.cache

@@ -1,4 +1,4 @@
-"""What one pass over pictures of one shape has to do: kept between pictures, for most of a collection have few shapes."""
+"""What one pass over pictures of one shape has to do: kept, for most collections have few shapes."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ class Plan:
 
     Attributes:
         across: int64 (n, WINDOW): the windows of the columns that are made, size after size.
-        down: int64 (m, WINDOW + 3): the windows of the rows that are made; then their first lane, how many, and where the sums
-            lie.
+        down: int64 (m, WINDOW + 3): the windows of the rows that are made; then their first lane, how many, and where
+            the sums lie.
         taps: int32 (k,): the weights of both.
         n_weighted: how many lanes have weights; those after them are sums.
         n_woven: how many lanes the picture's own columns take, after all others: 0 if nothing is made of them.
@@ -103,8 +103,13 @@ class _Kept:
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._entries: OrderedDict[Hashable, tuple[Plan | Axis, int]] = OrderedDict()
-        self._bytes = 0
+        self.n_bytes = 0
         self._lock = threading.Lock()
+
+    def clear(self) -> None:
+        with self._lock:
+            self._entries.clear()
+            self.n_bytes = 0
 
     def get(self, key: Hashable, make: Callable[[], Plan | Axis]) -> Plan | Axis:
         with self._lock:
@@ -116,9 +121,9 @@ class _Kept:
         with self._lock:
             if key not in self._entries and size <= self._most_bytes // 4:
                 self._entries[key] = made, size
-                self._bytes += size
-            while self._bytes > self._most_bytes:
-                self._bytes -= self._entries.popitem(last=False)[1][1]
+                self.n_bytes += size
+            while self.n_bytes > self._most_bytes:
+                self.n_bytes -= self._entries.popitem(last=False)[1][1]
         return made
 
 
@@ -217,3 +222,14 @@ def _room(size: int) -> np.ndarray:
     if room.nbytes <= MOST_ROOM_BYTES:
         _THREAD.room = room
     return room
+
+
+def kept_bytes() -> int:
+    """Return how much of plans and weights is kept."""
+    return _PLANS.n_bytes + _AXES.n_bytes
+
+
+def forget() -> None:
+    """Keep nothing of what was planned."""
+    _PLANS.clear()
+    _AXES.clear()

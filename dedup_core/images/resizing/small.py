@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Sequence
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, __version__
 
 from dedup_core.images.resizing import pillow
 from dedup_core.images.resizing.wanted import BILINEAR, LANCZOS, Wanted
@@ -99,10 +99,10 @@ def look(pixels: np.ndarray) -> np.ndarray:
 def gray(pixels: np.ndarray) -> np.ndarray:
     """Return luma, uint8 (height, width) of uint8 (height, width, 3): as Pillow's mode L."""
     if not _SWITCH.is_on or not _are_exact():
-        return np.asarray(Image.fromarray(pixels).convert("L"))
-    from dedup_core.images.resizing import passes  # loads numba
+        return pillow.gray(pixels)
+    from dedup_core.images.resizing import kernels  # loads numba
 
-    return passes.gray(pixels)
+    return kernels.gray(pixels)
 
 
 def made_small(pixels: np.ndarray, wanted: Sequence[Wanted]) -> list[np.ndarray]:
@@ -113,8 +113,7 @@ def made_small(pixels: np.ndarray, wanted: Sequence[Wanted]) -> list[np.ndarray]
         wanted: sizes, filters and gaps.
     """
     if not kernels_resize(pixels.shape[0] * pixels.shape[1], len(wanted)):
-        image = Image.fromarray(pixels)
-        return [pillow.made_small(image, each) for each in wanted]
+        return pillow.made_small(pixels, wanted)
     from dedup_core.images.resizing import kernels  # loads numba
 
     return kernels.made_small(pixels, wanted)
@@ -131,14 +130,12 @@ def _are_exact() -> bool:
 
     if kernels.IS_COMPILED and all(_is_equal(kernels, *tried) for tried in _TRIED):
         return True
-    _LOG.warning("compiled resizes are not those of Pillow %s here: Pillow resizes", __version__)
+    _LOG.warning("compiled resizes are not those of Pillow %s here: Pillow resizes", pillow.VERSION)
     return False
 
 
-def _is_equal(kernels, shape: tuple[int, int], sizes: Sequence[tuple[int, int]]) -> bool:  # type: ignore[no-untyped-def]  # a module
+def _is_equal(kernels: ModuleType, shape: tuple[int, int], sizes: Sequence[tuple[int, int]]) -> bool:
     pixels = np.random.default_rng(0).integers(0, 256, (shape[1], shape[0], 3), dtype=np.uint8)
-    image, wanted = Image.fromarray(pixels), [*_direct(sizes), LOOK]
-    made = kernels.made_small(pixels, wanted)
-    luma = np.array_equal(kernels.passes.gray(pixels), np.asarray(image.convert("L")))
-    return luma and all(np.array_equal(small, pillow.made_small(image, each))
-                        for small, each in zip(made, wanted, strict=True))  # fmt: skip
+    wanted = [*_direct(sizes), LOOK]
+    small, expected = kernels.made_small(pixels, wanted), pillow.made_small(pixels, wanted)
+    return all(map(np.array_equal, [*small, kernels.gray(pixels)], [*expected, pillow.gray(pixels)]))
