@@ -22,7 +22,9 @@ FLOORS = (
     "images/ancillary images/deep images/frames images/losses images/names images/opening images/patterns "
     "images/resizing images/shapes images/texts",
     "images/disks images/jpeg_header images/ours images/picture images/unread images/upright",
-    "images/files images/foreign images/jpeg images/looks",
+    "images/files images/foreign images/jpeg_kernels images/looks",
+    "images/jpeg_averages",
+    "images/jpeg",
     "images/decoding",
     "images/thumbnails",
     "groups hamming cosine expansion greedy",

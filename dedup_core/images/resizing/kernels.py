@@ -41,7 +41,7 @@ def made_small(
 
 def _left(made: Made, sums: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Return what a pass has left of a picture for one size, as pixels."""
-    if made.kind != "averaged":
+    if made.outcome != "averaged":
         return passes.rounded(sums[made.start :], made.lanes, made.size)
     widths, heights = (_cells(side, factor) for side, factor in zip(shape, made.factors, strict=True))
     parts = -(-made.factors[0] // MOST_SUMMED)
@@ -53,9 +53,9 @@ def _finished(
     small: np.ndarray, made: Made, wanted: Wanted, shape: tuple[int, int], span: tuple[float, float] | None
 ) -> np.ndarray:
     """Resize what was averaged, and what was resized in height alone."""
-    if made.kind == "averaged":
+    if made.outcome == "averaged":
         span = shape[0] / made.factors[0], shape[1] / made.factors[1]
-    elif made.kind == "resized" or (made.size == wanted.size and span is None):
+    elif made.outcome == "resized" or (made.size == wanted.size and span is None):
         return small
     else:
         span = span and (span[0], wanted.size[1])

@@ -16,9 +16,9 @@ _FILTERS = {LANCZOS: Image.Resampling.LANCZOS, BILINEAR: Image.Resampling.BILINE
 VERSION = __version__
 
 
-def made_small(pixels: np.ndarray, wanted: Sequence[Wanted]) -> list[np.ndarray]:
-    """Return a picture as is wanted, uint8 (height, width, 3) each, of uint8 (height, width, 3)."""
-    image = Image.fromarray(pixels)
+def made_small(source: np.ndarray | Image.Image, wanted: Sequence[Wanted]) -> list[np.ndarray]:
+    """Return an RGB image, or uint8 (height, width, 3), as is wanted: uint8 (height, width, 3) each."""
+    image = Image.fromarray(source) if isinstance(source, np.ndarray) else source
     return [np.asarray(image.resize(each.size, _FILTERS[each.reach], reducing_gap=each.gap or None)) for each in wanted]
 
 

@@ -24,22 +24,22 @@ MOST_ROOM_BYTES = 16 * 2**20
 """Of what a thread keeps to work in."""
 
 
-Kind = Literal["resized", "averaged", "lowered"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
+Outcome = Literal["resized", "averaged", "lowered"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 class Made(NamedTuple):
     """What a pass leaves of a picture for a size that is wanted, and where in the sums it lies.
 
     Attributes:
-        kind: resized both ways; averaged, in cells of several pixels; or lowered, resized in height alone.
+        outcome: resized both ways; averaged, in cells of several pixels; or lowered, resized in height alone.
         size: width and height.
         lanes: how far apart its rows lie.
         factors: of what is averaged the pixels of a cell each way.
         start: of the first sum.
     """
 
-    kind: Kind
+    outcome: Outcome
     size: tuple[int, int]
     lanes: int
     factors: tuple[int, int] = (1, 1)
@@ -161,7 +161,7 @@ def _planned(shape: tuple[int, int], wanted: Sequence[Wanted], span: tuple[float
     steps = [_step(shape, each, span) for each in wanted]
     across, down, taps, made = [np.zeros((0, WINDOW), np.int64)], [], [], {}
     lane = n_sums = n_taps = n_weighted = 0
-    for k in sorted(range(len(steps)), key=lambda k: KINDS.index(steps[k].made.kind)):
+    for k in sorted(range(len(steps)), key=lambda k: OUTCOMES.index(steps[k].made.outcome)):
         rows_across, rows_down, entry = steps[k]
         if rows_across is not None:
             across.append(_padded(_moved(rows_across.rows, n_taps), entry.lanes // CHANNELS))
@@ -174,8 +174,8 @@ def _planned(shape: tuple[int, int], wanted: Sequence[Wanted], span: tuple[float
         made[k] = entry._replace(start=n_sums)
         n_taps, n_sums = n_taps + len(rows_down.taps), n_sums + n * entry.lanes
         lane += entry.lanes if rows_across is not None else 0
-        n_weighted = lane if entry.kind == "resized" else n_weighted
-    n_woven = max((entry.lanes for entry in made.values() if entry.kind == "lowered"), default=0)
+        n_weighted = lane if entry.outcome == "resized" else n_weighted
+    n_woven = max((entry.lanes for entry in made.values() if entry.outcome == "lowered"), default=0)
     n_columns = -(-min(shape[0], SEGMENT) // GROUP) * GROUP if lane else 0
     return Plan(np.concatenate(across), np.concatenate(down), np.concatenate(taps), n_weighted, n_woven,
                 tuple(made[k] for k in range(len(wanted))), n_columns, n_sums)  # fmt: skip

@@ -112,8 +112,12 @@ def made_small(pixels: np.ndarray, wanted: Sequence[Wanted]) -> list[np.ndarray]
         pixels: uint8 (height, width, 3), contiguous.
         wanted: sizes, filters and gaps.
     """
-    if not kernels_resize(pixels.shape[0] * pixels.shape[1], len(wanted)):
-        return pillow.made_small(pixels, wanted)
+    kernels_do = kernels_resize(pixels.shape[0] * pixels.shape[1], len(wanted))
+    return by_kernels(pixels, wanted) if kernels_do else pillow.made_small(pixels, wanted)
+
+
+def by_kernels(pixels: np.ndarray, wanted: Sequence[Wanted]) -> list[np.ndarray]:
+    """Do as `made_small` does, by kernels: for those who have asked whether these are to do it."""
     from dedup_core.images.resizing import kernels  # loads numba
 
     return kernels.made_small(pixels, wanted)

@@ -72,7 +72,9 @@ def averaged_axis(n_in: int, factor: int, most: int = 2**31) -> Axis:
     starts = np.minimum((begins[:, None] + parts).ravel(), n_in)
     stops = np.minimum(np.minimum(begins[:, None] + parts + most, begins[:, None] + factor).ravel(), n_in)
     counts = stops - starts
-    return _packed(starts, counts, np.ones((len(starts), max(1, int(counts.max()))), np.int32))
+    ones = np.ones((len(starts), max(1, int(counts.max()))), np.int32)
+    ones[counts == 0] = 0  # of an empty part the sum is to be 0, and not to be left out
+    return _packed(np.minimum(starts, n_in - 1), np.maximum(counts, 1), ones)
 
 
 @compiled
