@@ -115,7 +115,7 @@ def test_what_breaks_off_is_seen(progressive):
 @given(st.data(), st.booleans(), st.integers(1, 4))
 @settings(deadline=None, max_examples=300)
 def test_spoilt_bytes_end_nothing(data, progressive, n_bytes):
-    content = bytearray(saved(noise(40, 30), "JPEG", progressive=progressive))
+    content = bytearray(saved(noise(80, 64), "JPEG", progressive=progressive))
     for _ in range(n_bytes):
         content[data.draw(st.integers(2, len(content) - 1))] = data.draw(st.integers(0, 255))
     found = decode_coarsely(bytes(content), 1)

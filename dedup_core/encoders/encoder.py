@@ -56,6 +56,8 @@ class Encoder:
             with those of the seven turned pictures, float32 (n, d) for an embedding.
         fingerprint: identifies everything that the values depend on.
         batch_size: as of `Prepared`.
+        sizes: to which it will ask for a picture to be resized, width and height: those of all encoders are made in
+            one pass.
         coarse_side: how many pixels of a picture's shorter side are enough where it is decoded fast; None for all.
     """
 
@@ -64,6 +66,7 @@ class Encoder:
     encode: Callable[[np.ndarray], np.ndarray]
     fingerprint: str
     batch_size: int | None = None
+    sizes: tuple[tuple[int, int], ...] = ()
     coarse_side: int | None = None
 
     def opened(self, threads: int | None = None) -> Encoder:  # noqa: ARG002 - it needs no more than one
@@ -165,16 +168,21 @@ def _look(content: bytes | Failure, encoders: Sequence[Encoder], decoding: Decod
     sides = [encoder.coarse_side if is_coarse else None for encoder in encoders]
     look_side = LOOK_SIDE if is_coarse else None
     pictures: dict[int | None, Picture] = {}
-    for side in {look_side, *sides}:
+    for side in dict.fromkeys([look_side, *sides]):
         picture = _decoded(content, decoding, side)
         if isinstance(picture, Failure):
             return picture
         pictures[side] = picture
+        asked = (encoder for encoder, of_encoder in zip(encoders, sides, strict=True) if of_encoder == side)
+        try:
+            picture.prepare(size for encoder in asked for size in encoder.sizes)
+        except Exception as error:  # noqa: BLE001 - whatever a picture does, it may not end a run
+            return not_encoded(error, "its resize")
     pixels: dict[str, np.ndarray] = {}
     for encoder, side in zip(encoders, sides, strict=True):
         try:
             pixels[encoder.name] = encoder.pixels(pictures[side])
-        except Exception as error:  # noqa: BLE001, PERF203 - whatever a picture does, it may not end a run
+        except Exception as error:  # noqa: BLE001, PERF203
             return not_encoded(error, f"the resize for {encoder.name}")
     picture = pictures[look_side]
     try:

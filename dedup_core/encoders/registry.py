@@ -84,7 +84,7 @@ COARSE_SIDE = 32
 def _hash(name: str, size: tuple[int, int], function: Hash, of_turns: Hash) -> Method:
     gray = partial(Picture.gray, size=size)
     both = gray if size == size[::-1] else partial(_both_ways, size=size)
-    upright = Encoder(name, gray, function, f"{name}-64-v2", coarse_side=COARSE_SIDE)
+    upright = Encoder(name, gray, function, f"{name}-64-v2", sizes=(size,), coarse_side=COARSE_SIDE)
     turned = replace(upright, pixels=both, encode=of_turns, fingerprint=f"{upright.fingerprint}{TURNED}")
     return Method(name, HAMMING, lambda options: turned if options.orientations else upright)
 

@@ -122,9 +122,12 @@ def _box(stored: tuple[int, int], decoded: tuple[int, int], turn: int) -> tuple[
 
 
 def _times(shrink: Shrink | None, width: int, height: int) -> int:
-    """Return how much smaller a JPEG is decoded: never so much that less than a pixel is left of a side."""
+    """Return how much smaller a JPEG is decoded: not at all, where less than 8 pixels would be left of a side.
+
+    Of so few, other fractions than halves give as many, and simplejpeg might take these.
+    """
     times = 1 if shrink is None else shrink(width, height)
-    return times if times <= min(width, height) else 1
+    return times if 8 * times <= min(width, height) else 1
 
 
 def by_pillow(data: bytes, max_pixels: int, orientation: Orientation, shrink: Shrink | None) -> Picture | Failure:
