@@ -10,9 +10,8 @@ import re
 from collections.abc import Callable
 
 import numpy as np
-import pywt
-from scipy.fft import dct
 
+from dedup_core.encoders.haar import approximation
 from dedup_core.turns import TURNS, is_lying, turned
 
 _HEX = re.compile("[0-9a-fA-F]{16}")
@@ -39,6 +38,8 @@ def phash(gray: np.ndarray) -> np.ndarray:
 
     Source: http://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html
     """
+    from scipy.fft import dct  # here: only this hash needs it, and it takes long to load
+
     frequencies = dct(dct(gray.astype(np.float64), axis=1), axis=2)[:, :8, :8]
     median = np.median(frequencies.reshape(-1, 64)[:, 1:], axis=1)
     return _pack(frequencies >= median[:, None, None])
@@ -49,7 +50,7 @@ def whash(gray: np.ndarray) -> np.ndarray:
 
     Source: https://fullstackml.com/wavelet-image-hash-in-python-3504fdd282b5
     """
-    return _above_median(_approximation(gray))
+    return _above_median(approximation(gray))
 
 
 def turned_ahash(gray: np.ndarray) -> np.ndarray:
@@ -74,7 +75,7 @@ def turned_phash(gray: np.ndarray) -> np.ndarray:
 
 def turned_whash(gray: np.ndarray) -> np.ndarray:
     """Wavelet hashes of (n, 256, 256) and of its seven turns, uint64 (n, 8): its 64 approximations are turned."""
-    return _of_turns(_above_median, _approximation(gray))
+    return _of_turns(_above_median, approximation(gray))
 
 
 def to_hex(code: int) -> str:
@@ -97,12 +98,8 @@ def _of_turns(function: Callable[[np.ndarray], np.ndarray], squares: np.ndarray)
     return np.stack([function(turned(squares, turn)) for turn in range(len(TURNS))], axis=1)
 
 
-def _approximation(gray: np.ndarray) -> np.ndarray:
-    return pywt.wavedec2(gray, "haar", level=5, axes=(1, 2))[0]
-
-
-def _above_median(approximation: np.ndarray) -> np.ndarray:
-    return _pack(approximation >= np.median(approximation, axis=(1, 2), keepdims=True))
+def _above_median(cells: np.ndarray) -> np.ndarray:
+    return _pack(cells >= np.median(cells, axis=(1, 2), keepdims=True))
 
 
 def _pack(bits: np.ndarray) -> np.ndarray:

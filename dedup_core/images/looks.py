@@ -57,11 +57,12 @@ class Traits:
 def traits_of(picture: Picture) -> Traits:
     """Return what is to be kept of a picture."""
     cells = look_at(picture)
-    is_flat = _spread(cells) <= FLAT_LEVELS
+    channels = np.ascontiguousarray(cells.reshape(-1, 4).T)
+    is_flat = _spread(channels) <= FLAT_LEVELS
     known: dict[Caution, bool] = {
         "flat": is_flat,
         "transparent": picture.alpha is not None,
-        "few_details": not is_flat and _has_few_details(cells),
+        "few_details": not is_flat and _has_few_details(channels),
         "several_frames": picture.frames != 1,
         "deep": picture.stretch is not None,
     }
@@ -111,11 +112,11 @@ def as_cells(look: bytes) -> np.ndarray:
     return np.frombuffer(look, np.uint8).reshape(SIDE, SIDE, 4)
 
 
-def _spread(cells: np.ndarray) -> int:
-    return int((cells.max(axis=(0, 1)).astype(np.int16) - cells.min(axis=(0, 1))).max())
+def _spread(channels: np.ndarray) -> int:
+    return int((channels.max(axis=1).astype(np.int16) - channels.min(axis=1)).max())
 
 
-def _has_few_details(cells: np.ndarray) -> bool:
+def _has_few_details(channels: np.ndarray) -> bool:
     """Return whether nearly all of a look is of one colour."""
-    of_page = np.sort(cells.reshape(-1, 4), axis=0)[SIDE * SIDE // 2].astype(np.int16)
-    return bool((np.abs(cells - of_page).max(axis=2) <= _FEW_LEVELS).mean() >= _FEW_SHARE)
+    of_page = np.sort(channels, axis=1, kind="stable")[:, SIDE * SIDE // 2, None].astype(np.int16)
+    return bool((np.abs(channels - of_page).max(axis=0) <= _FEW_LEVELS).mean() >= _FEW_SHARE)

@@ -62,12 +62,17 @@ def use_kernels(n_images: int, pixels: int = _USUAL_PIXELS) -> bool:
         pixels: that each has, about.
     """
     _SWITCH.is_on, _SWITCH.seen = n_images * pixels * _USUAL_SIZES >= ENOUGH, 0
-    return _SWITCH.is_on and _are_exact()
+    return kernels_are_used()
 
 
 def kernels_resize(pixels: int, n_sizes: int) -> bool:
     """Return whether kernels are to make a picture of so many pixels small, and count it."""
     return _SWITCH.counts(pixels * n_sizes)
+
+
+def kernels_are_used() -> bool:
+    """Return whether kernels resize in this process by now: then others may be loaded beside."""
+    return _SWITCH.is_on and _are_exact()
 
 
 def seen(pixels: np.ndarray, sizes: Sequence[tuple[int, int]]) -> Seen:
@@ -98,7 +103,7 @@ def look(pixels: np.ndarray) -> np.ndarray:
 
 def gray(pixels: np.ndarray) -> np.ndarray:
     """Return luma, uint8 (height, width) of uint8 (height, width, 3): as Pillow's mode L."""
-    if not _SWITCH.is_on or not _are_exact():
+    if not kernels_are_used():
         return pillow.gray(pixels)
     from dedup_core.images.resizing import kernels  # loads numba
 
