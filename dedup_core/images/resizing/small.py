@@ -16,8 +16,8 @@ from dedup_core.images.resizing.wanted import BILINEAR, LANCZOS, Wanted
 LOOK = Wanted((32, 32), BILINEAR, 3.0)
 """How a picture is seen from afar."""
 
-ENOUGH = 150_000_000
-"""Pixels times sizes from which on the kernels pay for being loaded, which takes some 0.6 seconds."""
+ENOUGH = 100_000_000
+"""Pixels times sizes from which on the kernels pay for being loaded, in half a second."""
 
 _USUAL_PIXELS, _USUAL_SIZES = 200_000, 2
 _TRIED = (((167, 111), ((32, 32), (256, 9))), ((40, 301), ((8, 8), (9, 8), (64, 128))), ((3, 2), ((5, 7), (3, 9))))
@@ -52,17 +52,16 @@ class _Switch:
 _SWITCH = _Switch()
 
 
-def use_kernels(n_images: int, n_sizes: int = _USUAL_SIZES, pixels: int = _USUAL_PIXELS) -> bool:
+def use_kernels(n_images: int, pixels: int = _USUAL_PIXELS) -> bool:
     """Say how many pictures this process is to make small, and return whether kernels will do it from now on.
 
     A process of which nothing is said has them once it has made so many small that they would have paid.
 
     Args:
         n_images: how many pictures are to come; 0 leaves all to Pillow until they pay.
-        n_sizes: in how many sizes each, the look counted.
         pixels: that each has, about.
     """
-    _SWITCH.is_on, _SWITCH.seen = n_images * n_sizes * pixels >= ENOUGH, 0
+    _SWITCH.is_on, _SWITCH.seen = n_images * pixels * _USUAL_SIZES >= ENOUGH, 0
     return kernels_are_used()
 
 
