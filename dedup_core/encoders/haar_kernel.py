@@ -18,17 +18,29 @@ def approximated(gray: np.ndarray, share: float) -> np.ndarray:
         for row in range(SIDE // 2):
             for column in range(SIDE):
                 numbers[row, column] = share * gray[k, 2 * row, column] + share * gray[k, 2 * row + 1, column]
-        rows, columns = SIDE // 2, SIDE
-        while True:
-            columns //= 2
-            for row in range(rows):
-                for column in range(columns):
-                    numbers[row, column] = share * numbers[row, 2 * column] + share * numbers[row, 2 * column + 1]
-            if columns == LEAST:
-                break
-            rows //= 2
-            for row in range(rows):
-                for column in range(columns):
-                    numbers[row, column] = share * numbers[2 * row, column] + share * numbers[2 * row + 1, column]
-        found[k] = numbers[:LEAST, :LEAST]
+        side = SIDE // 2
+        _add_columns(numbers, side, share)
+        while side > LEAST:
+            side //= 2
+            _add_rows(numbers, side, share)
+            _add_columns(numbers, side, share)
+        for row in range(LEAST):
+            for column in range(LEAST):
+                found[k, row, column] = numbers[row, column]
     return found
+
+
+@compiled
+def _add_rows(numbers: np.ndarray, side: int, share: float) -> None:
+    """Make ``side`` rows of twice as many."""
+    for row in range(side):
+        for column in range(2 * side):
+            numbers[row, column] = share * numbers[2 * row, column] + share * numbers[2 * row + 1, column]
+
+
+@compiled
+def _add_columns(numbers: np.ndarray, side: int, share: float) -> None:
+    """Make ``side`` columns of twice as many."""
+    for row in range(side):
+        for column in range(side):
+            numbers[row, column] = share * numbers[row, 2 * column] + share * numbers[row, 2 * column + 1]
