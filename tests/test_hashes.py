@@ -111,6 +111,33 @@ def test_whash_follows_its_definition(blocks, seed):
     assert_bits_follow(whash(gray[None])[0], naive.whash_margins(gray))
 
 
+def patterned(small, seed, side):
+    """A picture of few levels, mirrored or repeated: many of its values equal the median but for rounding."""
+    noise = np.random.default_rng(seed)
+    times = side // small.shape[0], side // small.shape[1]
+    picture = np.kron(small, np.ones(times, np.uint8)) if seed % 2 else np.tile(small, times)
+    places = noise.integers(0, side, (2, seed % 5))
+    picture[tuple(places)] = noise.integers(0, 256, seed % 5)
+    return picture[:, ::-1] if seed % 3 else np.maximum(picture, picture[::-1])
+
+
+few_levels = arrays.arrays(np.uint8, (8, 8), elements=st.sampled_from([0, 1, 128, 255]))
+
+
+@given(few_levels, st.integers(0, 2**32))
+@settings(deadline=None)
+def test_phash_is_that_of_the_transform_where_rounding_decides(small, seed):
+    gray = patterned(small, seed, 32)
+    assert int(phash(gray[None])[0]) == naive.code_of(naive.phash_of_transform(gray))
+
+
+@given(few_levels, st.integers(0, 2**32))
+@settings(deadline=None)
+def test_whash_is_that_of_the_transform_where_rounding_decides(small, seed):
+    gray = patterned(small, seed, 256)
+    assert int(whash(gray[None])[0]) == naive.code_of(naive.whash_of_transform(gray))
+
+
 def test_on_noise_nearly_every_bit_is_decided_by_the_definition():
     gray = RANDOM.integers(0, 256, (256, 256), dtype=np.uint8)
     small = gray[:32, :32]
