@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import partial
 
@@ -67,6 +66,8 @@ def _is_much(files: Sequence[ImageFile]) -> bool:
 def _in_processes(
     work: Callable[[Sequence[ImageFile]], list[_Sent]], chunks: Iterable[Sequence[ImageFile]], n_workers: int
 ) -> Iterator[list[_Sent]]:
+    from concurrent.futures.process import BrokenProcessPool  # loads multiprocessing
+
     try:
         yield from map_in_processes(work, chunks, n_workers)
     except BrokenProcessPool as error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 import numpy as np
@@ -163,6 +162,8 @@ class Judging:
         return map_in_threads(lambda part: _judged(held, part, self._rule.min_inliers), parts, n_cores())
 
     def _in_processes(self, parts: Sequence[np.ndarray]) -> Iterator[list[_Told]]:
+        from concurrent.futures.process import BrokenProcessPool  # loads multiprocessing
+
         try:
             yield from map_in_processes(_judged_apart, map(self._work, parts), n_cores())
         except BrokenProcessPool as error:
