@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from dedup_core.corpus.photographs import installed_photographs
-from dedup_core.images.picture import Failure, decode
+from dedup_core.images.decoding import decode
+from dedup_core.images.picture import Failure
 from dedup_core.local.describe import HALF
 from dedup_core.local.features import FRAME, descriptors_of, fitted, keypoints_of, opencv
 from dedup_core.local.pattern import TESTS
@@ -82,7 +83,7 @@ def views(photographs: Iterable[Path]) -> Iterator[np.ndarray]:
         picture = decode(path.read_bytes())
         if isinstance(picture, Failure):
             raise ValueError(f"{path} can't be decoded: {picture.message}")
-        pixels = np.asarray(picture.image)
+        pixels = picture.pixels
         high, wide = pixels.shape[0] // 2, pixels.shape[1] // 2
         for turns in (0, 1):
             for part in (pixels, pixels[:high, :wide], pixels[high:, wide:]):

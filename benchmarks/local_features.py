@@ -28,7 +28,8 @@ from PIL import Image
 
 from dedup_core.corpus.benchmark import AS_LABELS, IMAGES, PHOTOGRAPHS
 from dedup_core.geometry.judge import Geometry, judge, prepared
-from dedup_core.images.picture import Failure, decode
+from dedup_core.images.decoding import decode
+from dedup_core.images.picture import Failure
 from dedup_core.local.defaults import MAX_CODE_DISTANCE, MAX_IMAGES_PER_CODE, MIN_INLIERS, MIN_VOTES
 from dedup_core.local.features import LocalFeatures, local_features
 from dedup_core.local.votes import CodedImages, Votes, are_common, cross_votes, self_votes
@@ -97,7 +98,7 @@ def pixels_of(content: bytes) -> np.ndarray:
     picture = decode(content)
     if isinstance(picture, Failure):
         raise ValueError(f"the corpus holds a file that can't be decoded: {picture.message}")
-    return np.asarray(picture.image)
+    return picture.pixels
 
 
 def representatives(files: Sequence[Path]) -> np.ndarray:

@@ -83,7 +83,7 @@ def hash_columns(corpus: Corpus) -> Iterator[Column]:
 
 def cnn_column(corpus: Corpus, weights: str, count: int) -> Column:
     from dedup_core.encoders.network import Embedder
-    from dedup_core.images.picture import decode
+    from dedup_core.images.decoding import decode
 
     images = corpus.of_photographs(count)
     embedder = Embedder(weights, threads=n_cores())

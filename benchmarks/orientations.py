@@ -24,7 +24,8 @@ from dedup_core.corpus.photographs import installed_photographs
 from dedup_core.encoders.encoder import Encoder, encode_batch
 from dedup_core.encoders.registry import ENCODERS, Standard
 from dedup_core.hamming.turned import TurnedCodes, closest_turns, turned_self_join_blocks
-from dedup_core.images.picture import Picture, decode
+from dedup_core.images.decoding import decode
+from dedup_core.images.picture import Picture
 from dedup_core.metric import HAMMING
 from dedup_core.turns import TURNS, turned
 
@@ -44,7 +45,7 @@ class Row:
 
 def copies_of(picture: Picture) -> Iterator[tuple[str, bytes]]:
     """Yield a photograph as JPEGs: as it lies, at half its size, and turned."""
-    pixels = np.asarray(picture.image)
+    pixels = picture.pixels
     yield TURNS[0], _jpeg(pixels)
     half = picture.image.resize((max(1, picture.width // 2), max(1, picture.height // 2)))
     yield HALF, _jpeg(np.asarray(half))

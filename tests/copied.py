@@ -9,7 +9,7 @@ from PIL import Image
 
 from dedup_core.corpus.kinds import KINDS
 from dedup_core.corpus.originals import Original
-from dedup_core.images.picture import decode, frames_of
+from dedup_core.images.decoding import decode, frames_of
 from dedup_core.verify.verdict import verdict_by_pixels
 from dedup_core.verify.views import View
 

@@ -29,7 +29,8 @@ from hypothesis import strategies as st
 from PIL import Image, features
 
 from dedup_core.images import ancillary
-from dedup_core.images.picture import Failure, Picture, decode
+from dedup_core.images.decoding import decode
+from dedup_core.images.picture import Failure, Picture
 from dedup_core.images.thumbnails import thumbnail
 
 SCENE = soft()

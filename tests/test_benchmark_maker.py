@@ -19,7 +19,8 @@ from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.kinds import KINDS, MAX_PICTURES
 from dedup_core.corpus.plain_copies import PLAIN_COPIES
 from dedup_core.errors import InputError, SettingsError
-from dedup_core.images.picture import Picture, decode
+from dedup_core.images.decoding import decode
+from dedup_core.images.picture import Picture
 
 ROOT = Path(__file__).parents[1]
 MADE = ("half_size", "noise", "crop_10")

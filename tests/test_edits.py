@@ -7,7 +7,8 @@ from PIL import Image
 from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.photographs import add_broken_files, installed_photographs, make_corpus
 from dedup_core.errors import SettingsError
-from dedup_core.images.picture import Failure, Picture, decode
+from dedup_core.images.decoding import decode
+from dedup_core.images.picture import Failure, Picture
 
 UNCHANGED = {"png"}  # keeps every pixel, and changes the file alone
 DRAWS_LOTS = ("crop_2", "crop_10", "crop_25", "noise")

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image, features
 
 from dedup_core.images import foreign
+from dedup_core.images.decoding import decode
 from dedup_core.images.opening import load_plugins
-from dedup_core.images.picture import REASONS, Failure, Picture, decode
+from dedup_core.images.picture import REASONS, Failure, Picture
 
 SCENE = soft()
 NOISE = np.random.default_rng(0).random((32, 40, 10)) * 200

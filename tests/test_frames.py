@@ -9,9 +9,10 @@ import pytest
 from by_hand import saved, soft
 from PIL import Image
 
+from dedup_core.images.decoding import decode, frames_of
 from dedup_core.images.frames import frame_numbers
 from dedup_core.images.looks import traits_of
-from dedup_core.images.picture import Failure, Picture, decode, frames_of
+from dedup_core.images.picture import Failure, Picture
 
 COLOURS = [(200, 30, 30), (30, 200, 30), (30, 30, 200)]
 SEVERAL = ["GIF", "PNG", "WEBP", "TIFF"]

@@ -12,7 +12,7 @@ from dedup_core.corpus.originals import Original
 from dedup_core.corpus.photographs import installed_photographs
 from dedup_core.corpus.plain_copies import PLAIN_COPIES
 from dedup_core.geometry.judge import MIN_INLIERS, judge, prepared
-from dedup_core.images.picture import decode
+from dedup_core.images.decoding import decode
 from dedup_core.local.features import local_features
 from dedup_core.relations import RELATIONS
 

@@ -16,7 +16,8 @@ from dedup_core.encoders.encoder import Decoding, Encoded, encode_batch
 from dedup_core.encoders.hashes import ahash, dhash, from_hex, phash, to_hex, whash
 from dedup_core.encoders.registry import ENCODERS, check_method
 from dedup_core.errors import SettingsError
-from dedup_core.images.picture import Failure, decode
+from dedup_core.images.decoding import decode
+from dedup_core.images.picture import Failure
 from dedup_core.metric import HAMMING
 
 HASHES = [name for name, method in ENCODERS.items() if method.metric == HAMMING]

@@ -192,7 +192,7 @@ def test_our_spark_code_is_imported_by_itself_and_the_jobs_alone():
 def test_images_are_opened_in_one_place_and_drawn_compared_and_saved_in_few():
     """The verifier opens again what it has itself compressed."""
     rooms = {
-        "images": "picture opening upright deep frames losses looks thumbnails",
+        "images": "picture decoding opening upright deep frames losses looks thumbnails",
         "verify": "views levels pixels compression",
         "corpus": "edits originals plain_copies kinds drawn drawing artwork documents fields icons",
         "report": "thumbnails",

@@ -9,8 +9,9 @@ from PIL import Image
 
 from dedup_core.corpus.kinds import KINDS
 from dedup_core.encoders.encoder import Decoding, encode_batch
+from dedup_core.images.decoding import decode, frames_of
 from dedup_core.images.looks import CAUTIONS, LOOK_BYTES, SIDE, as_cells, file_digest, look_at, pixel_digest, traits_of
-from dedup_core.images.picture import Failure, decode, frames_of, from_array
+from dedup_core.images.picture import Failure, from_array
 
 PAGE = (255, 255, 255)
 

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, features
 
+from dedup_core.images.decoding import decode, frames_of
 from dedup_core.images.losses import TYPICAL, Loss, loss_of
-from dedup_core.images.picture import decode, frames_of
 
 RANDOM = np.random.default_rng(4)
 NOISE = Image.fromarray(RANDOM.integers(0, 256, (48, 64, 3), dtype=np.uint8))

@@ -20,8 +20,9 @@ from PIL import Image, ImageCms, ImageFile, features
 from dedup_core.encoders.encoder import Encoder, encode_batch
 from dedup_core.encoders.registry import ENCODERS
 from dedup_core.images import picture
+from dedup_core.images.decoding import decode
 from dedup_core.images.opening import load_plugins
-from dedup_core.images.picture import MAX_SIDE, REASONS, Failure, Picture, decode, from_array, read
+from dedup_core.images.picture import MAX_SIDE, REASONS, Failure, Picture, from_array, read
 from dedup_core.images.thumbnails import thumbnail
 from dedup_core.metric import HAMMING
 
@@ -639,7 +640,7 @@ def test_a_heic_picture_is_turned_once(heic):
 
 def test_a_fresh_process_reads_what_plugins_read(heic, tmp_path):
     (tmp_path / "a.heic").write_bytes(heic)
-    script = "import sys; from dedup_core.images.picture import decode; "
+    script = "import sys; from dedup_core.images.decoding import decode; "
     script += "print(decode(open(sys.argv[1], 'rb').read()).format)"
     command = [sys.executable, "-c", script, str(tmp_path / "a.heic")]
     assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout == "HEIF\n"
@@ -649,7 +650,7 @@ def test_a_fresh_process_reads_what_plugins_read(heic, tmp_path):
 def test_a_plugin_that_fails_to_load_is_as_if_not_installed(error, tmp_path):
     for name in ("pillow_heif", "pillow_jxl", "pillow_avif"):
         (tmp_path / f"{name}.py").write_text(f"raise {error.__name__}('broken')")
-    script = "from dedup_core.images.picture import decode; "
+    script = "from dedup_core.images.decoding import decode; "
     script += "print(decode(b'\\0\\0\\0\\x18ftypheic\\0\\0\\0\\0mif1heic'))"
     environment = os.environ | {"PYTHONPATH": f"{tmp_path}{os.pathsep}."}
     done = subprocess.run(

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from dedup_core.corpus.drawing import font
 from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.kinds import KINDS
-from dedup_core.images.picture import decode
+from dedup_core.images.decoding import decode
 from dedup_core.verify.pixels import compare
 from dedup_core.verify.views import View
 

@@ -5,7 +5,7 @@ from copied import drawn, few, jpeg, judged, photographed, png, resized
 from PIL import Image, ImageDraw
 
 from dedup_core.corpus.drawing import font
-from dedup_core.images.picture import decode, frames_of
+from dedup_core.images.decoding import decode, frames_of
 from dedup_core.verify.pixels import compare
 from dedup_core.verify.verdict import Verdict
 from dedup_core.verify.views import HELD_SIDE, View

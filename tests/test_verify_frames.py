@@ -7,7 +7,8 @@ from by_hand import saved, soft
 from copied import jpeg, judged, png, with_pixels
 from PIL import Image
 
-from dedup_core.images.picture import Failure, decode, frames_of
+from dedup_core.images.decoding import decode, frames_of
+from dedup_core.images.picture import Failure
 from dedup_core.verify.levels import Comparison
 from dedup_core.verify.verdict import EQUAL, MAX_FRAMES, SAME, SIMILAR, UNSEEN, Verdict, verdict_by_pixels
 from dedup_core.verify.views import View

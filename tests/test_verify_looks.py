@@ -13,8 +13,8 @@ from PIL import Image
 
 from dedup_core.corpus.kinds import KINDS
 from dedup_core.corpus.plain_copies import PLAIN_COPIES
+from dedup_core.images.decoding import decode
 from dedup_core.images.looks import SIDE, look_at
-from dedup_core.images.picture import decode
 from dedup_core.images.shapes import shapes_agree
 from dedup_core.verify.looks import (
     LOOK_LIMITS,

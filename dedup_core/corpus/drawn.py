@@ -11,7 +11,8 @@ from dedup_core.corpus.kinds import KINDS
 from dedup_core.corpus.originals import Copy, Original
 from dedup_core.corpus.photographs import write_copy
 from dedup_core.corpus.plain_copies import PLAIN_COPIES
-from dedup_core.images.picture import Picture, decode
+from dedup_core.images.decoding import decode
+from dedup_core.images.picture import Picture
 
 
 def draw_family(kind: str, number: int, copies: Sequence[str], folder: Path, seed: int = 0) -> dict[str, list[str]]:

@@ -11,7 +11,8 @@ from dedup_core.corpus.edits import EDITS, Edit
 from dedup_core.corpus.originals import Copy, Original, seeded
 from dedup_core.corpus.plain_copies import PlainCopy
 from dedup_core.errors import SettingsError
-from dedup_core.images.picture import Failure, decode
+from dedup_core.images.decoding import decode
+from dedup_core.images.picture import Failure
 
 _SCIKIT_IMAGE_PHOTOGRAPHS = (
     "astronaut.png", "brick.png", "camera.png", "cell.png", "chelsea.png", "coffee.png", "coins.png", "grass.png",

@@ -8,17 +8,9 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from dedup_core.images.decoding import decode, frames_of
 from dedup_core.images.looks import Traits, file_digest, pixel_digest, traits_of
-from dedup_core.images.picture import (
-    MAX_PIXELS,
-    Failure,
-    Orientation,
-    Picture,
-    Transparency,
-    decode,
-    frames_of,
-    not_encoded,
-)
+from dedup_core.images.picture import MAX_PIXELS, Failure, Orientation, Picture, Transparency, not_encoded
 
 Precision = Literal["float32", "float16"]
 """Of the embeddings that are kept."""

@@ -20,7 +20,7 @@ def orb_encoder() -> Encoder:
 
 
 def _record(picture: Picture) -> np.ndarray:
-    return packed(local_features(np.asarray(picture.encoded_from)))
+    return packed(local_features(picture.encoded_pixels))
 
 
 def _unchanged(records: np.ndarray) -> np.ndarray:

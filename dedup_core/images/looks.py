@@ -97,9 +97,9 @@ def pixel_digest(frames: Iterable[Picture | Failure]) -> str | None:
         if isinstance(frame, Failure) or frame.stretch is not None or not 1 <= frame.frames <= _MOST_FRAMES:
             return None
         count += 1
-        alpha = Image.new("L", frame.image.size, 255) if frame.alpha is None else frame.alpha
-        digest.update(f"{frame.image.size} {frame.turn} {frame.stretch}".encode())
-        digest.update(frame.image.tobytes())
+        alpha = Image.new("L", frame.size, 255) if frame.alpha is None else frame.alpha
+        digest.update(f"{frame.size} {frame.turn} {frame.stretch}".encode())
+        digest.update(frame.pixels.data)
         digest.update(alpha.tobytes())
     return f"pixels:{count}:{digest.hexdigest()}"
 

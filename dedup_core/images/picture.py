@@ -1,28 +1,22 @@
-"""Bytes to Picture: one decode feeds every encoder.
+"""What a decoded image is, in which forms its pixels are had, and why there may be none.
 
-This is the only place that opens images. What can't be opened comes back as a ``Failure``, a value like any
-other, so that one bad file never ends a run over millions.
+What can't be read or decoded is a ``Failure``, a value like any other, so that one bad file never ends a run over
+millions.
 """
 
 from __future__ import annotations
 
-import math
 import os
 import stat
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Literal, get_args
 
 import numpy as np
 from PIL import Image
 
-from dedup_core.images import ancillary, foreign
 from dedup_core.images import deep as deep_images
-from dedup_core.images.frames import frame_numbers
-from dedup_core.images.losses import Loss, loss_of
-from dedup_core.images.opening import declared_size, formats_not_read, jpeg_scans, open_image, undisturbed
-from dedup_core.images.upright import turn_of, upright
+from dedup_core.images.losses import Loss
 
 Reason = Literal[
     "empty", "truncated", "corrupt", "not_an_image", "unsupported", "too_many_pixels", "too_large", "vanished",
@@ -31,7 +25,6 @@ Reason = Literal[
 REASONS: tuple[str, ...] = get_args(Reason)
 Orientation = Literal["stored", "exif"]
 Transparency = Literal["drop", "grey"]
-Ask = Callable[[Image.Image], None]
 
 GREY = 128
 """What transparent pictures are laid on: in the middle, so that neither black nor white drawings vanish."""
@@ -48,10 +41,6 @@ A resize holds 48 bytes a pixel of the side, and some a picture of 256 pixels by
 
 _GAP = 12.0  # times the size that is wanted: to that a picture is averaged first. With 3 textures hash differently
 
-MAX_SCANS = 200
-"""Scans of a JPEG above which it is refused. A progressive one has about ten, and each passes over all its pixels:
-in a file of 160 KB there is room for thousands, which take minutes."""
-
 
 @dataclass(frozen=True)
 class Failure:
@@ -61,12 +50,13 @@ class Failure:
     message: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Picture:
     """A decoded image.
 
     Attributes:
-        image: the pixels, always in Pillow's mode RGB; where they are transparent, those beneath.
+        source: the pixels as a decoder gave them, where they are transparent those beneath: an image of Pillow's mode
+            RGB, or uint8 (height, width, 3), C-contiguous. `image` and `pixels` give them in the one form or the other.
         width: width in pixels as stored in the file.
         height: height in pixels as stored in the file.
         format: what the content is ("JPEG"), whatever the file is called.
@@ -79,7 +69,7 @@ class Picture:
         loss: what the file's format may have changed of what was saved; None where it keeps every pixel.
     """
 
-    image: Image.Image
+    source: Image.Image | np.ndarray
     width: int
     height: int
     format: str
@@ -108,6 +98,23 @@ class Picture:
         return np.asarray(small.convert("L"))
 
     @cached_property
+    def image(self) -> Image.Image:
+        """The pixels as an image of Pillow's mode RGB. Of an array a copy is made."""
+        return Image.fromarray(self.source) if isinstance(self.source, np.ndarray) else self.source
+
+    @cached_property
+    def pixels(self) -> np.ndarray:
+        """The pixels as uint8 (height, width, 3), C-contiguous, not to be written to. Of an image a copy is made."""
+        return self.source if isinstance(self.source, np.ndarray) else np.asarray(self.source)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the pixels as they are here: turned perhaps, or of a picture that was decoded small."""
+        if isinstance(self.source, np.ndarray):
+            return self.source.shape[1], self.source.shape[0]
+        return self.source.size
+
+    @cached_property
     def on_grey(self) -> Image.Image:
         """What is seen of the picture on a grey page, in mode RGB."""
         return on_grey(self.image, self.alpha)
@@ -115,7 +122,16 @@ class Picture:
     @property
     def encoded_from(self) -> Image.Image:
         """What encoders see, in mode RGB."""
-        return self.image if self.transparency == "drop" else self.on_grey
+        return self.on_grey if self._is_laid_on_grey else self.image
+
+    @property
+    def encoded_pixels(self) -> np.ndarray:
+        """What encoders see, uint8 (height, width, 3), C-contiguous, not to be written to."""
+        return np.asarray(self.on_grey) if self._is_laid_on_grey else self.pixels
+
+    @property
+    def _is_laid_on_grey(self) -> bool:
+        return self.transparency == "grey" and self.alpha is not None
 
     def _resize(self, size: tuple[int, int]) -> Image.Image:
         if size not in self._resized:
@@ -164,159 +180,6 @@ def not_encoded(error: Exception, what: str) -> Failure:
     return Failure("not_encoded", f"the picture was read, but {what} failed: {type(error).__name__}: {error}")
 
 
-def decode(
-    data: bytes,
-    max_pixels: int = MAX_PIXELS,
-    orientation: Orientation = "stored",
-    transparency: Transparency = "drop",
-    ask: Ask | None = None,
-) -> Picture | Failure:
-    """Decode an image file's content.
-
-    Metadata has no say: of all of it only the orientation is read, and a file that can be decoded without what is
-    ancillary in it is decoded so.
-
-    Args:
-        data: the whole file.
-        max_pixels: a file that declares more pixels is refused before any is decoded, as is one with a side of more
-            than ``MAX_SIDE``.
-        orientation: "stored" leaves the pixels as they are in the file, as imagededup does; "exif" turns them as
-            the camera says.
-        transparency: "drop" shows encoders the pixels beneath transparency, as imagededup does; "grey" what is seen of
-            the picture on grey.
-        ask: is called with the opened image before its pixels are read: what wants fewer of them may say so.
-
-    Returns:
-        The picture (of several frames the first), or a Failure.
-    """
-    picture = _decode(data, max_pixels, orientation, ask)
-    return picture if isinstance(picture, Failure) else replace(picture, transparency=transparency)
-
-
-def _decode(data: bytes, max_pixels: int, orientation: Orientation, ask: Ask | None = None) -> Picture | Failure:
-    if not data:
-        return Failure("empty", "the file has no content")
-    with undisturbed(max_pixels):
-        first = _attempt(data, max_pixels, orientation, ask)
-        if isinstance(first, Picture) or first.reason in ("too_many_pixels", "too_large"):
-            return first
-        plain = ancillary.without(data)
-        again = first if plain is None else _attempt(plain, max_pixels, orientation, ask)
-        if isinstance(again, Picture):  # of what was taken away nothing is known but that it isn't of the first frame
-            return replace(again, frames=1 if _has_one_frame(again.format, data) else 0)
-        return first
-
-
-def _has_one_frame(form: str, data: bytes) -> bool:
-    """Return whether a file of a format can have but one frame, whatever else is wrong with it."""
-    return form in ("JPEG", "BMP", "DIB", "PPM", "TGA", "PCX", "SGI") or (form == "PNG" and b"acTL" not in data)
-
-
-def _attempt(data: bytes, max_pixels: int, orientation: Orientation, ask: Ask | None) -> Picture | Failure:
-    try:
-        opened = open_image(data)
-    except Image.DecompressionBombError:
-        size = declared_size(data)
-        refused = _refused(*size, max_pixels) if size else None
-        return refused or Failure("too_many_pixels", f"declares more pixels than the limit of {max_pixels:,}")
-    except MemoryError:
-        return Failure("too_large", "not enough memory to open the image")
-    if not isinstance(opened, Image.Image):
-        return Failure(*foreign.unopened(data, opened, formats_not_read(data)))
-    form = str(opened.format)
-    try:
-        with opened as image:
-            loaded = _too_many_scans(data, form) or _load(image, max_pixels, orientation, ask)
-            return loaded if isinstance(loaded, Failure) else replace(loaded, loss=loss_of(image, data))
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # noqa: BLE001 - decoders of foreign bytes raise whatever they meet, or panic
-        if isinstance(error, MemoryError) or "out of memory" in str(error):
-            return Failure("too_large", "not enough memory to decode the image")
-        return Failure(*foreign.undecoded(data, form, error))
-
-
-def _too_many_scans(data: bytes, form: str) -> Failure | None:
-    scans = jpeg_scans(data) if form in ("JPEG", "MPO") else 0
-    if scans <= MAX_SCANS:
-        return None
-    return Failure("too_large", f"a JPEG of {scans:,} scans, over the limit of {MAX_SCANS}")
-
-
-def _load(image: Image.Image, max_pixels: int, orientation: Orientation, ask: Ask | None) -> Picture | Failure:
-    width, height = image.size
-    refused = _refused(width, height, max_pixels)
-    if refused:
-        return refused
-    if ask is not None:
-        ask(image)
-    frames = len(frame_numbers(image))
-    is_cut = deep_images.is_cut(image)
-    image.load()
-    turned, turn = (upright(image), 1) if orientation == "exif" else (image, turn_of(image))
-    picture = replace(shown(turned), width=width, height=height, format=str(image.format), frames=frames, turn=turn)
-    return replace(picture, stretch=(math.nan, math.nan)) if is_cut else picture
-
-
-def _refused(width: int, height: int, max_pixels: int) -> Failure | None:
-    """Return why pictures of such a shape are not decoded, from what they declare."""
-    declared = f"declares {width} x {height} pixels"
-    if min(width, height) < 1:
-        return Failure("corrupt", declared)
-    if width * height > max_pixels:
-        return Failure("too_many_pixels", f"{declared}, over the limit of {max_pixels:,}")
-    if max(width, height) > MAX_SIDE:
-        return Failure("too_many_pixels", f"{declared}, a side over the limit of {MAX_SIDE:,}")
-    return None
-
-
-def frames_of(
-    data: bytes, max_pixels: int = MAX_PIXELS, orientation: Orientation = "stored", side: int | None = None
-) -> Iterator[Picture | Failure]:
-    """Yield all frames of a file one after the other, each as `decode` would return it; the last may be a Failure.
-
-    Args:
-        data: the whole file.
-        max_pixels: as for ``decode``.
-        orientation: as for ``decode``.
-        side: to how many pixels of its longer side a larger picture will be made smaller. A JPEG may then have been
-            decoded at a half, a quarter or an eighth, in which nothing is seen of that.
-    """
-    first = _decode(data, max_pixels, orientation, None if side is None else partial(_ask_for_twice, side=side))
-    yield first
-    if isinstance(first, Failure) or first.frames == 1:
-        return
-    with undisturbed(max_pixels):
-        opened = open_image(data)
-    numbers = frame_numbers(opened) if isinstance(opened, Image.Image) else ()
-    if not isinstance(opened, Image.Image) or len(numbers) != first.frames:
-        yield Failure("corrupt", "its frames can't be told apart")
-        return
-    with opened:
-        for number in numbers[1:]:
-            frame = _frame(opened, number, max_pixels, orientation)
-            if isinstance(frame, Failure):
-                yield frame
-                return
-            yield replace(frame, frames=first.frames, loss=loss_of(opened, data))
-
-
-def _frame(image: Image.Image, number: int, max_pixels: int, orientation: Orientation) -> Picture | Failure:
-    try:
-        with undisturbed(max_pixels):
-            image.seek(number)
-            refused = _refused(*image.size, max_pixels)
-            if refused:
-                return refused
-            image.load()
-            turned, turn = (upright(image), 1) if orientation == "exif" else (image, turn_of(image))
-            return replace(shown(turned.copy()), format=str(image.format), turn=turn)
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # noqa: BLE001 - as for the first frame
-        return Failure("corrupt", f"frame {number} can't be decoded: {type(error).__name__}: {error}")
-
-
 def from_array(pixels: np.ndarray, transparency: Transparency = "drop") -> Picture:
     """Return an array as a Picture.
 
@@ -335,18 +198,11 @@ def from_array(pixels: np.ndarray, transparency: Transparency = "drop") -> Pictu
         )
     if max(pixels.shape[:2]) > MAX_SIDE:
         raise ValueError(f"image_array must have no side over {MAX_SIDE:,}, got {pixels.shape}")
+    if pixels.ndim == 3 and pixels.shape[2] == 3:
+        height, width, _ = pixels.shape
+        return Picture(np.ascontiguousarray(pixels), width, height, "array", transparency=transparency)
     image = Image.fromarray(pixels[:, :, 0] if pixels.ndim == 3 and pixels.shape[2] == 1 else pixels)
     return replace(shown(image), format="array", transparency=transparency)
-
-
-def _ask_for_twice(image: Image.Image, side: int) -> None:
-    """Have a JPEG decoded at a half, a quarter or an eighth, if that has twice the side, and its sides are multiples.
-
-    What is then made of it is nearly what would be made of all its pixels: the last of others would be laid elsewhere.
-    """
-    whole = (n for n in (8, 4, 2) if image.width % n == image.height % n == 0)
-    times = next((n for n in whole if max(image.size) >= 2 * n * side), 1)
-    image.draft(None, (image.width // times, image.height // times))
 
 
 def shown(image: Image.Image) -> Picture:

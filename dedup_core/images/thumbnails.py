@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from PIL import Image
 
-from dedup_core.images.picture import MAX_PIXELS, Failure, Picture, decode, not_encoded
+from dedup_core.images import jpeg
+from dedup_core.images.decoding import decode
+from dedup_core.images.picture import MAX_PIXELS, Failure, Picture, not_encoded
 from dedup_core.images.upright import turned
 
 
@@ -35,12 +37,13 @@ def small_picture(data: bytes, size: int, max_pixels: int = MAX_PIXELS) -> Pictu
         size: the longer side in pixels.
         max_pixels: as for ``decode``.
     """
-    picture = decode(data, max_pixels, ask=partial(_ask_for_less, side=size))
+    picture = decode(data, max_pixels, shrink=partial(_times_for_less, side=size))
     if isinstance(picture, Failure):
         return picture
     try:
-        picture.image.thumbnail((size, size))
-        return picture
+        small = picture.image
+        small.thumbnail((size, size))
+        return replace(picture, source=small)
     except Exception as error:  # noqa: BLE001 - whatever a picture does, it is the picture's failure
         return not_encoded(error, "its thumbnail")
 
@@ -50,7 +53,8 @@ def upright_pixels(picture: Picture) -> np.ndarray:
     return np.asarray(turned(picture.image, picture.turn))
 
 
-def _ask_for_less(image: Image.Image, side: int) -> None:
+def _times_for_less(width: int, height: int, side: int) -> int:
     """Have a JPEG decoded at a half, a quarter or an eighth, if that is no smaller. No hash may see such pixels."""
-    share = side / max(image.size)
-    image.draft(None, (math.ceil(image.width * share), math.ceil(image.height * share)))
+    share = side / max(width, height)
+    least = min(width // math.ceil(width * share), height // math.ceil(height * share))
+    return next((times for times in jpeg.TIMES if times <= least), 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from PIL import Image
 
 from dedup_core.images import ancillary
@@ -26,6 +27,17 @@ def turned(image: Image.Image, turn: int) -> Image.Image:
     """Return an image turned as an orientation asks for, 1 to 8."""
     transpose = _TURNS.get(turn)
     return image if transpose is None else image.transpose(transpose)
+
+
+def turned_pixels(pixels: np.ndarray, turn: int) -> np.ndarray:
+    """Return pixels (height, width, 3) turned as an orientation asks for, 1 to 8, C-contiguous."""
+    if turn in (5, 6, 7, 8):
+        pixels = pixels.transpose(1, 0, 2)
+    if turn in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if turn in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
 
 
 def turn_of(image: Image.Image) -> int:

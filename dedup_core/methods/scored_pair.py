@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from dedup_core.encoders.encoder import Decoding, Encoded, encode_batch
 from dedup_core.encoders.registry import ENCODERS, LOCAL_METHOD
+from dedup_core.images.decoding import frames_of
 from dedup_core.images.looks import pixel_digest
-from dedup_core.images.picture import MAX_PIXELS, Failure, Orientation, frames_of, read
+from dedup_core.images.picture import MAX_PIXELS, Failure, Orientation, read
 from dedup_core.local.defaults import MIN_INLIERS
 from dedup_core.local.record import unpacked
 from dedup_core.methods.encode_files import MAX_FILE_BYTES

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from dedup_core.encoders.encoder import Decoding
+from dedup_core.images.decoding import frames_of
 from dedup_core.images.looks import is_still
-from dedup_core.images.picture import Failure, Picture, frames_of, read
+from dedup_core.images.picture import Failure, Picture, read
 from dedup_core.methods.encode_files import MAX_FILE_BYTES
 from dedup_core.methods.encodings import Encodings, ImageInfo
 from dedup_core.pairs import Pairs

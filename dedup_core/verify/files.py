@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from functools import partial
 
+from dedup_core.images.decoding import frames_of
 from dedup_core.images.looks import file_digest
-from dedup_core.images.picture import MAX_PIXELS, Failure, Orientation, frames_of, read
+from dedup_core.images.picture import MAX_PIXELS, Failure, Orientation, read
 from dedup_core.verify.held import HeldViews
 from dedup_core.verify.verdict import EQUAL, Verdict
 from dedup_core.verify.views import HELD_SIDE

@@ -13,8 +13,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core.filesystems import read_uri
+from dedup_core.images.decoding import frames_of
 from dedup_core.images.looks import SIDE, is_still
-from dedup_core.images.picture import Failure, Picture, frames_of
+from dedup_core.images.picture import Failure, Picture
 from dedup_core.spark.blocks import decided_in_blocks, ends_of
 from dedup_core.spark.encode.rereading import Reread
 from dedup_core.spark.group_blocks import Arrays, GroupBlocks
