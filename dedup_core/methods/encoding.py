@@ -85,8 +85,9 @@ class EncodingMethod(ABC, Generic[Feature]):
         Args:
             image_dir: the folder. Names in it that begin with a dot are passed over.
             recursive: whether to encode the images in the folders inside it too.
-            num_enc_workers: how many processes to start; 0 encodes right here. The default takes all cores, by
-                processes where the folder is large enough for these to pay.
+            num_enc_workers: how many processes to start; 0 encodes right here. The default takes all cores: up to eight
+                by threads, which start at once, and more by processes where the folder is large enough for these to
+                pay.
 
         Returns:
             Each image's feature by its path relative to the folder. What can't be encoded has no entry: it
