@@ -51,22 +51,22 @@ def compare(folder: Path, peer: str, rounds: int) -> Iterator[str]:
         RuntimeError: if the two find different hashes.
     """
     taken = [{name: _both(folder, peer, name) for name in METHODS} for _ in range(rounds)]
-    together = [_run("ours", folder, sys.executable, METHODS) for _ in range(rounds)]
+    together = [run("ours", folder, sys.executable, METHODS) for _ in range(rounds)]
     for name in METHODS:
-        yield _line(name, *([turn[name][side] for turn in taken] for side in SIDES))
-    theirs = [_added([turn[name]["imagededup"] for name in METHODS]) for turn in taken]
-    yield _line("all four", theirs, together)
+        yield line(name, *([turn[name][side] for turn in taken] for side in SIDES))
+    theirs = [added([turn[name]["imagededup"] for name in METHODS]) for turn in taken]
+    yield line("all four", theirs, together)
 
 
 def _both(folder: Path, peer: str, name: str) -> dict[str, Run]:
     pythons = {"imagededup": peer, "ours": sys.executable}
-    runs = {side: _run(side, folder, pythons[side], [name]) for side in SIDES}
+    runs = {side: run(side, folder, pythons[side], [name]) for side in SIDES}
     if runs["ours"].digest != runs["imagededup"].digest:
         raise RuntimeError(f"{name} of {folder} differs from imagededup's")
     return runs
 
 
-def _run(side: str, folder: Path, python: str, names: Sequence[str]) -> Run:
+def run(side: str, folder: Path, python: str, names: Sequence[str]) -> Run:
     environment = os.environ | {"PYTHONPATH": str(ROOT) if side == "ours" else ""}
     command = [python, __file__, side, str(folder), *names]
     started = time.perf_counter()
@@ -79,11 +79,11 @@ def _run(side: str, folder: Path, python: str, names: Sequence[str]) -> Run:
     return Run(time.perf_counter() - started, used.ru_utime + used.ru_stime, said.split()[-1])
 
 
-def _added(runs: Sequence[Run]) -> Run:
+def added(runs: Sequence[Run]) -> Run:
     return Run(sum(run.wall for run in runs), sum(run.cpu for run in runs), "")
 
 
-def _line(name: str, theirs: Sequence[Run], ours: Sequence[Run]) -> str:
+def line(name: str, theirs: Sequence[Run], ours: Sequence[Run]) -> str:
     figures = [[statistics.median(getattr(run, kind) for run in runs) for runs in (theirs, ours)]
                for kind in ("wall", "cpu")]  # fmt: skip
     parts = (f"{slow:8.2f} s {fast:8.2f} s {slow / fast:6.2f} x" for slow, fast in figures)
