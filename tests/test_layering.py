@@ -19,7 +19,15 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FIL
 FLOORS = (
     "errors jit metric processes",
     "ledger pairs policy relations turns workers",
-    "images groups hamming cosine expansion greedy",
+    "images/ancillary images/deep images/frames images/losses images/names images/opening images/patterns "
+    "images/resizing images/shapes images/texts",
+    "images/disks images/jpeg_header images/ours images/picture images/unread images/upright",
+    "images/files images/foreign images/jpeg_kernels images/looks",
+    "images/jpeg_averages",
+    "images/jpeg",
+    "images/decoding",
+    "images/thumbnails",
+    "groups hamming cosine expansion greedy",
     "local",
     "geometry",
     "filesystems evaluation report corpus verify",
@@ -39,7 +47,7 @@ FLOORS = (
     "spark/search/geometry",
     "spark/search/find",
     "spark/pipeline",
-    ". spark spark/search",  # the __init__ of folders that have folders inside
+    ". images spark spark/search",  # the __init__ of folders that have folders inside
 )
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor.split()}
 KERNELS = ("hamming", "cosine", "pairs", "jit")
@@ -192,7 +200,8 @@ def test_our_spark_code_is_imported_by_itself_and_the_jobs_alone():
 def test_images_are_opened_in_one_place_and_drawn_compared_and_saved_in_few():
     """The verifier opens again what it has itself compressed."""
     rooms = {
-        "images": "picture decoding opening upright deep frames losses looks thumbnails",
+        "images/resizing": "pillow",
+        "images": "picture decoding jpeg opening upright deep frames losses looks thumbnails",
         "verify": "views levels pixels compression",
         "corpus": "edits originals plain_copies kinds drawn drawing artwork documents fields icons",
         "report": "thumbnails",

@@ -49,6 +49,8 @@ class Encoder:
             with those of the seven turned pictures, float32 (n, d) for an embedding.
         fingerprint: identifies everything that the values depend on.
         batch_size: as of `Prepared`.
+        sizes: to which it will ask for a picture to be resized, width and height: those of all encoders are made in
+            one pass.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Encoder:
     encode: Callable[[np.ndarray], np.ndarray]
     fingerprint: str
     batch_size: int | None = None
+    sizes: tuple[tuple[int, int], ...] = ()
 
     def opened(self, threads: int | None = None) -> Encoder:  # noqa: ARG002 - it needs no more than one
         """Return itself: it needs no file, and no more than one core."""
@@ -146,11 +149,15 @@ def _look(content: bytes | Failure, encoders: Sequence[Encoder], decoding: Decod
     picture = decode(content, decoding.max_pixels, decoding.orientation, decoding.transparency)
     if isinstance(picture, Failure):
         return picture
+    try:
+        picture.prepare(size for encoder in encoders for size in encoder.sizes)
+    except Exception as error:  # noqa: BLE001 - whatever a picture does, it may not end a run
+        return not_encoded(error, "its resize")
     pixels: dict[str, np.ndarray] = {}
     for encoder in encoders:
         try:
             pixels[encoder.name] = encoder.pixels(picture)
-        except Exception as error:  # noqa: BLE001, PERF203 - whatever a picture does, it may not end a run
+        except Exception as error:  # noqa: BLE001, PERF203
             return not_encoded(error, f"the resize for {encoder.name}")
     try:
         traits = _traits(content, picture, decoding)

@@ -80,8 +80,8 @@ TURNED = "+orientations"
 def _hash(name: str, size: tuple[int, int], function: Hash, of_turns: Hash) -> Method:
     gray = partial(Picture.gray, size=size)
     both = gray if size == size[::-1] else partial(_both_ways, size=size)
-    upright = Encoder(name, gray, function, f"{name}-64-v2")
-    turned = Encoder(name, both, of_turns, f"{upright.fingerprint}{TURNED}")
+    upright = Encoder(name, gray, function, f"{name}-64-v2", sizes=(size,))
+    turned = Encoder(name, both, of_turns, f"{upright.fingerprint}{TURNED}", sizes=(size,))
     return Method(name, HAMMING, lambda options: turned if options.orientations else upright)
 
 

@@ -62,11 +62,11 @@ def decode(
 def _decode(data: bytes, max_pixels: int, orientation: Orientation, shrink: Shrink | None) -> Picture | Failure:
     if not data:
         return Failure("empty", "the file has no content")
-    return _usual_jpeg(data, max_pixels, orientation, shrink) or _by_pillow(data, max_pixels, orientation, shrink)
+    return usual_jpeg(data, max_pixels, orientation, shrink) or by_pillow(data, max_pixels, orientation, shrink)
 
 
-def _usual_jpeg(data: bytes, max_pixels: int, orientation: Orientation, shrink: Shrink | None) -> Picture | None:
-    """Return what Pillow would give of a JPEG that nothing is unusual of; else None."""
+def usual_jpeg(data: bytes, max_pixels: int, orientation: Orientation, shrink: Shrink | None) -> Picture | None:
+    """Return what Pillow would give of a JPEG of which nothing is unusual; else None. Arguments as of ``decode``."""
     header = usual(data)
     if header is None or _refused(header.width, header.height, max_pixels):
         return None
@@ -87,7 +87,8 @@ def _times(shrink: Shrink | None, width: int, height: int) -> int:
     return times if times <= min(width, height) else 1
 
 
-def _by_pillow(data: bytes, max_pixels: int, orientation: Orientation, shrink: Shrink | None) -> Picture | Failure:
+def by_pillow(data: bytes, max_pixels: int, orientation: Orientation, shrink: Shrink | None) -> Picture | Failure:
+    """Return what Pillow makes of a file of any format; the arguments are those of ``decode``."""
     with undisturbed(max_pixels):
         first = _attempt(data, max_pixels, orientation, shrink)
         if isinstance(first, Picture) or first.reason in ("too_many_pixels", "too_large"):

@@ -28,7 +28,7 @@ TIMES = (8, 4, 2, 1)
 
 def decoder() -> str:
     """Return what decodes JPEGs of the usual kind in this process, for the record of a run: "simplejpeg 1.9.0"."""
-    return _checked()[1]
+    return checked()[1]
 
 
 def decoded(data: bytes, header: Header, times: int = 1) -> np.ndarray | None:
@@ -42,7 +42,7 @@ def decoded(data: bytes, header: Header, times: int = 1) -> np.ndarray | None:
     Returns:
         uint8 (height, width, 3), C-contiguous, both sides divided by ``times`` and rounded up.
     """
-    decode, _ = _checked()
+    decode, _ = checked()
     return None if decode is None else _attempt(decode, data, (header.width, header.height), times)
 
 
@@ -59,7 +59,7 @@ def _attempt(decode: Decode, data: bytes, size: tuple[int, int], times: int) -> 
 
 
 @functools.cache
-def _checked() -> tuple[Decode | None, str]:
+def checked() -> tuple[Decode | None, str]:
     """Return simplejpeg's decoder and what it is called, if it gives Pillow's pixels; else none, and Pillow's name."""
     by_pillow = f"Pillow {PIL.__version__}"
     try:
@@ -94,20 +94,24 @@ def differences(decode: Decode) -> Iterator[str]:
 
 _SIDE = 53
 _KINDS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("4:4:4", {"subsampling": 0}), ("4:2:2", {"subsampling": 1}), ("4:2:0", {"subsampling": 2}),
-    ("progressive", {"subsampling": 2, "progressive": True}), ("coarse", {"quality": 8}), ("RGB", {"keep_rgb": True}),
+    ("4:2:0", {"subsampling": 2}), ("4:4:4", {"subsampling": 0}), ("4:2:2", {"subsampling": 1, "quality": 9}),
+    ("progressive", {"subsampling": 2, "progressive": True}), ("RGB", {"keep_rgb": True}),
 )  # fmt: skip
 
 
 def _samples() -> Iterator[tuple[str, bytes]]:
     """Yield small JPEGs of every usual kind, each with its name."""
-    image = Image.fromarray(_scene())
+    import simplejpeg
+
+    pixels = _scene()
+    image = Image.fromarray(pixels)
     for name, options in _KINDS:
         yield name, _saved(image, **options)
+    yield "4:4:0", simplejpeg.encode_jpeg(pixels, colorsubsampling="440")
+    yield "4:1:1", simplejpeg.encode_jpeg(pixels, colorsubsampling="411")
     yield "grey", _saved(image.convert("L"))
     progressive = _saved(image, progressive=True)
-    last_scan = progressive.rindex(b"\xff\xda")
-    yield "unfinished progressive", progressive[: progressive.rindex(b"\xff\xda", 0, last_scan)] + b"\xff\xd9"
+    yield "unfinished progressive", progressive[: progressive.rindex(b"\xff\xda")] + b"\xff\xd9"
 
 
 def _scene() -> np.ndarray:

@@ -11,12 +11,13 @@ import numpy as np
 from PIL import Image
 
 from dedup_core.images.picture import Failure, Picture
+from dedup_core.images.resizing.small import LOOK
 
 Caution = Literal["flat", "transparent", "few_details", "several_frames", "deep"]
 CAUTIONS: tuple[str, ...] = get_args(Caution)
 """Why a hash may say little of a picture, or not all of it."""
 
-SIDE = 32
+SIDE = LOOK.size[0]
 """Of a look, in cells."""
 
 LOOK_BYTES = SIDE * SIDE * 4
@@ -70,9 +71,9 @@ def traits_of(picture: Picture) -> Traits:
 def look_at(picture: Picture) -> np.ndarray:
     """Return a picture seen from afar: uint8 (32, 32, 4), its colours on grey, and its alpha."""
     cells = np.full((SIDE, SIDE, 4), 255, np.uint8)
-    cells[..., :3] = _small(picture.on_grey)
+    cells[..., :3] = picture.look()
     if picture.alpha is not None:
-        cells[..., 3] = _small(picture.alpha)
+        cells[..., 3] = np.asarray(picture.alpha.resize((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=LOOK.gap))
     return cells
 
 
@@ -107,10 +108,6 @@ def pixel_digest(frames: Iterable[Picture | Failure]) -> str | None:
 def as_cells(look: bytes) -> np.ndarray:
     """Return a look that was kept as bytes: uint8 (32, 32, 4)."""
     return np.frombuffer(look, np.uint8).reshape(SIDE, SIDE, 4)
-
-
-def _small(image: Image.Image) -> np.ndarray:
-    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0))
 
 
 def _has_few_details(planes: np.ndarray) -> bool:

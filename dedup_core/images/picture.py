@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, get_args
@@ -17,6 +18,9 @@ from PIL import Image
 
 from dedup_core.images import deep as deep_images
 from dedup_core.images.losses import Loss
+from dedup_core.images.resizing import pillow, small
+from dedup_core.images.resizing.small import LOOK
+from dedup_core.images.resizing.wanted import LANCZOS, Wanted
 
 Reason = Literal[
     "empty", "truncated", "corrupt", "not_an_image", "unsupported", "too_many_pixels", "too_large", "vanished",
@@ -35,9 +39,8 @@ MAX_PIXELS = 200_000_000
 MAX_SIDE = 500_000
 """Declared width or height above which a file is refused, however few pixels it has.
 
-A resize holds 48 bytes a pixel of the side, and some a picture of 256 pixels by the side in between: for a column of
-50 million pixels, which is a PNG of 48 KB, that is 2.4 and 50 GB."""
-
+A resize holds 48 bytes a pixel of the side; Pillow's, some a picture of 256 pixels by the side in between: for a
+column of 50 million pixels, which is a PNG of 48 KB, that is 2.4 and 50 GB."""
 
 _GAP = 12.0  # times the size that is wanted: to that a picture is averaged first. With 3 textures hash differently
 
@@ -79,23 +82,36 @@ class Picture:
     turn: int = 1
     stretch: tuple[float, float] | None = None
     loss: Loss | None = None
-    _resized: dict[tuple[int, int], Image.Image] = field(default_factory=dict, repr=False, compare=False)
+    _small: dict[Wanted, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     def rgb(self, size: tuple[int, int]) -> np.ndarray:
-        """Return the picture resized to ``size`` (width, height) as uint8 (height, width, 3)."""
-        return np.asarray(self._resize(size))
+        """Return the picture resized to ``size`` (width, height) as uint8 (height, width, 3), not to be written to."""
+        return self._made(Wanted(size, LANCZOS))
 
     def gray(self, size: tuple[int, int]) -> np.ndarray:
         """Return the picture resized to ``size`` (width, height) in RGB, then made grey: uint8 (height, width).
 
         The order matters: imagededup resizes before it drops colour, and its hashes are matched bit for bit.
         """
-        return np.asarray(self._resize(size).convert("L"))
+        return small.gray(self.rgb(size))
 
     def roughly_gray(self, size: tuple[int, int]) -> np.ndarray:
         """Return nearly what `gray` does, in half the time: a large picture is first averaged to a small one."""
-        small = self.encoded_from.resize(size, Image.Resampling.LANCZOS, reducing_gap=_GAP)
-        return np.asarray(small.convert("L"))
+        return small.gray(self._made(Wanted(size, LANCZOS, _GAP)))
+
+    def look(self) -> np.ndarray:
+        """Return what is seen of the picture from afar, on a grey page: uint8 (32, 32, 3), not to be written to."""
+        if self._is_seen_by_encoders:
+            return self._made(LOOK)
+        return pillow.made_small(self.on_grey, [LOOK])[0]
+
+    def prepare(self, sizes: Iterable[tuple[int, int]]) -> None:
+        """Make all that will be asked for in one pass over the pixels: the picture in some sizes, and the look at it.
+
+        Nothing depends on it but the time that is taken: what is asked for later is made then.
+        """
+        wanted = [*(Wanted(size, LANCZOS) for size in sizes), *([LOOK] if self._is_seen_by_encoders else [])]
+        self._make([each for each in dict.fromkeys(wanted) if each not in self._small])
 
     @cached_property
     def image(self) -> Image.Image:
@@ -133,10 +149,23 @@ class Picture:
     def _is_laid_on_grey(self) -> bool:
         return self.transparency == "grey" and self.alpha is not None
 
-    def _resize(self, size: tuple[int, int]) -> Image.Image:
-        if size not in self._resized:
-            self._resized[size] = self.encoded_from.resize(size, Image.Resampling.LANCZOS)
-        return self._resized[size]
+    @property
+    def _is_seen_by_encoders(self) -> bool:
+        """Whether encoders see what a person sees on grey."""
+        return self.alpha is None or self._is_laid_on_grey
+
+    def _made(self, wanted: Wanted) -> np.ndarray:
+        if wanted not in self._small:
+            self._make([wanted])
+        return self._small[wanted]
+
+    def _make(self, wanted: list[Wanted]) -> None:
+        width, height = self.size
+        if small.kernels_resize(width * height, len(wanted)):
+            made = small.by_kernels(self.encoded_pixels, wanted)
+        else:
+            made = pillow.made_small(self.encoded_from, wanted)
+        self._small.update(zip(wanted, made, strict=True))
 
 
 def on_grey(image: Image.Image, alpha: Image.Image | None) -> Image.Image:

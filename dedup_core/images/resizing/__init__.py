@@ -1,0 +1,1 @@
+"""Pictures made small, bit for bit as Pillow makes them: all sizes from one pass over the pixels."""

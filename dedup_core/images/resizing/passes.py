@@ -1,0 +1,204 @@
+"""Both passes of a resize over a picture, block after block, for all sizes at a time.
+
+A block is ROWS rows, and as many columns as fit a cache near to the core. Its rows are laid into lanes, so that every
+size's horizontal pass reads it from there; what they make of all its columns is laid down again, so that the vertical
+passes have columns in their lanes. Between the passes numbers have 8 bits, as in Pillow.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from dedup_core.images.resizing.lanes import (
+    CHANNELS,
+    GROUP,
+    GROUP_BYTES,
+    LANES,
+    PAIRS,
+    ROWS,
+    TURN,
+    add_products,
+    lay_across,
+    lay_down,
+)
+from dedup_core.images.resizing.weights import BITS, WINDOW
+from dedup_core.jit.compiled import compiled
+
+SEGMENT = 2048
+"""Columns of a block: with its pairs it takes 192 bytes a column."""
+
+_HALF, _BITS = np.int32(1 << (BITS - 1)), np.int32(BITS)
+_LEAST, _MOST, _MOST_SUMMED = np.int32(0), np.int32(255), np.int32(32767)
+Rooms = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+@compiled
+def passed(pixels: np.ndarray, width: int, plan: tuple, rooms: Rooms) -> None:
+    """Pass over a picture, and leave the sums of all that is made of it.
+
+    Args:
+        pixels: uint8 (height * width * 3,).
+        width: of the picture.
+        plan: int64 (n, WINDOW), int64 (m, WINDOW + 3) and int32 (k,): what is made of each row, what of each column,
+            and the weights of both; how many of the lanes that are made have weights of 22 bits, for the others are
+            sums; and how many lanes after them are the picture's own columns.
+        rooms: int32 arrays to work in, the last for the sums.
+    """
+    across, down, taps, n_weighted, n_woven = plan
+    pairs, sums, laid, made = rooms
+    height = len(pixels) // (width * CHANNELS)
+    columns = len(across) * CHANNELS
+    stride = columns + n_woven
+    for top in range(0, height, ROWS):
+        for left in range(0, width if columns else 0, SEGMENT):
+            stop = min(left + SEGMENT, width)
+            _lay_block(pixels, width, (top, height, left, stop), pairs)
+            _add_block(across, taps, left // 2, (stop + 1) // 2, pairs, sums)
+        for column in range(0, columns, TURN):
+            weighted = column < n_weighted
+            rounding = (_HALF, _BITS, _MOST) if weighted else (_LEAST, _LEAST, _MOST_SUMMED)
+            lay_down(sums, column * ROWS, laid, (column, stride), rounding)
+        if n_woven:
+            _weave(pixels, width, (top, height), (columns, stride), laid)
+        _add_rows(down, taps, top // 2, (min(top + ROWS, height + 1) // 2, stride), laid, made)
+
+
+@compiled
+def _weave(pixels: np.ndarray, width: int, span: tuple[int, int], to: tuple[int, int], laid: np.ndarray) -> None:
+    """Lay a block's rows down as they are: of each two of them the columns, as pairs."""
+    top, height = span
+    n = width * CHANNELS
+    for pair in range(PAIRS):
+        upper = min(top + 2 * pair, height - 1) * n
+        lower = min(top + 2 * pair + 1, height - 1) * n
+        begin = to[0] + pair * to[1]
+        above, below, both = pixels[upper : upper + n], pixels[lower : lower + n], laid[begin : begin + n]
+        for k in range(n):
+            both[k] = np.int32(above[k]) | np.int32(below[k]) << 16
+
+
+@compiled
+def _lay_block(pixels: np.ndarray, width: int, block: tuple[int, int, int, int], pairs: np.ndarray) -> None:
+    top, height, left, stop = block
+    starts = np.empty(PAIRS, np.int64)
+    rest = np.zeros(PAIRS * GROUP_BYTES, np.uint8)
+    rest_starts = np.arange(PAIRS) * GROUP_BYTES
+    whole = left + (stop - left) // GROUP * GROUP
+    for half in range(0, ROWS, PAIRS):
+        for row in range(PAIRS):
+            starts[row] = (min(top + half + row, height - 1) * width + left) * CHANNELS
+        place = half
+        for _ in range(left, whole, GROUP):
+            lay_across(pixels, starts, pairs, place)
+            starts += GROUP_BYTES
+            place += GROUP // 2 * LANES
+        if whole < stop:
+            n = (stop - whole) * CHANNELS
+            for row in range(PAIRS):
+                for byte in range(n):
+                    rest[row * GROUP_BYTES + byte] = pixels[starts[row] + byte]
+            lay_across(rest, rest_starts, pairs, place)
+
+
+@compiled
+def _add_block(
+    across: np.ndarray, taps: np.ndarray, first: int, stop: int, pairs: np.ndarray, sums: np.ndarray
+) -> None:
+    """Add to the sums of each column that is made what the block's columns give: pairs ``first`` to ``stop``."""
+    for column in range(len(across)):
+        for part in range(0, WINDOW, WINDOW // 2):  # low parts of weights, then high ones
+            start = across[column, part]
+            begin, end = max(start, first), min(start + across[column, part + 1], stop)
+            if begin < end:
+                how = across[column, part + 3], 1 if part or begin > start else 0
+                tap = across[column, part + 2] + begin - start
+                add_products(sums, pairs, taps, (column * LANES, (begin - first) * LANES, LANES, tap, end - begin), how)
+
+
+@compiled
+def _add_rows(
+    down: np.ndarray, taps: np.ndarray, first: int, span: tuple[int, int], laid: np.ndarray, made: np.ndarray
+) -> None:
+    """Add to the sums of each row that is made what the block's rows give: pairs ``first`` to ``stop``."""
+    stop, stride = span
+    for row in range(len(down)):
+        for part in range(0, WINDOW, WINDOW // 2):
+            start = down[row, part]
+            begin, end = max(start, first), min(start + down[row, part + 1], stop)
+            if begin < end:
+                how = down[row, part + 3], 1 if part or begin > start else 0
+                tap, place = down[row, part + 2] + begin - start, (begin - first) * stride + down[row, WINDOW]
+                to, n = down[row, WINDOW + 2], end - begin
+                for lane in range(0, down[row, WINDOW + 1], LANES):
+                    add_products(made, laid, taps, (to + lane, place + lane, stride, tap, n), how)
+
+
+@compiled
+def rounded(made: np.ndarray, lanes: int, size: tuple[int, int]) -> np.ndarray:
+    """Return sums with 22 bits behind the point as uint8 (height, width, 3).
+
+    Args:
+        made: int32 (n,).
+        lanes: how far apart its rows lie.
+        size: width and height.
+    """
+    width, height = size
+    n = width * CHANNELS
+    pixels = np.empty((height, n), np.uint8)
+    for row in range(height):
+        sums, line = made[row * lanes : row * lanes + n], pixels[row]
+        for lane in range(n):
+            line[lane] = min(max(np.int32(sums[lane] + _HALF) >> _BITS, _LEAST), _MOST)
+    return pixels.reshape(height, width, CHANNELS)
+
+
+@compiled
+def averaged(made: np.ndarray, lanes: int, cells: tuple[np.ndarray, np.ndarray, int], shares: np.ndarray) -> np.ndarray:
+    """Return sums of whole cells as their means, uint8 (height, width, 3).
+
+    Args:
+        made: int32 (n,), of each cell one sum or several.
+        lanes: how far apart its rows lie.
+        cells: of each column and of each row of cells how many pixels it has that way, and how many sums a cell has.
+        shares: int64 (2, 2): by what a sum is multiplied to be divided by a cell's pixels, in 24 bits; last are those
+            of the last row and of the last column.
+    """
+    widths, heights, parts = cells
+    n = len(widths) * CHANNELS
+    pixels = np.empty((len(heights), n), np.uint8)
+    for row in range(len(heights)):
+        sums, line = made[row * lanes : row * lanes + n * parts], pixels[row]
+        if parts > 1:
+            sums = _sums_of_parts(sums, parts)
+        share = shares[1 if row == len(heights) - 1 else 0]
+        _divided(sums[:-CHANNELS], widths[0] * heights[row], share[0], line[:-CHANNELS])
+        _divided(sums[-CHANNELS:], widths[-1] * heights[row], share[1], line[-CHANNELS:])
+    return pixels.reshape(len(heights), len(widths), CHANNELS)
+
+
+@compiled
+def _divided(sums: np.ndarray, pixels: int, share: int, means: np.ndarray) -> None:
+    half, factor = np.uint32(pixels // 2), np.uint32(share)
+    for lane in range(len(sums)):
+        means[lane] = np.uint32(np.uint32(np.uint32(sums[lane]) + half) * factor) >> np.uint32(24)
+
+
+@compiled
+def _sums_of_parts(sums: np.ndarray, parts: int) -> np.ndarray:
+    whole = np.zeros(len(sums) // parts, np.int32)
+    for lane in range(len(sums)):
+        column, channel = lane // CHANNELS // parts, lane % CHANNELS
+        whole[column * CHANNELS + channel] += sums[lane]
+    return whole
+
+
+@compiled
+def gray(pixels: np.ndarray) -> np.ndarray:
+    """Return the luma of pixels, uint8 (height, width) of uint8 (height, width, 3), as Pillow rounds it."""
+    height, width, _ = pixels.shape
+    luma = np.empty((height, width), np.uint8)
+    for row in range(height):
+        for column in range(width):
+            red, green, blue = pixels[row, column]
+            luma[row, column] = (19595 * np.int32(red) + 38470 * np.int32(green) + 7471 * np.int32(blue) + 0x8000) >> 16
+    return luma

@@ -1,0 +1,145 @@
+"""The one call that makes a picture small: by compiled kernels where that pays, else by Pillow, with the same bits."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Sequence
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+
+from dedup_core.images.resizing import pillow
+from dedup_core.images.resizing.wanted import BILINEAR, LANCZOS, Wanted
+
+LOOK = Wanted((32, 32), BILINEAR, 3.0)
+"""How a picture is seen from afar."""
+
+ENOUGH = 100_000_000
+"""Pixels times sizes from which on the kernels pay for being loaded, in half a second."""
+
+_USUAL_PIXELS, _USUAL_SIZES = 200_000, 2
+_TRIED = (((167, 111), ((32, 32), (256, 9))), ((40, 301), ((8, 8), (9, 8), (64, 128))), ((3, 2), ((5, 7), (3, 9))))
+_LOG = logging.getLogger(__name__)
+
+
+class Seen(NamedTuple):
+    """What one pass over a picture gives.
+
+    Attributes:
+        resized: uint8 (height, width, 3) of each size, as Pillow's LANCZOS makes it.
+        look: uint8 (32, 32, 3).
+    """
+
+    resized: list[np.ndarray]
+    look: np.ndarray
+
+
+class _Switch:
+    """Whether kernels resize in this process: from where they pay."""
+
+    def __init__(self) -> None:
+        self.is_on = False
+        self.seen = 0
+
+    def counts(self, work: int) -> bool:
+        self.seen += work
+        self.is_on = self.is_on or self.seen >= ENOUGH
+        return self.is_on and _are_exact()
+
+
+_SWITCH = _Switch()
+
+
+def use_kernels(n_images: int, pixels: int = _USUAL_PIXELS) -> bool:
+    """Say how many pictures this process is to make small, and return whether kernels will do it from now on.
+
+    A process of which nothing is said has them once it has made so many small that they would have paid.
+
+    Args:
+        n_images: how many pictures are to come; 0 leaves all to Pillow until they pay.
+        pixels: that each has, about.
+    """
+    _SWITCH.is_on, _SWITCH.seen = n_images * pixels * _USUAL_SIZES >= ENOUGH, 0
+    return _SWITCH.is_on and _are_exact()
+
+
+def kernels_resize(pixels: int, n_sizes: int) -> bool:
+    """Return whether kernels are to make a picture of so many pixels small, and count it."""
+    return _SWITCH.counts(pixels * n_sizes)
+
+
+def seen(pixels: np.ndarray, sizes: Sequence[tuple[int, int]]) -> Seen:
+    """Return a picture in all sizes, and the look at it, from one pass.
+
+    Args:
+        pixels: uint8 (height, width, 3), contiguous.
+        sizes: width and height each.
+    """
+    *small, look = made_small(pixels, [*_direct(sizes), LOOK])
+    return Seen(small, look)
+
+
+def resized(pixels: np.ndarray, sizes: Sequence[tuple[int, int]]) -> list[np.ndarray]:
+    """Return a picture in all sizes, uint8 (height, width, 3) each: as ``Image.resize`` by LANCZOS, bit for bit.
+
+    Args:
+        pixels: uint8 (height, width, 3), contiguous.
+        sizes: width and height each.
+    """
+    return made_small(pixels, _direct(sizes))
+
+
+def look(pixels: np.ndarray) -> np.ndarray:
+    """Return a picture seen from afar, uint8 (32, 32, 3): as ``Image.resize`` by BILINEAR with a gap of 3."""
+    return made_small(pixels, [LOOK])[0]
+
+
+def gray(pixels: np.ndarray) -> np.ndarray:
+    """Return luma, uint8 (height, width) of uint8 (height, width, 3): as Pillow's mode L."""
+    if not _SWITCH.is_on or not _are_exact():
+        return pillow.gray(pixels)
+    from dedup_core.images.resizing import kernels  # loads numba
+
+    return kernels.gray(pixels)
+
+
+def made_small(pixels: np.ndarray, wanted: Sequence[Wanted]) -> list[np.ndarray]:
+    """Return a picture as is wanted, uint8 (height, width, 3) each.
+
+    Args:
+        pixels: uint8 (height, width, 3), contiguous.
+        wanted: sizes, filters and gaps.
+    """
+    kernels_do = kernels_resize(pixels.shape[0] * pixels.shape[1], len(wanted))
+    return by_kernels(pixels, wanted) if kernels_do else pillow.made_small(pixels, wanted)
+
+
+def by_kernels(pixels: np.ndarray, wanted: Sequence[Wanted]) -> list[np.ndarray]:
+    """Do as `made_small` does, by kernels: for those who have asked whether these are to do it."""
+    from dedup_core.images.resizing import kernels  # loads numba
+
+    return kernels.made_small(pixels, wanted)
+
+
+def _direct(sizes: Sequence[tuple[int, int]]) -> list[Wanted]:
+    return [Wanted(size, LANCZOS) for size in sizes]
+
+
+@functools.cache
+def _are_exact() -> bool:
+    """Return whether the kernels give the bits of this very Pillow; if not, say so once."""
+    from dedup_core.images.resizing import kernels  # loads numba
+
+    if kernels.IS_COMPILED and all(_is_equal(kernels, *tried) for tried in _TRIED):
+        return True
+    _LOG.warning("compiled resizes are not those of Pillow %s here: Pillow resizes", pillow.VERSION)
+    return False
+
+
+def _is_equal(kernels: ModuleType, shape: tuple[int, int], sizes: Sequence[tuple[int, int]]) -> bool:
+    pixels = np.random.default_rng(0).integers(0, 256, (shape[1], shape[0], 3), dtype=np.uint8)
+    wanted = [*_direct(sizes), LOOK]
+    small, expected = kernels.made_small(pixels, wanted), pillow.made_small(pixels, wanted)
+    return all(map(np.array_equal, [*small, kernels.gray(pixels)], [*expected, pillow.gray(pixels)]))

@@ -1,0 +1,201 @@
+"""How much each pixel of a row counts in each pixel of a shorter or a longer one, as Pillow has it: 22 bits each.
+
+Pillow asks the C library for two sines a weight. Here they are proposed by turning a pointer, which is as good to some
+nine digits more than are kept; where such a weight would lie at the border of two whole numbers, Pillow's own
+computation decides.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from dedup_core.images.resizing.wanted import BILINEAR, LANCZOS
+from dedup_core.jit.compiled import compiled
+
+BITS = 22
+ONE = 1 << BITS
+WINDOW = 8
+"""Numbers that say which pixels count."""
+
+MOST_SUMMED = 128
+"""Columns that are averaged at a time: their sum is to fit the 15 bits of a number."""
+
+_NEAR_BORDER = 1e-6
+_NEAR_ZERO = 0.1  # where a sine is divided by so little, its error grows
+
+
+class Axis(NamedTuple):
+    """The weights of one axis.
+
+    Attributes:
+        rows: int64 (n, WINDOW): of each pixel that is made the first pair of pixels that count, how many pairs, where
+            their weights begin and by how many bits they are shifted; then the same of the pairs whose weights have a
+            high part.
+        taps: int32 (m,): two weights of 16 bits in each, low parts and high ones.
+    """
+
+    rows: np.ndarray
+    taps: np.ndarray
+
+
+def resized_axis(n_in: int, n_out: int, reach: int, span: float | None = None) -> Axis:
+    """Return the weights of a resize.
+
+    Args:
+        n_in: pixels that there are.
+        n_out: pixels that are made.
+        reach: the filter.
+        span: how many of the pixels are spread over those that are made; None for all.
+
+    Source: Pillow's ``ImagingResample``, 8 bits a channel.
+    """
+    width = np.float32(n_in if span is None else span)
+    if n_in == n_out == width:
+        return _packed(np.arange(n_in), np.ones(n_in, np.int64), np.full((n_in, 1), ONE, np.int32))
+    scale = float(width) / n_out
+    return _packed(*_weights(n_in, scale, n_out, reach))
+
+
+def averaged_axis(n_in: int, factor: int, most: int = 2**31) -> Axis:
+    """Return weights of 1 for each of ``factor`` pixels, and for those that are left at the end.
+
+    Args:
+        n_in: pixels that there are.
+        factor: how many of them become one.
+        most: the most that are summed at a time; a longer row of them becomes several sums.
+    """
+    begins = np.arange(0, n_in, factor)
+    parts = np.arange(0, factor, most)
+    starts = np.minimum((begins[:, None] + parts).ravel(), n_in)
+    stops = np.minimum(np.minimum(begins[:, None] + parts + most, begins[:, None] + factor).ravel(), n_in)
+    counts = stops - starts
+    ones = np.ones((len(starts), max(1, int(counts.max()))), np.int32)
+    ones[counts == 0] = 0  # of an empty part the sum is to be 0, and not to be left out
+    return _packed(np.minimum(starts, n_in - 1), np.maximum(counts, 1), ones)
+
+
+@compiled
+def _weights(n_in: int, scale: float, n_out: int, reach: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return where each window starts, int64 (n,), how many pixels it has, int64 (n,), and int32 (n, most)."""
+    stretch = max(scale, 1.0)
+    support = reach * stretch
+    starts, counts = np.zeros(n_out, np.int64), np.zeros(n_out, np.int64)
+    most = min(n_in, math.ceil(support) * 2 + 1)
+    whole = np.zeros((n_out, most), np.int32)
+    row = np.zeros(most)
+    for place in range(n_out):
+        center = (place + 0.5) * scale
+        start = max(int(center - support + 0.5), 0)
+        n = min(int(center + support + 0.5), n_in) - start
+        starts[place], counts[place] = start, n
+        if reach == BILINEAR or not _proposed(start, n, center, 1.0 / stretch, row, whole[place]):
+            _decided(start, n, center, 1.0 / stretch, reach, row)
+            _rounded(row, n, whole[place])
+    return starts, counts, whole
+
+
+@compiled
+def _decided(start: int, n: int, center: float, step: float, reach: int, row: np.ndarray) -> None:
+    """Fill in Pillow's weights of one window, by the same steps in the same order."""
+    total = 0.0
+    for k in range(n):
+        row[k] = _lanczos((k + start - center + 0.5) * step) if reach == LANCZOS else _tent(
+            (k + start - center + 0.5) * step)  # fmt: skip
+        total += row[k]
+    for k in range(n):
+        if total != 0.0:
+            row[k] /= total
+
+
+@compiled
+def _rounded(row: np.ndarray, n: int, whole: np.ndarray) -> None:
+    for k in range(n):
+        whole[k] = int(row[k] * ONE - 0.5) if row[k] < 0 else int(row[k] * ONE + 0.5)
+
+
+@compiled
+def _lanczos(x: float) -> float:
+    return _sinc(x) * _sinc(x / 3) if -3.0 <= x < 3.0 else 0.0
+
+
+@compiled
+def _sinc(x: float) -> float:
+    if x == 0.0:
+        return 1.0
+    x = x * math.pi
+    return math.sin(x) / x
+
+
+@compiled
+def _tent(x: float) -> float:
+    return max(0.0, 1.0 - abs(x))
+
+
+@compiled
+def _proposed(start: int, n: int, center: float, step: float, row: np.ndarray, whole: np.ndarray) -> bool:
+    """Fill in the weights of one window; False where one of them is too near to a border to say."""
+    angle = (start - center + 0.5) * step * math.pi
+    sine, cosine, third, co_third = math.sin(angle), math.cos(angle), math.sin(angle / 3), math.cos(angle / 3)
+    turn = step * math.pi
+    up, along, third_up, third_along = math.sin(turn), math.cos(turn), math.sin(turn / 3), math.cos(turn / 3)
+    total = 0.0
+    for k in range(n):
+        x = (k + start - center + 0.5) * step
+        if abs(x) < _NEAR_ZERO or abs(x) > 3.0 - 1e-9:
+            row[k] = _lanczos(x)
+        else:
+            row[k] = sine * third * 3 / (math.pi * math.pi * x * x)
+        total += row[k]
+        sine, cosine = sine * along + cosine * up, cosine * along - sine * up
+        third, co_third = third * third_along + co_third * third_up, co_third * third_along - third * third_up
+    factor = ONE / total
+    for k in range(n):
+        number = abs(row[k] * factor) + 0.5
+        rounded = int(number)
+        if not _NEAR_BORDER < number - rounded < 1 - _NEAR_BORDER:
+            return False
+        whole[k] = rounded if row[k] >= 0 else -rounded
+    return True
+
+
+@compiled
+def _packed_rows(starts: np.ndarray, counts: np.ndarray, whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cut weights into parts of 16 bits, and pair them: the pairs begin at even pixels."""
+    rows = np.zeros((len(starts), WINDOW), np.int64)
+    taps = np.zeros(2 * (whole.shape[1] // 2 + 2) * len(starts), np.int32)
+    used = 0
+    for place in range(len(starts)):
+        start, n = starts[place], counts[place]
+        first, stop = start // 2, (start + n + 1) // 2
+        rows[place, 0], rows[place, 1], rows[place, 2] = first, stop - first if n else 0, used
+        begin, end = stop, first
+        for high in range(2):
+            for pair in range(first, stop):
+                low, up = _part(whole[place], 2 * pair - start, n, high), _part(
+                    whole[place], 2 * pair + 1 - start, n, high)  # fmt: skip
+                if high and (low or up):
+                    begin, end = min(begin, pair), pair + 1
+                if not high or begin < stop:
+                    taps[used] = (low & 0xFFFF) | (up << 16)
+                    used += 1
+            if high:
+                used -= stop - max(begin, end) if begin < stop else 0
+                rows[place, 4], rows[place, 5] = begin, max(end - begin, 0)
+                rows[place, 6], rows[place, 7] = used - rows[place, 5], 16
+    return rows, taps[:used].copy()
+
+
+@compiled
+def _part(weights: np.ndarray, k: int, n: int, high: int) -> int:
+    """Return the low 16 bits of a weight, signed, or what is left of it; 0 outside of the window."""
+    if k < 0 or k >= n:
+        return 0
+    low = ((weights[k] + 0x8000) & 0xFFFF) - 0x8000
+    return (weights[k] - low) >> 16 if high else low
+
+
+def _packed(starts: np.ndarray, counts: np.ndarray, whole: np.ndarray) -> Axis:
+    return Axis(*_packed_rows(starts.astype(np.int64), counts.astype(np.int64), whole))
