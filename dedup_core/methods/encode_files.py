@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,6 +13,7 @@ from dedup_core.encoders.encoder import Decoding, Encoded, Encoder, Looked, enco
 from dedup_core.errors import DedupError
 from dedup_core.images.files import ImageFile
 from dedup_core.images.picture import Failure, read
+from dedup_core.images.resizing.small import expect
 from dedup_core.workers import map_in_processes, map_in_threads, n_cores
 
 MAX_FILE_BYTES = 256 * 2**20
@@ -52,8 +54,10 @@ def encode_files(
     chunks = list(_batches(files) if heavy else _chunks(files, n_wanted))
     n_useful = min(n_wanted, len(chunks))
     if not n_useful:
+        expect(len(files))
         results: Iterator[list[_Sent]] = map(work, chunks)
     elif n_workers is None and not _pay_processes(files, n_useful):
+        threading.Thread(target=expect, args=[len(files)]).start()  # kernels load while Pillow makes a start
         results = map_in_threads(work, chunks, n_useful)
     else:
         results = _in_processes(work, chunks, n_useful)
