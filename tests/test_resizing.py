@@ -71,7 +71,8 @@ def test_large_sizes_are_pillows(size, width, height):
 @pytest.mark.parametrize(
     "shape",
     [(500, 375), (375, 500), (32, 32), (32, 500), (500, 32), (256, 300), (96, 96), (97, 193), (191, 192), (8, 9),
-     (2047, 33), (2048, 33), (2049, 33), (4100, 65), (33, 4100), (12_961, 7), (13_000, 7), (7, 13_000), (40_000, 2), (2, 40_000)],
+     (2047, 33), (2048, 33), (2049, 33), (4100, 65), (33, 4100), (12_961, 7), (13_000, 7), (7, 13_000),
+     (40_000, 2), (2, 40_000)],
 )  # fmt: skip
 def test_shapes_at_the_edges_of_blocks_and_windows_are_pillows(shape):
     check(noise(*shape), [*HASHES, (33, 31), shape])
@@ -198,6 +199,14 @@ def test_sums_are_laid_down_as_in_python(rounding):
 
 
 # What it takes
+
+
+@pytest.mark.parametrize("width", [1, 500, 12_961, 13_000])
+def test_nothing_is_left_of_what_was_made_before(width):
+    resized(noise(900, 900), [(600, 600)])
+    pixels = noise(width, 7)
+    plan.plan_of((width, 7), [LOOK]).rooms()[0].base[:] = 0x7F7F7F7F
+    np.testing.assert_array_equal(look(pixels), look_by_pillow(pixels))
 
 
 @pytest.mark.parametrize("shape", [(500_000, 1), (1, 500_000), (3000, 3000)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -43,10 +44,7 @@ def _left(made: Made, sums: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Return what a pass has left of a picture for one size, as pixels."""
     if made.outcome != "averaged":
         return passes.rounded(sums[made.start :], made.lanes, made.size)
-    widths, heights = (_cells(side, factor) for side, factor in zip(shape, made.factors, strict=True))
-    parts = -(-made.factors[0] // MOST_SUMMED)
-    shares = np.array([[_share(int(widths[x]) * int(heights[y])) for x in (0, -1)] for y in (0, -1)])
-    return passes.averaged(sums[made.start :], made.lanes, (widths, heights, parts), shares)
+    return passes.averaged(sums[made.start :], made.lanes, *_cells(shape, made.factors))
 
 
 def _finished(
@@ -62,8 +60,15 @@ def _finished(
     return made_small(small, [wanted._replace(gap=0.0)], span)[0]
 
 
-def _cells(side: int, factor: int) -> np.ndarray:
-    return np.minimum(np.arange(factor, side + factor, factor), side) - np.arange(0, side, factor)
+@functools.lru_cache(maxsize=256)
+def _cells(shape: tuple[int, int], factors: tuple[int, int]) -> tuple[tuple[np.ndarray, np.ndarray, int], np.ndarray]:
+    """Return how many pixels each cell has each way and how many sums, and by what these are multiplied."""
+    widths, heights = (
+        np.minimum(np.arange(factor, side + factor, factor), side) - np.arange(0, side, factor)
+        for side, factor in zip(shape, factors, strict=True)
+    )
+    shares = np.array([[_share(int(widths[x]) * int(heights[y])) for x in (0, -1)] for y in (0, -1)])
+    return (widths, heights, -(-factors[0] // MOST_SUMMED)), shares
 
 
 def _share(pixels: int) -> int:

@@ -196,9 +196,8 @@ def _sums_of_parts(sums: np.ndarray, parts: int) -> np.ndarray:
 def gray(pixels: np.ndarray) -> np.ndarray:
     """Return the luma of pixels, uint8 (height, width) of uint8 (height, width, 3), as Pillow rounds it."""
     height, width, _ = pixels.shape
-    luma = np.empty((height, width), np.uint8)
-    for row in range(height):
-        for column in range(width):
-            red, green, blue = pixels[row, column]
-            luma[row, column] = (19595 * np.int32(red) + 38470 * np.int32(green) + 7471 * np.int32(blue) + 0x8000) >> 16
-    return luma
+    numbers, luma = pixels.reshape(-1), np.empty(height * width, np.uint8)
+    for k in range(len(luma)):
+        red, green, blue = np.int32(numbers[3 * k]), np.int32(numbers[3 * k + 1]), np.int32(numbers[3 * k + 2])
+        luma[k] = (19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16
+    return luma.reshape(height, width)
