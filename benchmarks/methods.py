@@ -1,6 +1,7 @@
 """What each method finds: recall by edit, and precision, on a labelled corpus. Prints the tables of docs/methods.md.
 
     python benchmarks/methods.py --corpus FOLDER [--figure heat.svg] [--weights FILE.weights.h5] [--cnn-photographs 40]
+        [--decode fast]
 
 FOLDER is one that ``jobs/make_benchmark.py`` made. Recall by edit is the share of copies whose distance to their
 photograph is within the threshold. Precision and F1 are those of all pairs of the corpus. The CNN takes most of the
@@ -13,14 +14,16 @@ import argparse
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pyarrow.csv
 
 from dedup_core import hamming
 from dedup_core.corpus.benchmark import AS_LABELS, IMAGES
-from dedup_core.encoders.encoder import encode_batch
+from dedup_core.encoders.encoder import Decoding, Mode, encode_batch
 from dedup_core.encoders.registry import ENCODERS
 from dedup_core.evaluation.metrics import Sweep
 from dedup_core.metric import HAMMING
@@ -62,15 +65,16 @@ class Column:
     sweep: Sweep
 
 
-def encode(paths: Sequence[Path]) -> np.ndarray:
-    encoded = encode_batch((path.read_bytes() for path in paths), [ENCODERS[name].encoder() for name in HASHES])
+def encode(paths: Sequence[Path], decoding: Decoding) -> np.ndarray:
+    encoders = [ENCODERS[name].encoder() for name in HASHES]
+    encoded = encode_batch((path.read_bytes() for path in paths), encoders, decoding)
     return np.array([[one.features[name] for name in HASHES] for one in encoded], np.uint64)
 
 
-def hash_columns(corpus: Corpus) -> Iterator[Column]:
+def hash_columns(corpus: Corpus, decoding: Decoding) -> Iterator[Column]:
     batches = [corpus.files[start : start + BATCH] for start in range(0, len(corpus.files), BATCH)]
     with ProcessPoolExecutor(n_cores()) as pool:
-        codes = np.concatenate(list(pool.map(encode, batches)))
+        codes = np.concatenate(list(pool.map(partial(encode, decoding=decoding), batches)))
     everyone = np.arange(len(corpus.files))
     for method, column in zip(HASHES, codes.T.copy(), strict=True):
         found = hamming.self_join(column, max(DISTANCES))
@@ -135,9 +139,10 @@ def main() -> None:
     parser.add_argument("--figure", type=Path, help="where to draw the heat map (.png, .svg)")
     parser.add_argument("--weights", help="MobileNet's weights: adds the CNN")
     parser.add_argument("--cnn-photographs", type=int, default=40, help="photographs that the CNN looks at")
+    parser.add_argument("--decode", choices=get_args(Mode), default="exact", help="as the setting, for the hashes")
     given = parser.parse_args()
     corpus = Corpus.read(given.corpus)
-    columns = list(hash_columns(corpus))
+    columns = list(hash_columns(corpus, Decoding(mode=given.decode)))
     if given.weights:
         columns.append(cnn_column(corpus, given.weights, given.cnn_photographs))
     # The easiest first: rows that fade from dark to light are read at a glance.

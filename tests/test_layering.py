@@ -198,7 +198,7 @@ def test_our_spark_code_is_imported_by_itself_and_the_jobs_alone():
 
 
 def test_images_are_opened_in_one_place_and_drawn_compared_and_saved_in_few():
-    """The verifier opens again what it has itself compressed."""
+    """The verifier opens again what it has itself compressed, and the fast decoder is tried out against Pillow."""
     rooms = {
         "images/resizing": "pillow",
         "images": "picture decoding jpeg opening upright deep frames losses looks thumbnails",
@@ -209,7 +209,7 @@ def test_images_are_opened_in_one_place_and_drawn_compared_and_saved_in_few():
     allowed = {f"dedup_core/{room}/{name}.py" for room, names in rooms.items() for name in names.split()}
     assert set(importers("PIL")) <= allowed
     opens = [name for name, path in FILES.items() if "Image.open(" in path.read_text(encoding="utf-8")]
-    assert opens == ["dedup_core/images/opening.py", "dedup_core/verify/compression.py"]
+    assert opens == ["dedup_core/images/jpeg.py", "dedup_core/images/opening.py", "dedup_core/verify/compression.py"]
 
 
 def test_tensorflow_is_imported_inside_functions_of_cnn_alone():

@@ -8,12 +8,19 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from dedup_core.images.decoding import decode, frames_of
+from dedup_core.images.decoding import decode, decode_coarsely, frames_of
 from dedup_core.images.looks import Traits, file_digest, pixel_digest, traits_of
 from dedup_core.images.picture import MAX_PIXELS, Failure, Orientation, Picture, Transparency, not_encoded
 
 Precision = Literal["float32", "float16"]
 """Of the embeddings that are kept."""
+
+Mode = Literal["exact", "fast"]
+
+LOOK_SIDE = 32
+"""How many pixels of a picture's shorter side are enough for a small look at it, where it is decoded fast."""
+
+_JPEG = b"\xff\xd8\xff"
 
 
 class Prepared(Protocol):
@@ -51,6 +58,7 @@ class Encoder:
         batch_size: as of `Prepared`.
         sizes: to which it will ask for a picture to be resized, width and height: those of all encoders are made in
             one pass.
+        coarse_side: how many pixels of a picture's shorter side are enough where it is decoded fast; None for all.
     """
 
     name: str
@@ -59,6 +67,7 @@ class Encoder:
     fingerprint: str
     batch_size: int | None = None
     sizes: tuple[tuple[int, int], ...] = ()
+    coarse_side: int | None = None
 
     def opened(self, threads: int | None = None) -> Encoder:  # noqa: ARG002 - it needs no more than one
         """Return itself: it needs no file, and no more than one core."""
@@ -89,16 +98,25 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Decoding:
-    """How files become pictures: the settings that every encoder shares."""
+    """How files become pictures: the settings that every encoder shares.
+
+    Attributes:
+        max_pixels: as for `decode`.
+        orientation: as for `decode`.
+        transparency: as for `decode`.
+        mode: "exact" has every pixel computed; "fast" of JPEGs only as many as the encoder needs, so that no feature
+            depends on which others are computed beside it.
+    """
 
     max_pixels: int = MAX_PIXELS
     orientation: Orientation = "stored"
     transparency: Transparency = "drop"
+    mode: Mode = "exact"
 
     def fingerprint(self, of_encoder: str) -> str:
         """Return the fingerprint of an encoder's features over pictures decoded this way, from the encoder's own."""
-        chosen: tuple[str, ...] = self.orientation, self.transparency
-        return "+".join([of_encoder, *(name for name in chosen if name not in ("stored", "drop"))])
+        chosen: tuple[str, ...] = self.orientation, self.transparency, self.mode
+        return "+".join([of_encoder, *(name for name in chosen if name not in ("stored", "drop", "exact"))])
 
 
 def encode_batch(
@@ -146,24 +164,38 @@ def _look(content: bytes | Failure, encoders: Sequence[Encoder], decoding: Decod
     """Decode one file and keep only what the encoders want of it: a batch of whole pictures would fill the memory."""
     if isinstance(content, Failure):
         return content
-    picture = decode(content, decoding.max_pixels, decoding.orientation, decoding.transparency)
-    if isinstance(picture, Failure):
-        return picture
-    try:
-        picture.prepare(size for encoder in encoders for size in encoder.sizes)
-    except Exception as error:  # noqa: BLE001 - whatever a picture does, it may not end a run
-        return not_encoded(error, "its resize")
-    pixels: dict[str, np.ndarray] = {}
-    for encoder in encoders:
+    is_coarse = decoding.mode == "fast" and content.startswith(_JPEG)
+    sides = [encoder.coarse_side if is_coarse else None for encoder in encoders]
+    look_side = LOOK_SIDE if is_coarse else None
+    pictures: dict[int | None, Picture] = {}
+    for side in dict.fromkeys([look_side, *sides]):
+        picture = _decoded(content, decoding, side)
+        if isinstance(picture, Failure):
+            return picture
+        pictures[side] = picture
+        asked = (encoder for encoder, of_encoder in zip(encoders, sides, strict=True) if of_encoder == side)
         try:
-            pixels[encoder.name] = encoder.pixels(picture)
+            picture.prepare(size for encoder in asked for size in encoder.sizes)
+        except Exception as error:  # noqa: BLE001 - whatever a picture does, it may not end a run
+            return not_encoded(error, "its resize")
+    pixels: dict[str, np.ndarray] = {}
+    for encoder, side in zip(encoders, sides, strict=True):
+        try:
+            pixels[encoder.name] = encoder.pixels(pictures[side])
         except Exception as error:  # noqa: BLE001, PERF203
             return not_encoded(error, f"the resize for {encoder.name}")
+    picture = pictures[look_side]
     try:
         traits = _traits(content, picture, decoding)
     except Exception as error:  # noqa: BLE001
         return not_encoded(error, "a small look at it")
     return Looked(picture.width, picture.height, picture.format, traits, pixels)
+
+
+def _decoded(content: bytes, decoding: Decoding, side: int | None) -> Picture | Failure:
+    if side is None:
+        return decode(content, decoding.max_pixels, decoding.orientation, decoding.transparency)
+    return decode_coarsely(content, side, decoding.max_pixels, decoding.orientation, decoding.transparency)
 
 
 def _traits(content: bytes, picture: Picture, decoding: Decoding) -> Traits:

@@ -55,7 +55,8 @@ class Network:
             return vectors.astype(np.float16).astype(np.float32) if is_rounded else vectors
 
         pixels = functools.partial(Picture.rgb, size=embedder.size)
-        return Encoder(self.name, pixels, embed, self.fingerprint, self.batch_size, (embedder.size,))
+        size = embedder.size
+        return Encoder(self.name, pixels, embed, self.fingerprint, self.batch_size, (size,), max(size))
 
 
 def load_network(

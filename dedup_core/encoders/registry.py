@@ -6,7 +6,7 @@ A method that is entered here is known to the command line, the jobs, the tables
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import Protocol
 
@@ -77,11 +77,15 @@ TURNED = "+orientations"
 """What the fingerprints of hashes have that come with those of the turned picture."""
 
 
+COARSE_SIDE = 32
+"""How many pixels of a picture's shorter side are enough for a hash, where it is decoded fast."""
+
+
 def _hash(name: str, size: tuple[int, int], function: Hash, of_turns: Hash) -> Method:
     gray = partial(Picture.gray, size=size)
     both = gray if size == size[::-1] else partial(_both_ways, size=size)
-    upright = Encoder(name, gray, function, f"{name}-64-v2", sizes=(size,))
-    turned = Encoder(name, both, of_turns, f"{upright.fingerprint}{TURNED}", sizes=(size,))
+    upright = Encoder(name, gray, function, f"{name}-64-v2", sizes=(size,), coarse_side=COARSE_SIDE)
+    turned = replace(upright, pixels=both, encode=of_turns, fingerprint=f"{upright.fingerprint}{TURNED}")
     return Method(name, HAMMING, lambda options: turned if options.orientations else upright)
 
 

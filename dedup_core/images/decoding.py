@@ -10,19 +10,23 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
+import numpy as np
 from PIL import Image
 
-from dedup_core.images import ancillary, foreign, jpeg
+from dedup_core.images import ancillary, foreign, jpeg, jpeg_averages
 from dedup_core.images import deep as deep_images
 from dedup_core.images.frames import frame_numbers
-from dedup_core.images.jpeg_header import usual
+from dedup_core.images.jpeg_header import Header, usual
 from dedup_core.images.losses import loss_of
 from dedup_core.images.opening import declared_size, formats_not_read, jpeg_scans, open_image, undisturbed
 from dedup_core.images.picture import MAX_PIXELS, MAX_SIDE, Failure, Orientation, Picture, Transparency, shown
-from dedup_core.images.upright import turn_of, turned_pixels, upright
+from dedup_core.images.upright import turn_of, turned_box, turned_pixels, upright
 
 Shrink = Callable[[int, int], int]
 """Of a JPEG's width and height: by which of ``jpeg.TIMES`` it is decoded smaller."""
+
+Decoder = Callable[[bytes, Header, int], "np.ndarray | None"]
+"""Of a usual JPEG, what ``usual`` found in it, and how much smaller: its pixels, or None where Pillow is to decode."""
 
 MAX_SCANS = 200
 """Scans of a JPEG above which it is refused. A progressive one has about ten, and each passes over all its pixels:
@@ -59,32 +63,71 @@ def decode(
     return picture if isinstance(picture, Failure) else replace(picture, transparency=transparency)
 
 
-def _decode(data: bytes, max_pixels: int, orientation: Orientation, shrink: Shrink | None) -> Picture | Failure:
+def decode_coarsely(
+    data: bytes,
+    side: int,
+    max_pixels: int = MAX_PIXELS,
+    orientation: Orientation = "stored",
+    transparency: Transparency = "drop",
+) -> Picture | Failure:
+    """Decode as ``decode`` does, but of a JPEG as few pixels as leave ``side`` of its shorter side, or twice as many.
+
+    At an eighth these are the averages of its tiles. What is nearly but not quite a JPEG's picture is a Failure only
+    where that is seen in what is read of it.
+    """
+    shrink = partial(_times_for_least, side=side)
+    picture = _decode(data, max_pixels, orientation, shrink, _averages)
+    return picture if isinstance(picture, Failure) else replace(picture, transparency=transparency)
+
+
+def _averages(data: bytes, header: Header, times: int) -> np.ndarray | None:
+    pixels = jpeg_averages.averaged(data, header) if times == jpeg_averages.TIMES else None
+    return jpeg.decoded(data, header, times) if pixels is None else pixels
+
+
+def _decode(
+    data: bytes, max_pixels: int, orientation: Orientation, shrink: Shrink | None, decoder: Decoder = jpeg.decoded
+) -> Picture | Failure:
     if not data:
         return Failure("empty", "the file has no content")
-    return usual_jpeg(data, max_pixels, orientation, shrink) or by_pillow(data, max_pixels, orientation, shrink)
+    return usual_jpeg(data, max_pixels, orientation, shrink, decoder) or by_pillow(
+        data, max_pixels, orientation, shrink
+    )
 
 
-def usual_jpeg(data: bytes, max_pixels: int, orientation: Orientation, shrink: Shrink | None) -> Picture | None:
+def usual_jpeg(
+    data: bytes, max_pixels: int, orientation: Orientation, shrink: Shrink | None, decoder: Decoder = jpeg.decoded
+) -> Picture | None:
     """Return what Pillow would give of a JPEG of which nothing is unusual; else None. Arguments as of ``decode``."""
     header = usual(data)
     if header is None or _refused(header.width, header.height, max_pixels):
         return None
     if header.has_scans and _too_many_scans(data, "JPEG"):
         return None
-    pixels = jpeg.decoded(data, header, _times(shrink, header.width, header.height))
+    size = header.width, header.height
+    pixels = decoder(data, header, _times(shrink, *size))
     if pixels is None:
         return None
-    turn = header.turn
-    if orientation == "exif":
-        pixels, turn = turned_pixels(pixels, turn), 1
-    return Picture(pixels, header.width, header.height, "JPEG", turn=turn, loss=header.loss)
+    done, turn = (header.turn, 1) if orientation == "exif" else (1, header.turn)
+    box = _box(size, (pixels.shape[1], pixels.shape[0]), done)
+    return Picture(turned_pixels(pixels, done), *size, "JPEG", turn=turn, loss=header.loss, box=box)
+
+
+def _box(stored: tuple[int, int], decoded: tuple[int, int], turn: int) -> tuple[float, float, float, float] | None:
+    """Return where a picture lies in its turned pixels, if not in all of them."""
+    times = round(stored[0] / decoded[0])
+    if decoded == stored or (stored[0] % times == stored[1] % times == 0):
+        return None
+    return turned_box(stored[0] / times, stored[1] / times, decoded, turn)
 
 
 def _times(shrink: Shrink | None, width: int, height: int) -> int:
-    """Return how much smaller a JPEG is decoded: never so much that less than a pixel is left of a side."""
+    """Return how much smaller a JPEG is decoded: not at all, where less than 8 pixels would be left of a side.
+
+    Of so few, other fractions than halves give as many, and simplejpeg might take these.
+    """
     times = 1 if shrink is None else shrink(width, height)
-    return times if times <= min(width, height) else 1
+    return times if 8 * times <= min(width, height) else 1
 
 
 def by_pillow(data: bytes, max_pixels: int, orientation: Orientation, shrink: Shrink | None) -> Picture | Failure:
@@ -148,7 +191,9 @@ def _load(image: Image.Image, max_pixels: int, orientation: Orientation, shrink:
     is_cut = deep_images.is_cut(image)
     image.load()
     turned, turn = (upright(image), 1) if orientation == "exif" else (image, turn_of(image))
-    picture = replace(shown(turned), width=width, height=height, format=str(image.format), frames=frames, turn=turn)
+    box = _box((width, height), image.size, turn_of(image) if orientation == "exif" else 1) if shrink else None
+    picture = replace(shown(turned), width=width, height=height, frames=frames, turn=turn, box=box)
+    picture = replace(picture, format=str(image.format))
     return replace(picture, stretch=(math.nan, math.nan)) if is_cut else picture
 
 
@@ -218,3 +263,8 @@ def _times_for_twice(width: int, height: int, side: int) -> int:
     """
     fits = (n for n in jpeg.TIMES if width % n == height % n == 0 and max(width, height) >= 2 * n * side)
     return next(fits, 1)
+
+
+def _times_for_least(width: int, height: int, side: int) -> int:
+    """Have a JPEG decoded as small as leaves so many pixels of its shorter side."""
+    return next((times for times in jpeg.TIMES if min(width, height) >= times * side), 1)

@@ -68,12 +68,10 @@ def averaged(data: bytes, header: Header) -> np.ndarray | None:
     Returns:
         uint8 (height, width, 3), both sides divided by 8 and rounded up.
     """
-    outline = _outline(data)
-    if not outline.is_read:
-        return None
     try:
-        return _read(data, header, outline)
-    except (KeyError, ValueError):  # tables that are not there, or are no tables
+        outline = _outline(data)
+        return _read(data, header, outline) if outline.is_read else None
+    except (IndexError, KeyError, ValueError):  # segments that break off, tables that are not there or are none
         return None
 
 

@@ -39,12 +39,13 @@ class Traits:
         frames: how many its file holds; 0 where they can't be counted.
         caution: some of ``CAUTIONS``, in their order.
         look: uint8 (32, 32, 4), as bytes: what is seen of it on grey, in red, green and blue, and how opaque it is.
+            None of a picture that was decoded smaller: it would refute what all pixels prove.
         digest: equal for files whose bytes are equal; of a flat picture, for those whose pixels are.
     """
 
     frames: int
     caution: tuple[Caution, ...]
-    look: bytes
+    look: bytes | None
     digest: str = ""
 
     @property
@@ -65,7 +66,8 @@ def traits_of(picture: Picture) -> Traits:
         "several_frames": picture.frames != 1,
         "deep": picture.stretch is not None,
     }
-    return Traits(picture.frames, tuple(name for name, is_so in known.items() if is_so), cells.tobytes())
+    look = cells.tobytes() if picture.is_whole else None
+    return Traits(picture.frames, tuple(name for name, is_so in known.items() if is_so), look)
 
 
 def look_at(picture: Picture) -> np.ndarray:

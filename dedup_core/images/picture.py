@@ -70,6 +70,8 @@ class Picture:
         stretch: of a picture of more than 8 bits, what became black and what became white; NaN where the lower bits
             were cut off.
         loss: what the file's format may have changed of what was saved; None where it keeps every pixel.
+        box: of a picture that was decoded smaller, where it lies in its pixels (left, top, right, bottom), if its last
+            ones are partly beyond its edge; else None.
     """
 
     source: Image.Image | np.ndarray
@@ -82,6 +84,7 @@ class Picture:
     turn: int = 1
     stretch: tuple[float, float] | None = None
     loss: Loss | None = None
+    box: tuple[float, float, float, float] | None = None
     _small: dict[Wanted, np.ndarray] = field(default_factory=dict, repr=False, compare=False)
 
     def rgb(self, size: tuple[int, int]) -> np.ndarray:
@@ -103,7 +106,7 @@ class Picture:
         """Return what is seen of the picture from afar, on a grey page: uint8 (32, 32, 3), not to be written to."""
         if self._is_seen_by_encoders:
             return self._made(LOOK)
-        return pillow.made_small(self.on_grey, [LOOK])[0]
+        return pillow.made_small(self.on_grey, [LOOK], self.box)[0]
 
     def prepare(self, sizes: Iterable[tuple[int, int]]) -> None:
         """Make all that will be asked for in one pass over the pixels: the picture in some sizes, and the look at it.
@@ -129,6 +132,11 @@ class Picture:
         if isinstance(self.source, np.ndarray):
             return self.source.shape[1], self.source.shape[0]
         return self.source.size
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it was decoded with all pixels that are stored."""
+        return self.size in ((self.width, self.height), (self.height, self.width))
 
     @cached_property
     def on_grey(self) -> Image.Image:
@@ -161,10 +169,10 @@ class Picture:
 
     def _make(self, wanted: list[Wanted]) -> None:
         width, height = self.size
-        if small.kernels_resize(width * height, len(wanted)):
+        if self.box is None and small.kernels_resize(width * height, len(wanted)):
             made = small.by_kernels(self.encoded_pixels, wanted)
         else:
-            made = pillow.made_small(self.encoded_from, wanted)
+            made = pillow.made_small(self.encoded_from, wanted, self.box)
         self._small.update(zip(wanted, made, strict=True))
 
 

@@ -40,6 +40,26 @@ def turned_pixels(pixels: np.ndarray, turn: int) -> np.ndarray:
     return np.ascontiguousarray(pixels)
 
 
+def turned_box(right: float, bottom: float, size: tuple[int, int], turn: int) -> tuple[float, float, float, float]:
+    """Return where a picture lies that was turned with the pixels, from whose upper left corner it reached so far.
+
+    Args:
+        right: its width, in pixels.
+        bottom: its height, in pixels.
+        size: (width, height) of the pixels before they were turned.
+        turn: the orientation that was asked for, 1 to 8.
+
+    Returns:
+        left, top, right, bottom.
+    """
+    (x, width), (y, height) = (right, size[0]), (bottom, size[1])
+    if turn in (5, 6, 7, 8):
+        (x, width), (y, height) = (y, height), (x, width)
+    left = width - x if turn in (2, 3, 6, 7) else 0.0
+    top = height - y if turn in (3, 4, 7, 8) else 0.0
+    return left, top, left + x, top + y
+
+
 def turn_of(image: Image.Image) -> int:
     """Return the orientation, 1 to 8, that a loaded image's EXIF block asks for and that its decoder has left to do."""
     if image.format in _TURNED_BY_DECODERS and not _is_jpeg_in_jxl(image):

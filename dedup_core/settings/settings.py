@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
 
-from dedup_core.encoders.encoder import Decoding
+from dedup_core.encoders.encoder import Decoding, Mode
 from dedup_core.encoders.registry import (
     COMBINED,
     ENCODERS,
@@ -103,6 +103,10 @@ class EncodeSettings(MethodSettings, frozen=True):
         "drop",
         description="'drop' hashes the pixels beneath transparency, as imagededup does; 'grey' what is seen on grey.",
     )
+    decode: Mode = Field(
+        "exact",
+        description="'exact' decodes every pixel; 'fast' of JPEGs only what the methods need: other, nearby features.",
+    )
     orientations: bool = Field(
         False, description="Hashes: find turned and mirrored copies too, by the least distance over the eight ways."
     )
@@ -136,7 +140,7 @@ class EncodeSettings(MethodSettings, frozen=True):
     @property
     def decoding(self) -> Decoding:
         """How files become pictures."""
-        return Decoding(self.max_pixels, self.orientation, self.transparency)
+        return Decoding(self.max_pixels, self.orientation, self.transparency, self.decode)
 
 
 class SearchSettings(MethodSettings, frozen=True):

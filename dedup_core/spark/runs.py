@@ -17,6 +17,7 @@ from pyspark.sql import SparkSession
 
 from dedup_core.errors import SettingsError
 from dedup_core.filesystems import lies_inside, same_place
+from dedup_core.images import jpeg
 from dedup_core.ledger import RUNS
 from dedup_core.settings.settings import JobSettings
 from dedup_core.spark.publishing import publish, refuse_foreign
@@ -164,4 +165,5 @@ def _versions(spark: SparkSession) -> dict[str, str]:
     for library in _LIBRARIES:
         with suppress(importlib.metadata.PackageNotFoundError):
             found[library] = importlib.metadata.version(library)
+    found["jpeg"] = jpeg.decoder()  # of this process; what workers decode by, their logs say
     return found

@@ -16,10 +16,21 @@ _FILTERS = {LANCZOS: Image.Resampling.LANCZOS, BILINEAR: Image.Resampling.BILINE
 VERSION = __version__
 
 
-def made_small(source: np.ndarray | Image.Image, wanted: Sequence[Wanted]) -> list[np.ndarray]:
-    """Return an RGB image, or uint8 (height, width, 3), as is wanted: uint8 (height, width, 3) each."""
+Box = tuple[float, float, float, float]
+"""Left, top, right and bottom of what counts of a picture, in pixels."""
+
+
+def made_small(source: np.ndarray | Image.Image, wanted: Sequence[Wanted], box: Box | None = None) -> list[np.ndarray]:
+    """Return an RGB image, or uint8 (height, width, 3), as is wanted: uint8 (height, width, 3) each.
+
+    Args:
+        source: the image.
+        wanted: sizes, filters and gaps.
+        box: what counts of it; all, if None.
+    """
     image = Image.fromarray(source) if isinstance(source, np.ndarray) else source
-    return [np.asarray(image.resize(each.size, _FILTERS[each.reach], reducing_gap=each.gap or None)) for each in wanted]
+    small = (image.resize(each.size, _FILTERS[each.reach], box, each.gap or None) for each in wanted)
+    return [np.asarray(image) for image in small]
 
 
 def gray(pixels: np.ndarray) -> np.ndarray:
