@@ -1,10 +1,14 @@
-"""Images a second of the Spark encoding job, against a plain pool of as many processes doing the same work.
+"""How fast images are encoded: beside the bare decoder, beside imagededup, and in Spark beside a plain pool.
 
-    python benchmarks/encode.py [--photographs FOLDER] [--images 2000] [--rounds 3] [--cnn-weights FILE]
+    python benchmarks/encode.py [--photographs FOLDER] [--images 5000] [--rounds 3] [--peer PEER/bin/python]
+    python benchmarks/encode.py --cnn-weights FILE
 
-Both read the same files, decode them once and compute the same hashes, or with weights MobileNet's embeddings: the
-same calls, on one core a process. Workers are warm on both sides: a first
-round over a part of the files is not counted. Rounds alternate, and the ratio is that of the medians.
+- The decoder: CPU of one thread for the decode alone, and for the decode with one hash and with all four.
+- One machine, with `--peer`: our API and imagededup's, from process start, on two cores (see `one_machine.py`).
+- Spark beside a pool of as many processes: the same files and calls, on one core a process. Workers are warm on both
+  sides: a first round over a part of the files is not counted. Rounds alternate, and the ratio is that of the medians.
+
+With weights of MobileNet its embeddings take the place of the hashes, and only Spark and the pool are timed.
 """
 
 from __future__ import annotations
@@ -14,39 +18,50 @@ import functools
 import multiprocessing
 import os
 import statistics
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from benchmarks import one_machine
 from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.photographs import installed_photographs, make_corpus
 from dedup_core.encoders.encoder import Encoder, encode_batch
 from dedup_core.encoders.network_file import load_network
 from dedup_core.encoders.registry import ENCODERS
+from dedup_core.images.decoding import decode
+from dedup_core.images.jpeg import decoder
 from dedup_core.images.picture import read
 from dedup_core.metric import HAMMING
 from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark.encode.tasks import EncodePlan, encode_contents
 from dedup_core.spark.session import session
 from dedup_core.spark.tables import CONTENTS, conform
+from dedup_core.workers import n_cores
 
 SPAWN = multiprocessing.get_context("spawn")  # a fork of a process that has loaded TensorFlow hangs
 BATCH = 64
-HASHES = [name for name, method in ENCODERS.items() if method.metric is HAMMING]
+HASHES = tuple(name for name, method in ENCODERS.items() if method.metric is HAMMING)
 MAX_BYTES = 1 << 28
+HELD = 400  # files whose content the bare decoder is given
+
+Methods = tuple[str, ...]
+Action = Callable[[], object]
 
 
 @functools.cache
-def encoders_of(weights: str | None) -> list[Encoder]:
+def encoders_of(methods: Methods, weights: str | None) -> list[Encoder]:
     """Return what each process runs; a network is loaded once in it."""
-    return [load_network(weights).opened(threads=1)] if weights else [ENCODERS[name].encoder() for name in HASHES]
+    return [load_network(weights).opened(threads=1)] if weights else [ENCODERS[name].encoder() for name in methods]
 
 
-def encode_files(paths: list[str], weights: str | None) -> int:
+def encode_files(paths: list[str], methods: Methods, weights: str | None) -> int:
     """Encode some files, as a worker of the pool does."""
-    return len(encode_batch((read(path, MAX_BYTES) for path in paths), encoders_of(weights)))
+    return len(encode_batch((read(path, MAX_BYTES) for path in paths), encoders_of(methods, weights)))
 
 
 def collect_images(photographs: list[Path], count: int, folder: Path) -> list[str]:
@@ -60,13 +75,65 @@ def collect_images(photographs: list[Path], count: int, folder: Path) -> list[st
     return files[:count]
 
 
-def pool_round(pool: ProcessPoolExecutor, files: list[str], weights: str | None) -> Callable[[], None]:
+# The decoder alone
+
+
+def decoder_lines(files: list[str], rounds: int) -> Iterator[str]:
+    """Yield CPU milliseconds an image, and how many times the bare decode that is."""
+    contents = [Path(path).read_bytes() for path in files[:HELD]]
+    sides: dict[str, Action] = {
+        "decode alone": lambda: [decode(content) for content in contents],
+        "one hash": lambda: encode_batch(contents, encoders_of(("phash",), None)),
+        "four hashes": lambda: encode_batch(contents, encoders_of(HASHES, None)),
+    }
+    spent = alternated(sides, rounds + 1, time.process_time)  # a round more: the first one loads what is needed
+    least = {name: min(seconds) for name, seconds in spent.items()}
+    for name, seconds in least.items():
+        ratio = seconds / least["decode alone"]
+        yield f"  {name:<14}{seconds / len(contents) * 1000:8.2f} ms  {ratio:5.2f} x the decode"
+
+
+# One machine
+
+
+def machine_lines(files: list[str], counts: Sequence[int], peer: str, rounds: int) -> Iterator[str]:
+    """Yield our API beside imagededup's, on so many of the files."""
+    for count in counts:
+        with tempfile.TemporaryDirectory() as folder:
+            for number, path in enumerate(files[:count]):
+                os.symlink(path, Path(folder) / f"{number:06}{Path(path).suffix}")
+            yield f"  {min(count, len(files)):,} images"
+            yield from one_machine.compare(Path(folder), peer, rounds)
+
+
+# Spark beside a pool
+
+
+def spark_line(files: list[str], methods: Methods, weights: str | None, rounds: int) -> str:
+    """Return images a second of the pool and of Spark, and their ratio."""
+    with session("benchmark") as spark, ProcessPoolExecutor(n_cores(), SPAWN) as pool:
+        sides = {
+            "pool": pool_round(pool, files, methods, weights),
+            "spark": spark_round(spark, files, methods, weights),
+        }
+        some = files[:256]
+        pool_round(pool, some, methods, weights)()
+        spark_round(spark, some, methods, weights)()
+        seconds = alternated(sides, rounds, time.perf_counter)
+    rates = {name: len(files) / statistics.median(times) for name, times in seconds.items()}
+    what = "embeddings" if weights else "one hash" if len(methods) == 1 else "four hashes"
+    figures = "  ".join(f"{name} {rate:8.1f} images/s" for name, rate in rates.items())
+    return f"  {what:<14}{figures}  spark / pool = {rates['spark'] / rates['pool']:.2f}"
+
+
+def pool_round(pool: ProcessPoolExecutor, files: list[str], methods: Methods, weights: str | None) -> Action:
     batches = [files[start : start + BATCH] for start in range(0, len(files), BATCH)]
-    return lambda: _exhaust(pool.map(functools.partial(encode_files, weights=weights), batches), len(files))
+    work = functools.partial(encode_files, methods=methods, weights=weights)
+    return lambda: _exhaust(pool.map(work, batches), len(files))
 
 
-def spark_round(spark, files: list[str], weights: str | None) -> Callable[[], None]:
-    chosen = {"method": ("cnn",), "cnn_weights": weights} if weights else {"method": tuple(HASHES)}
+def spark_round(spark, files: list[str], methods: Methods, weights: str | None) -> Action:
+    chosen = {"method": ("cnn",), "cnn_weights": weights} if weights else {"method": methods}
     plan = EncodePlan.of(EncodeSettings(input="unused", output="unused", **chosen))
     named = spark.createDataFrame([(path, Path(path).as_uri()) for path in files], "path STRING, uri STRING")
     contents = conform(named, CONTENTS).repartition(-(-len(files) // 128)).cache()
@@ -79,41 +146,45 @@ def _exhaust(counts, expected: int) -> None:
         raise RuntimeError("the pool lost files")
 
 
-def timed(action: Callable[[], None]) -> float:
-    started = time.perf_counter()
-    action()
-    return time.perf_counter() - started
+def alternated(sides: dict[str, Action], rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:
+    """Return what a clock says that each side took, round by round; the sides take turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, action in sides.items():
+            started = clock()
+            action()
+            seconds[name].append(clock() - started)
+    return seconds
+
+
+def lines(files: list[str], given: argparse.Namespace) -> Iterator[str]:
+    """Yield what is measured, as it comes."""
+    mean = statistics.mean(os.path.getsize(path) for path in files)
+    yield f"{len(files):,} images of {mean / 1000:.0f} KB, {n_cores()} cores, {decoder()}, rounds: {given.rounds}"
+    if not given.cnn_weights:
+        yield f"CPU of one thread, {min(HELD, len(files)):,} images"
+        yield from decoder_lines(files, given.rounds)
+    if given.peer:
+        yield f"One machine, two cores, from process start:{'imagededup':>12}       ours   ratio"
+        yield from machine_lines(files, given.counts, given.peer, given.rounds)
+    yield f"Spark beside a pool of {n_cores()} processes"
+    for methods in [HASHES] if given.cnn_weights else [("phash",), HASHES]:
+        yield spark_line(files, methods, given.cnn_weights, given.rounds)
 
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photographs", type=Path, help="folder of photographs (default: those of installed packages)")
-    parser.add_argument("--images", type=int, default=2000)
+    parser.add_argument("--images", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--peer", help="the Python that has imagededup: compares with it too")
+    parser.add_argument("--counts", type=int, nargs="+", default=[20, 800, 5000], help="of images, for the peer")
     parser.add_argument("--cnn-weights", help="encode by MobileNet with these weights instead of the hashes")
     given = parser.parse_args(arguments)
     photographs = sorted(given.photographs.iterdir()) if given.photographs else installed_photographs()
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        session("benchmark") as spark,
-        ProcessPoolExecutor(workers, SPAWN) as pool,
-    ):
-        files = collect_images(photographs, given.images, Path(folder))
-        weights = given.cnn_weights
-        sides = {"pool": pool_round(pool, files, weights), "spark": spark_round(spark, files, weights)}
-        for warm_up in (pool_round(pool, files[:256], weights), spark_round(spark, files[:256], weights)):
-            warm_up()
-        seconds = {name: [] for name in sides}
-        for _ in range(given.rounds):
-            for name, action in sides.items():
-                seconds[name].append(timed(action))
-    rates = {name: len(files) / statistics.median(times) for name, times in seconds.items()}
-    what = "MobileNet's embeddings" if weights else "four hashes over one decode"
-    print(f"{len(files):,} images, {what}, {workers} processes, median of {given.rounds} rounds")
-    for name, rate in rates.items():
-        print(f"  {name:<6} {rate:8.1f} images/s")
-    print(f"  spark / pool = {rates['spark'] / rates['pool']:.2f}")
+    with tempfile.TemporaryDirectory() as folder:
+        for line in lines(collect_images(photographs, given.images, Path(folder)), given):
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,6 @@ from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from dedup_core.metric import Metric
 from dedup_core.pairs import Pairs
@@ -52,6 +50,9 @@ def components(left: np.ndarray, right: np.ndarray, size: int) -> np.ndarray:
     Returns:
         int64 (size,): for each position the smallest one of its component.
     """
+    from scipy.sparse import coo_array  # takes long to load, and features are made and compared without
+    from scipy.sparse.csgraph import connected_components
+
     edges = coo_array((np.ones(len(left), np.int8), (left, right)), shape=(size, size))
     count, labels = connected_components(edges, directed=False)
     smallest = np.full(count, size, np.int64)

@@ -6,6 +6,8 @@ Nothing of ours is imported here, so that a mistake can't stand on both sides of
 import fnmatch
 
 import numpy as np
+import pywt
+from scipy.fftpack import dct
 
 LARGEST_FIRST = ("resolution", "size", "frames")
 
@@ -196,6 +198,18 @@ def whash_margins(gray):
     corners = [(y, x) for y in range(0, 8 * side, side) for x in range(0, 8 * side, side)]
     means = [float(gray[y : y + side, x : x + side].mean()) for y, x in corners]
     return np.array(means) - np.median(means)
+
+
+def phash_of_transform(gray):
+    """The bits as imagededup takes them, rounding and all: the whole cosine transform, and its median."""
+    frequencies = dct(dct(gray, axis=0), axis=1)[:8, :8]
+    return (frequencies >= np.median(np.ndarray.flatten(frequencies)[1:])).ravel()
+
+
+def whash_of_transform(gray):
+    """The bits as imagededup takes them, rounding and all: Haar's wavelets at level 5, and the median."""
+    approximation = pywt.wavedec2(gray, "haar", level=5)[0]
+    return (approximation >= np.median(approximation)).ravel()
 
 
 def code_of(bits):

@@ -16,9 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 from album import BROKEN, GOOD, make_album, scene
 from hostile import forbid
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dedup_core.errors import DedupError
-from dedup_core.images.files import list_images
+from dedup_core.images.files import ImageFile, list_images
 from dedup_core.images.looks import LOOK_BYTES, file_digest
 from dedup_core.images.picture import Failure
 from dedup_core.ledger import MARKER, Ledger
@@ -82,10 +84,20 @@ class TestProcesses:
         ):
             PHash(verbose=False).encode_images(album, num_enc_workers=1)
 
-    def test_processes_are_started_only_where_they_pay(self, album):
+    @pytest.mark.parametrize(("cores", "pay"), [(1, False), (2, False), (8, False), (16, True)])
+    def test_processes_are_started_only_where_they_pay(self, album, cores, pay):
         files = list_images(str(album))
-        assert not encode_files._is_much(files)
-        assert encode_files._is_much(files * 1000)
+        assert not encode_files._pay_processes(files, cores)
+        assert encode_files._pay_processes(files * 10_000, cores) == pay
+
+    @given(st.lists(st.none() | st.integers(0, 20 << 20), max_size=200), st.integers(0, 20))
+    def test_files_are_shared_by_all_workers_in_order_and_within_bounds(self, sizes, workers):
+        files = [ImageFile(str(number), "", size) for number, size in enumerate(sizes)]
+        chunks = list(encode_files._chunks(files, workers))
+        assert [file for chunk in chunks for file in chunk] == files
+        assert all(0 < len(chunk) <= encode_files._CHUNK_FILES for chunk in chunks)
+        assert all(sum(file.size or 0 for file in chunk[:-1]) <= encode_files._CHUNK_BYTES for chunk in chunks)
+        assert len(chunks) >= min(workers, len(files))
 
 
 class TestListing:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from album import GOOD, make_album
 
-from dedup_core import workers
+from dedup_core import processes
 from dedup_core.methods import PHash
 from dedup_core.workers import map_in_processes, map_in_threads
 
@@ -47,24 +47,24 @@ def test_processes_do_the_work_where_they_can():
 
 @pytest.mark.parametrize("error", REFUSALS, ids=lambda error: type(error).__name__)
 def test_where_the_pool_can_not_be_made_threads_do_the_work(error, monkeypatch):
-    refuse(monkeypatch, (workers, "ProcessPoolExecutor"), error)
+    refuse(monkeypatch, (processes, "ProcessPoolExecutor"), error)
     assert list(map_in_processes(lambda number: -number, range(50), 2)) == [-number for number in range(50)]
 
 
 @pytest.mark.parametrize("error", REFUSALS, ids=lambda error: type(error).__name__)
 def test_where_no_process_starts_threads_do_the_work(error, monkeypatch):
-    refuse(monkeypatch, (workers.SpawnProcess, "start"), error)
-    processes = {process for process, _ in map_in_processes(where, range(50), 2)}
-    assert processes == {os.getpid()}
+    refuse(monkeypatch, (processes.SpawnProcess, "start"), error)
+    used = {process for process, _ in map_in_processes(where, range(50), 2)}
+    assert used == {os.getpid()}
 
 
 def test_where_only_some_processes_start_every_item_is_done_once_and_in_order(monkeypatch):
-    refuse(monkeypatch, (workers.SpawnProcess, "start"), BlockingIOError(11, "no process left"), after=1)
+    refuse(monkeypatch, (processes.SpawnProcess, "start"), BlockingIOError(11, "no process left"), after=1)
     assert list(map_in_processes(abs, range(-50, 0), 4)) == list(range(50, 0, -1))
 
 
 def test_threads_that_stand_in_take_no_more_than_they_work_on(monkeypatch):
-    refuse(monkeypatch, (workers.SpawnProcess, "start"), OSError())
+    refuse(monkeypatch, (processes.SpawnProcess, "start"), OSError())
     taken = itertools.count()
     results = map_in_processes(abs, taken, 2)
     assert [next(results) for _ in range(10)] == list(range(10))
@@ -76,7 +76,7 @@ def test_an_error_of_the_work_is_no_reason_to_take_threads(monkeypatch):
     def fails(_):
         raise OSError("of the work")
 
-    refuse(monkeypatch, (workers.SpawnProcess, "start"), AssertionError())
+    refuse(monkeypatch, (processes.SpawnProcess, "start"), AssertionError())
     for mapped in (map_in_processes(fails, range(3), 2), map_in_threads(fails, range(3), 2)):
         with pytest.raises(OSError, match="of the work"):
             list(mapped)

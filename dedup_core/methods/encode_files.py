@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import partial
 
@@ -13,14 +13,16 @@ from dedup_core.encoders.encoder import Decoding, Encoded, Encoder, Looked, enco
 from dedup_core.errors import DedupError
 from dedup_core.images.files import ImageFile
 from dedup_core.images.picture import Failure, read
+from dedup_core.images.resizing.small import expect
 from dedup_core.workers import map_in_processes, map_in_threads, n_cores
 
 MAX_FILE_BYTES = 256 * 2**20
 """Larger files are not read: 200 million pixels fit in far fewer bytes."""
 
-_CHUNK_FILES = 32
+_CHUNK_FILES, _CHUNK_BYTES = 32, 8 * 2**20
 _BYTES_A_FILE = 16 * 1024  # an image costs about as much as so many bytes of JPEG, however small it is
-_FEW_BYTES = 48 * 2**20  # about two seconds of work for one core, and so long do processes take to start
+_FEW_BYTES_A_CORE = 24 * 2**20  # about a second of work, and so long does a process take to start
+_MOST_THREADS = 8  # decoders and resizes leave Python, which has less than a tenth of the work
 
 Result = Encoded | Failure
 _Sent = tuple[Result, Looked | Failure]
@@ -39,20 +41,23 @@ def encode_files(
         files: what to read.
         encoders: what to make of each picture, which is decoded once for all of them.
         decoding: how files become pictures.
-        n_workers: how many processes to start. 0 encodes right here; None takes one a core, and threads instead
-            where there is too little work for processes to pay.
+        n_workers: how many processes to start. 0 encodes right here; None takes all cores: by threads, or where
+            these would wait for each other, and there is enough work for processes to pay, by a process each.
 
     Raises:
         DedupError: if a process dies.
     """
-    chunks = [files[start : start + _CHUNK_FILES] for start in range(0, len(files), _CHUNK_FILES)]
+    n_wanted = n_cores() if n_workers is None else n_workers
     light = [encoder for encoder in encoders if encoder.batch_size is None]
     heavy = [encoder for encoder in encoders if encoder.batch_size is not None]
     work = partial(_encode_here, light=light, heavy=[_unopened(encoder) for encoder in heavy], decoding=decoding)
-    n_useful = min(n_cores() if n_workers is None else n_workers, len(chunks))
+    chunks = list(_batches(files) if heavy else _chunks(files, n_wanted))
+    n_useful = min(n_wanted, len(chunks))
     if not n_useful:
+        expect(len(files))
         results: Iterator[list[_Sent]] = map(work, chunks)
-    elif n_workers is None and not _is_much(files):
+    elif n_workers is None and not _pay_processes(files, n_useful):
+        threading.Thread(target=expect, args=[len(files)]).start()  # kernels load while Pillow makes a start
         results = map_in_threads(work, chunks, n_useful)
     else:
         results = _in_processes(work, chunks, n_useful)
@@ -60,13 +65,32 @@ def encode_files(
         yield from zip(chunk, _finished(sent, heavy), strict=True)
 
 
-def _is_much(files: Sequence[ImageFile]) -> bool:
-    return sum((file.size or 0) + _BYTES_A_FILE for file in files) > _FEW_BYTES
+def _batches(files: Sequence[ImageFile]) -> Iterator[Sequence[ImageFile]]:
+    """Yield as many files at a time as a network is to take."""
+    return (files[start : start + _CHUNK_FILES] for start in range(0, len(files), _CHUNK_FILES))
+
+
+def _chunks(files: Sequence[ImageFile], n_workers: int) -> Iterator[Sequence[ImageFile]]:
+    """Yield what a worker takes at a time: few files are shared by all, and large ones don't hold up an interrupt."""
+    most = max(1, min(_CHUNK_FILES, -(-len(files) // max(1, 2 * n_workers))))
+    start = size = 0
+    for end, file in enumerate(files, 1):
+        size += file.size or 0
+        if end - start == most or size > _CHUNK_BYTES or end == len(files):
+            yield files[start:end]
+            start, size = end, 0
+
+
+def _pay_processes(files: Sequence[ImageFile], n_workers: int) -> bool:
+    work = sum((file.size or 0) + _BYTES_A_FILE for file in files)
+    return n_workers > _MOST_THREADS and work > _FEW_BYTES_A_CORE * n_workers
 
 
 def _in_processes(
     work: Callable[[Sequence[ImageFile]], list[_Sent]], chunks: Iterable[Sequence[ImageFile]], n_workers: int
 ) -> Iterator[list[_Sent]]:
+    from concurrent.futures.process import BrokenProcessPool  # loads multiprocessing
+
     try:
         yield from map_in_processes(work, chunks, n_workers)
     except BrokenProcessPool as error:

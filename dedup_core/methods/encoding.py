@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Generic
 
 import numpy as np
-from tqdm import tqdm
 
 from dedup_core.encoders.encoder import Decoding, Encoded, Encoder, encode_batch
 from dedup_core.images.files import ImageFile, list_images
@@ -18,10 +17,10 @@ from dedup_core.images.picture import Failure, from_array, read
 from dedup_core.methods import validation
 from dedup_core.methods.encode_files import MAX_FILE_BYTES, encode_files
 from dedup_core.methods.encodings import Encodings, Feature, ImageInfo
+from dedup_core.methods.progress import Bar
 
 StrPath = str | os.PathLike[str]
 AS_STORED = Decoding()
-_QUIET_SECONDS = 1.0  # a progress bar that is over before it can be read only flickers
 
 logger = logging.getLogger(__name__)
 
@@ -86,8 +85,9 @@ class EncodingMethod(ABC, Generic[Feature]):
         Args:
             image_dir: the folder. Names in it that begin with a dot are passed over.
             recursive: whether to encode the images in the folders inside it too.
-            num_enc_workers: how many processes to start; 0 encodes right here. The default takes all cores, by
-                processes where the folder is large enough for these to pay.
+            num_enc_workers: how many processes to start; 0 encodes right here. The default takes all cores: up to eight
+                by threads, which start at once, and more by processes where the folder is large enough for these to
+                pay.
 
         Returns:
             Each image's feature by its path relative to the folder. What can't be encoded has no entry: it
@@ -216,8 +216,11 @@ def encode_images_with(
     workers = None if num_enc_workers is None else validation.whole_number(num_enc_workers, "num_enc_workers", 0)
     results = encode_files(files, [method.encoder for method in methods], decoding, workers)
     silent = not any(method.verbose for method in methods)
-    bar = tqdm(results, "Encoding", len(files), disable=silent, delay=_QUIET_SECONDS, unit=" images")
-    done = [(file, result) for file, result in bar]
+    done: list[tuple[ImageFile, Encoded | Failure]] = []
+    with Bar("Encoding", len(files), "images", silent) as bar:
+        for result in results:
+            done.append(result)
+            bar.add(1)
     failures = {file.name: result for file, result in done if isinstance(result, Failure)}
     if failures and not silent:
         _warn_of(failures)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 
 import numpy as np
-from tqdm import tqdm
 
 from dedup_core.encoders.encoder import Decoding
 from dedup_core.errors import DedupError, LimitError
@@ -16,6 +14,7 @@ from dedup_core.geometry.tiles import planes_of
 from dedup_core.local.features import MOST_KEYPOINTS, opencv
 from dedup_core.local.votes import CodedImages, are_common, cross_votes, self_votes
 from dedup_core.methods.judged_images import JudgedImage, PairRule, Voting
+from dedup_core.methods.progress import Bar
 from dedup_core.methods.verified import Files
 from dedup_core.pairs import Pairs
 from dedup_core.relations import RE_ENCODED, RESIZED
@@ -29,7 +28,6 @@ _A_THREAD, _A_PROCESS = 64, 512  # pairs at a time: neighbours share an image
 _FEW_CORES = 2  # Python itself takes nearly half of the time, so that more threads than these wait for each other
 _FEW_PAIRS = 20_000  # a minute and a half of one core: about as much as processes must have to do to pay
 _BYTES_A_KEYPOINT = 4 * 8 * 5  # keypoints and descriptors, straight and mirrored, and the features themselves
-_QUIET_SECONDS = 1.0
 
 
 class HeldPictures(Held[int, LocalView]):
@@ -125,15 +123,15 @@ class Judging:
         size = _A_PROCESS if apart else _A_THREAD
         parts = [ends[start : start + size] for start in range(0, len(ends), size)]
         inliers, is_unsure = np.zeros(len(ends), np.int32), np.zeros(len(ends), bool)
-        done, hide = 0, not self._verbose
-        with tqdm(total=len(ends), desc="Judging", disable=hide, delay=_QUIET_SECONDS, unit=" pairs") as bar:
+        done = 0
+        with Bar("Judging", len(ends), "pairs", silent=not self._verbose) as bar:
             for part, told in zip(parts, self._in_processes(parts) if apart else self._in_threads(parts), strict=True):
                 here = slice(done, done + len(part))
                 inliers[here], is_unsure[here] = [each.inliers for each in told], [not each.is_pair for each in told]
                 self._note(part, told)
                 yield self._pairs(part[~is_unsure[here]], inliers[here][~is_unsure[here]])
                 done = here.stop
-                bar.update(len(part))
+                bar.add(len(part))
         if decoding is not None:
             yield self._same(ends[is_unsure], inliers[is_unsure], decoding)
 
@@ -164,6 +162,8 @@ class Judging:
         return map_in_threads(lambda part: _judged(held, part, self._rule.min_inliers), parts, n_cores())
 
     def _in_processes(self, parts: Sequence[np.ndarray]) -> Iterator[list[_Told]]:
+        from concurrent.futures.process import BrokenProcessPool  # loads multiprocessing
+
         try:
             yield from map_in_processes(_judged_apart, map(self._work, parts), n_cores())
         except BrokenProcessPool as error:

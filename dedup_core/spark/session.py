@@ -20,6 +20,9 @@ WORKER_THREADS = (
 )  # fmt: skip
 """Each Python worker serves one task, and a library that starts a thread a core would starve its neighbours."""
 
+BATCH_BYTES = 64 << 20
+"""Of rows that carry images, that Spark hands to Python at once: a worker holds them beside what it makes of them."""
+
 _lock = threading.RLock()
 _in_use: dict[SparkSession, tuple[int, ExitStack]] = {}
 """How many jobs use a session, and what to do when the last of them ends."""
@@ -56,9 +59,18 @@ def setting(spark: SparkSession, name: str, value: str) -> Iterator[None]:
 
 @contextmanager
 def rows_at_a_time(spark: SparkSession, rows: int) -> Iterator[None]:
-    """Have Spark read Parquet and call Python by so many rows for a while: of rows that carry images few fit."""
-    names = "spark.sql.execution.arrow.maxRecordsPerBatch", "spark.sql.parquet.columnarReaderBatchSize"
-    with setting(spark, names[0], str(rows)), setting(spark, names[1], str(rows)):
+    """Have Spark read Parquet and call Python by so many rows for a while: of rows that carry images few fit.
+
+    A Spark that can do so calls Python by no more than `BATCH_BYTES` at a time too, but for a row that alone has more.
+    """
+    bounds = {
+        "spark.sql.execution.arrow.maxRecordsPerBatch": rows,
+        "spark.sql.execution.arrow.maxBytesPerBatch": BATCH_BYTES,
+        "spark.sql.parquet.columnarReaderBatchSize": rows,
+    }
+    with ExitStack() as for_a_while:
+        for name, bound in bounds.items():
+            for_a_while.enter_context(setting(spark, name, str(bound)))
         yield
 
 

@@ -1,17 +1,39 @@
 """What a worker does, called as plain functions: no Spark session is needed."""
 
+import io
 import threading
 import time
+import tracemalloc
+from datetime import datetime, timezone
+from functools import partial
 
+import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
 
-from dedup_core.encoders.encoder import Decoding, encode_batch, encode_looked
+from dedup_core.encoders.encoder import Decoding, Encoder, encode_batch, encode_looked
 from dedup_core.encoders.network_file import Network
 from dedup_core.encoders.registry import ENCODERS
+from dedup_core.images.picture import Failure, Picture
+from dedup_core.local.record import unpacked
 from dedup_core.settings.settings import EncodeSettings
-from dedup_core.spark.encode import reading, tasks
+from dedup_core.spark.encode import columns, reading, tasks
+from dedup_core.spark.encode.columns import ENCODED_ARROW, pieces
 from dedup_core.spark.encode.tasks import EncodePlan
+
+MOMENT = datetime(2024, 2, 29, 12, 30, 15, 123456, timezone.utc)
+CONTENTS = {"size": pa.int64(), "modified_at": pa.timestamp("us", "UTC"), "identity": pa.string(), "uri": pa.string(),
+            "content": pa.binary()}  # fmt: skip
+
+
+def carried(paths, contents):
+    """A batch of rows that carry their images."""
+    known = [{"path": path, "size": len(content), "modified_at": MOMENT, "identity": f"etag:{n}", "content": content}
+             for n, (path, content) in enumerate(zip(paths, contents, strict=True))]  # fmt: skip
+    return pa.RecordBatch.from_pylist(known, schema=pa.schema([("path", pa.array(paths).type), *CONTENTS.items()]))
 
 
 def test_decoding_ahead_changes_nothing(photographs, monkeypatch):
@@ -19,8 +41,7 @@ def test_decoding_ahead_changes_nothing(photographs, monkeypatch):
     contents = [path.read_bytes() for path in photographs[:5]]
     plan = EncodePlan.of(EncodeSettings(input="in", output="out", method="phash,ahash"))
     encoders = plan.encoders()
-    rows = [{"path": str(n), "uri": None, "size": 9, "content": content} for n, content in enumerate(contents)]
-    batches = pa.RecordBatch.from_pylist(rows)
+    batches = carried([str(n) for n in range(5)], contents)
     looks = tasks._looks(iter([batches.slice(0, 3), batches.slice(3)]), plan, encoders)
     ahead = [(rows, encode_looked(looked, encoders)) for rows, looked in tasks._one_ahead(looks)]
     assert [len(rows) for rows, _ in ahead] == [2, 2, 1]
@@ -31,12 +52,103 @@ def test_decoding_ahead_changes_nothing(photographs, monkeypatch):
 @pytest.mark.parametrize("size", [1, 4, 7, 100])
 def test_batches_have_the_networks_size_whatever_the_sizes_they_come_in(size):
     plan = EncodePlan((Network(b"", ".h5", False, size, "float32", "cnn-x"),), {"cnn": "embedding"}, Decoding(), 1000)
-    rows = pa.RecordBatch.from_pylist([{"path": f"{n}".encode(), "uri": None, "size": 1, "content": b"x"}
-                                       for n in range(23)])  # fmt: skip
+    rows = carried([f"{n}".encode() for n in range(23)], [b"x"] * 23)
     coming = iter([rows.slice(0, 5), rows.slice(5, 0), rows.slice(5, 17), rows.slice(22)])
     batches = [together for together, _ in tasks._looks(coming, plan, [])]
     assert [row["path"] for batch in batches for row in batch] == [str(n) for n in range(23)]
     assert {len(batch) for batch in batches[:-1]} <= {size}
+
+
+# Rows of features
+
+
+def rows_one_by_one(batch, plan):
+    """The rows of images and methods as dictionaries, made one after the other."""
+    encoders = plan.encoders()
+    for image in batch.to_pylist():
+        (result,) = encode_batch([image["content"]], encoders, plan.decoding)
+        row = dict.fromkeys(ENCODED_ARROW.names)
+        row |= {name: image[name] for name in ("path", "size", "modified_at", "identity")}
+        if isinstance(result, Failure):
+            yield row | {"reason": result.reason, "message": result.message}
+            continue
+        row |= {"width": result.width, "height": result.height, "format": result.format, **vars(result.traits)}
+        row["caution"] = list(result.traits.caution)
+        for encoder in encoders:
+            value = result.features[encoder.name]
+            named = {"method": encoder.name, "fingerprint": plan.fingerprints[encoder.name]}
+            yield row | named | stored(plan.columns[encoder.name], value)
+
+
+def stored(column, value):
+    if column == "embedding":
+        return {"embedding": value.tolist()}
+    if column == "local":
+        made = unpacked(value).to_row()
+        return {"local": made | {"keypoints": made["keypoints"].tolist()}}
+    upright, *turned = np.atleast_1d(value).astype(np.int64).tolist()
+    return {"hash": upright, "turned": turned or None}
+
+
+def embed(stack):
+    return stack.reshape(len(stack), -1)[:, :7].astype(np.float32) / 7
+
+
+def plan_of(methods, orientations=False):
+    """A plan of hashes, of ORB, and of a made-up network, in their order."""
+    chosen = EncodeSettings(input="in", output="out", method="phash", orientations=orientations)
+    prepared = [Encoder("cnn", partial(Picture.rgb, size=(4, 4)), embed, "cnn-x", 3) if name == "cnn"
+                else ENCODERS[name].prepare(chosen) for name in methods]  # fmt: skip
+    columns = {name: ENCODERS[name].metric.feature for name in methods}
+    return EncodePlan(tuple(prepared), columns, Decoding(), 1 << 28)
+
+
+@pytest.mark.parametrize("methods", [["phash"], ["cnn"], ["ahash", "cnn", "dhash"], ["orb", "whash"]], ids="-".join)
+@pytest.mark.parametrize("orientations", [False, True])
+def test_columns_hold_what_rows_made_one_by_one_do(photographs, methods, orientations):
+    if "orb" in methods:
+        pytest.importorskip("cv2")
+    plan = plan_of(methods, orientations)
+    good = [path.read_bytes() for path in photographs[:4]]
+    contents = [good[0], b"no image", *good[1:3], b"", good[3]]
+    batch = carried([f"{n}.jpg" for n in range(6)], contents)
+    made = pa.Table.from_batches(tasks.encoded(iter([batch.slice(0, 4), batch.slice(4)]), plan), ENCODED_ARROW)
+    assert made.to_pylist() == list(rows_one_by_one(batch, plan))
+
+
+def test_a_batch_of_failures_alone_has_a_row_each():
+    made = list(tasks.encoded(iter([carried(["a", "b"], [b"", b"text"])]), plan_of(["phash", "cnn"])))
+    assert [row["reason"] for row in pa.Table.from_batches(made).to_pylist()] == ["empty", "not_an_image"]
+
+
+@given(st.lists(st.integers(0, 4000), max_size=30), st.integers(1, 9000))
+@settings(deadline=None)
+def test_batches_are_bounded_by_bytes_and_lose_nothing(sizes, most):
+    batch = pa.RecordBatch.from_pydict({"look": pa.array([bytes(size) for size in sizes], pa.binary())})
+    parts = list(pieces(batch, most))
+    assert pa.Table.from_batches(parts).to_pylist() == batch.to_pylist()
+    assert all(len(part) == 1 or part.nbytes <= most for part in parts if len(batch))
+
+
+def test_big_rows_leave_a_worker_some_at_a_time(monkeypatch):
+    monkeypatch.setattr(columns, "MOST_BYTES", 10_000)
+    file = io.BytesIO()
+    Image.linear_gradient("L").save(file, "PNG")
+    batch = carried([f"{n}" for n in range(10)], [file.getvalue()] * 10)
+    made = list(tasks.encoded(iter([batch]), plan_of(["phash", "ahash"])))
+    assert sum(len(part) for part in made) == 20
+    assert max(part.nbytes for part in made) <= 10_000  # two rows, each with a look of 4 KB
+
+
+def test_a_row_that_carries_an_image_is_unpacked_when_it_is_asked_for():
+    contents = [bytes(1 << 20)] * 40
+    rows = tasks._rows_of(iter([carried([f"{n}" for n in range(40)], contents)]))
+    tracemalloc.start()
+    for _row in rows:
+        pass
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 << 20
 
 
 # Files read ahead

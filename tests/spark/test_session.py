@@ -7,10 +7,12 @@ import sys
 import threading
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from pyspark.errors import AnalysisException
 
-from dedup_core.spark.session import session, setting
+from dedup_core.spark import session as sessions
+from dedup_core.spark.session import rows_at_a_time, session, setting
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS, ZONE = "spark.sql.shuffle.partitions", "spark.sql.session.timeZone"
@@ -174,3 +176,20 @@ def test_a_thread_of_the_suite_borrows_its_session(spark):
     thread.join()
     assert seen == [(spark, "UTC")]
     assert spark.range(3).count() == 3
+
+
+def test_rows_that_carry_images_come_by_rows_and_by_bytes(spark, monkeypatch):
+    monkeypatch.setattr(sessions, "BATCH_BYTES", 4_000_000)
+    rows = spark.range(0, 32, 1, 1).selectExpr("CAST(repeat('x', 1000000) AS BINARY) AS content")
+
+    def counts(batches):
+        for batch in batches:
+            yield pa.RecordBatch.from_pydict({"rows": [len(batch)]})
+
+    def most_at_once():
+        return max(row["rows"] for row in rows.mapInArrow(counts, "rows BIGINT").collect())
+
+    with rows_at_a_time(spark, 8):
+        knows_bytes = tuple(map(int, spark.version.split(".")[:2])) >= (4, 1)
+        assert most_at_once() <= (5 if knows_bytes else 8)
+    assert most_at_once() == 32

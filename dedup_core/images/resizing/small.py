@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import threading
 from collections.abc import Sequence
 from types import ModuleType
 from typing import NamedTuple
@@ -42,11 +43,21 @@ class _Switch:
     def __init__(self) -> None:
         self.is_on = False
         self.seen = 0
+        self._loading = threading.Lock()
 
     def counts(self, work: int) -> bool:
         self.seen += work
-        self.is_on = self.is_on or self.seen >= ENOUGH
-        return self.is_on and _are_exact()
+        if not self.is_on and self.seen >= ENOUGH:
+            self.turn_on()
+        return self.is_on
+
+    def turn_on(self) -> None:
+        """Load the kernels, in the first thread that wants them: the others leave all to Pillow meanwhile."""
+        if self._loading.acquire(blocking=False):
+            try:
+                self.is_on = _are_exact()
+            finally:
+                self._loading.release()
 
 
 _SWITCH = _Switch()
@@ -61,18 +72,25 @@ def use_kernels(n_images: int, pixels: int = _USUAL_PIXELS) -> bool:
         n_images: how many pictures are to come; 0 leaves all to Pillow until they pay.
         pixels: that each has, about.
     """
-    _SWITCH.is_on, _SWITCH.seen = n_images * pixels * _USUAL_SIZES >= ENOUGH, 0
-    return kernels_are_used()
+    _SWITCH.is_on, _SWITCH.seen = False, 0
+    expect(n_images, pixels)
+    return _SWITCH.is_on
+
+
+def expect(n_images: int, pixels: int = _USUAL_PIXELS) -> None:
+    """Say that so many pictures are to come: kernels that pay for that are loaded now, and those that are, stay.
+
+    Args:
+        n_images: how many.
+        pixels: that each has, about.
+    """
+    if not _SWITCH.is_on and n_images * pixels * _USUAL_SIZES >= ENOUGH:
+        _SWITCH.turn_on()
 
 
 def kernels_resize(pixels: int, n_sizes: int) -> bool:
     """Return whether kernels are to make a picture of so many pixels small, and count it."""
     return _SWITCH.counts(pixels * n_sizes)
-
-
-def kernels_are_used() -> bool:
-    """Return whether kernels resize in this process by now: then others may be loaded beside."""
-    return _SWITCH.is_on and _are_exact()
 
 
 def seen(pixels: np.ndarray, sizes: Sequence[tuple[int, int]]) -> Seen:
@@ -103,7 +121,7 @@ def look(pixels: np.ndarray) -> np.ndarray:
 
 def gray(pixels: np.ndarray) -> np.ndarray:
     """Return luma, uint8 (height, width) of uint8 (height, width, 3): as Pillow's mode L."""
-    if not kernels_are_used():
+    if not _SWITCH.is_on:
         return pillow.gray(pixels)
     from dedup_core.images.resizing import kernels  # loads numba
 

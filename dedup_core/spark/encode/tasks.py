@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from pyspark import TaskContext
 from pyspark.sql import DataFrame
 
-from dedup_core.encoders.encoder import Decoding, Encoded, Encoder, Looked, Prepared, encode_looked, look_at
+from dedup_core.encoders.encoder import Decoding, Encoder, Looked, Prepared, encode_looked, look_at
 from dedup_core.encoders.registry import ENCODERS
 from dedup_core.images.picture import Failure
-from dedup_core.local.record import unpacked
 from dedup_core.settings.settings import EncodeSettings
+from dedup_core.spark.encode.columns import Storage, pieces
 from dedup_core.spark.encode.reading import Content, ImageRow, with_contents
-from dedup_core.spark.encode.spelling import spelt
+from dedup_core.spark.encode.spelling import texts
 from dedup_core.spark.tables import ENCODED
 
 BATCH_IMAGES = 64
 """How many images are held at a time: Arrow batches of images are big."""
-
-_ROWS_UNPACKED = 16
-
-_LOCAL_ARROW = pa.struct([("keypoints", pa.list_(pa.int16())), ("descriptors", pa.binary()), ("picture", pa.binary())])
-_ENCODED_ARROW = pa.schema(
-    [
-        ("path", pa.string()), ("size", pa.int64()), ("modified_at", pa.timestamp("us", "UTC")),
-        ("identity", pa.string()), ("width", pa.int32()), ("height", pa.int32()), ("format", pa.string()),
-        ("frames", pa.int32()), ("caution", pa.list_(pa.string())), ("look", pa.binary()), ("digest", pa.string()),
-        ("method", pa.string()), ("fingerprint", pa.string()), ("hash", pa.int64()),
-        ("turned", pa.list_(pa.int64())), ("embedding", pa.list_(pa.float32())), ("local", _LOCAL_ARROW),
-        ("reason", pa.string()), ("message", pa.string()),
-    ]
-)  # fmt: skip
-
 
 _Rows = tuple[list[ImageRow], list[Looked | Failure]]
 """Rows, and for each of them the pixels that the encoders want, or why there are none."""
@@ -111,12 +94,19 @@ def encode_contents(contents: DataFrame, plan: EncodePlan) -> DataFrame:
     """
 
     def encode(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        encoders = plan.encoders()
-        looks = _looks(batches, plan, encoders)
-        for rows, looked in _one_ahead(looks) if plan.decodes_ahead() else looks:
-            yield _as_record(rows, encode_looked(looked, encoders), plan, encoders)
+        yield from encoded(batches, plan)
 
     return contents.mapInArrow(encode, ENCODED)
+
+
+def encoded(batches: Iterator[pa.RecordBatch], plan: EncodePlan) -> Iterator[pa.RecordBatch]:
+    """Yield what `encode_contents` does, in a worker: as many images at a time as go through the encoders at once."""
+    encoders = plan.encoders()
+    storage = Storage(plan.fingerprints, plan.columns)
+    looks = _looks(batches, plan, encoders)
+    for rows, looked in _one_ahead(looks) if plan.decodes_ahead() else looks:
+        images = {name: [row[name] for row in rows] for name in ("path", "size", "modified_at", "identity")}
+        yield from pieces(storage.batch(images, encode_looked(looked, encoders)))
 
 
 def _looks(batches: Iterator[pa.RecordBatch], plan: EncodePlan, encoders: Sequence[Encoder]) -> Iterator[_Rows]:
@@ -131,9 +121,13 @@ def _looks(batches: Iterator[pa.RecordBatch], plan: EncodePlan, encoders: Sequen
 
 
 def _rows_of(batches: Iterator[pa.RecordBatch]) -> Iterator[ImageRow]:
-    """Yield rows, few of them unpacked at a time: they may carry images."""
-    parts = (batch.slice(start, _ROWS_UNPACKED) for batch in batches for start in range(0, len(batch), _ROWS_UNPACKED))
-    return (row | {"path": spelt(row["path"])} for part in parts for row in part.to_pylist())
+    """Yield rows, with times in microseconds. A content is unpacked when its row is asked for: it may be large."""
+    for batch in batches:
+        paths, moments = texts(batch.column("path")), batch.column("modified_at").cast(pa.int64()).to_pylist()
+        others = (batch.column(name).to_pylist() for name in ("size", "identity", "uri"))
+        names = ("path", "modified_at", "size", "identity", "uri")
+        for values, content in zip(zip(paths, moments, *others, strict=True), batch.column("content"), strict=True):
+            yield {**dict(zip(names, values, strict=True)), "content": content.as_py()}
 
 
 def _noted(read: Iterator[tuple[ImageRow, Content]], rows: list[ImageRow]) -> Iterator[Content]:
@@ -150,37 +144,3 @@ def _one_ahead(items: Iterator[_Rows]) -> Iterator[_Rows]:
         while (item := coming.result()) is not None:
             coming = beside.submit(next, items, None)
             yield item
-
-
-def _as_record(
-    rows: list[ImageRow], results: list[Encoded | Failure], plan: EncodePlan, encoders: Sequence[Encoder]
-) -> pa.RecordBatch:
-    encoded: list[dict] = []
-    for row, result in zip(rows, results, strict=True):
-        image = {name: row[name] for name in ("path", "size", "modified_at", "identity")}
-        if isinstance(result, Failure):
-            encoded.append(image | {"reason": result.reason, "message": result.message})
-        else:
-            image |= {"width": result.width, "height": result.height, "format": result.format, **vars(result.traits)}
-            encoded.extend(image | _feature(encoder, result, plan) for encoder in encoders)
-    return pa.RecordBatch.from_pylist(encoded, schema=_ENCODED_ARROW)
-
-
-def _feature(encoder: Encoder, result: Encoded, plan: EncodePlan) -> dict:
-    value = result.features[encoder.name]
-    named = {"method": encoder.name, "fingerprint": plan.decoding.fingerprint(encoder.fingerprint)}
-    column = plan.columns[encoder.name]
-    return named | _STORED[column](value)
-
-
-def _stored_hash(value: np.ndarray) -> dict[str, Any]:
-    upright, *turned = np.atleast_1d(value).astype(np.int64).tolist()
-    return {"hash": upright, "turned": turned or None}
-
-
-_STORED: dict[str, Callable[[np.ndarray], dict[str, Any]]] = {
-    "hash": _stored_hash,
-    "embedding": lambda value: {"embedding": value},
-    "local": lambda value: {"local": unpacked(value).to_row()},
-}
-"""How a feature lies in its columns."""
