@@ -9,6 +9,10 @@ import pyarrow as pa
 MOST_TASKS = 100_000
 """Of more a driver plans for hours, and a cluster starts them for as long."""
 
+FEW_ROWS = 5_000
+"""What is known of so many images is best read by one task. A shuffle costs a Spark job, as does a small table that is
+sent to all tasks, and each job costs more than so many rows."""
+
 Batches = Iterator[pa.RecordBatch]
 
 
