@@ -16,6 +16,11 @@ sent to all tasks, and each job costs more than so many rows."""
 Batches = Iterator[pa.RecordBatch]
 
 
+def are_few(rows: int | None) -> bool:
+    """Return whether one task best reads so many rows; not where their number is not known."""
+    return rows is not None and rows <= FEW_ROWS
+
+
 def gathered(batches: Batches, rows: int) -> Iterator[pa.Table]:
     """Yield tables of at least so many rows, or the rest, whatever the size of the batches."""
     waiting: list[pa.RecordBatch] = []

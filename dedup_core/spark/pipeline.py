@@ -20,7 +20,7 @@ from dedup_core.settings.settings import (
     ReportSettings,
     SearchSettings,
 )
-from dedup_core.spark.batches import FEW_ROWS
+from dedup_core.spark.batches import are_few
 from dedup_core.spark.encode.features import FeatureWork, check_share, encode_all, finish_tables, work_name
 from dedup_core.spark.encode.manifests import manifest_columns
 from dedup_core.spark.encode.rereading import Reread, encode_settings_of
@@ -88,7 +88,7 @@ def run_find(spark: SparkSession, settings: FindSettings, say: Say) -> Run:
     images = check_features(features, settings.encoded, settings.encoded_together)
     encoded = _encoded_as(store if is_own else Store(posixpath.dirname(source)), settings)
     again = Again(_reread(run, encoded), _of_manifest(run, settings, encoded))
-    return _close_search(run, settings, [_find(run, settings, features, again, images <= FEW_ROWS)])
+    return _close_search(run, settings, [_find(run, settings, features, again, are_few(images))])
 
 
 def _open_run(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from dedup_core.spark.batches import FEW_ROWS
+from dedup_core.spark.batches import are_few
 
 _MOST_WORDS = 1 << 22  # some 150 MB in each executor
 _NUMBERS_A_WORD = 4  # of 64 bits: one row in 16 passes without being wanted
@@ -41,7 +41,7 @@ class Sieve:
             rows: how many rows it is for, at most, where that is known: of few all pass, as a sieve costs a job.
         """
         (column,) = wanted.columns
-        if rows is not None and rows <= FEW_ROWS:
+        if are_few(rows):
             return cls(column, wanted, 0)
         size = max(1, min(_MOST_WORDS, count // _NUMBERS_A_WORD))
         bits = F.expr(f"bit_or(shiftleft(1L, {_bit(column)}))").alias("bits")

@@ -20,7 +20,7 @@ from pyspark.sql.types import StructType
 from dedup_core.errors import InputError
 from dedup_core.filesystems import literal
 from dedup_core.ledger import STAGING
-from dedup_core.spark.batches import FEW_ROWS
+from dedup_core.spark.batches import are_few
 from dedup_core.spark.store import Place, Store
 from dedup_core.spark.tables import TABLES, conform
 
@@ -40,7 +40,7 @@ class Staging:
         spark: the session.
         store: the output folder.
         name: of the place, with slashes.
-        holds_few: whether the work is of `FEW_ROWS` images at most, so that one task reads each step's result.
+        holds_few: whether the work is of few images, so that one task reads each step's result.
     """
 
     spark: SparkSession
@@ -124,8 +124,7 @@ def read_table(spark: SparkSession, store: Store, table: str) -> DataFrame:
     if not store.exists(table):
         raise InputError(f"no {table} table in {store.url}: run the job that makes it first, or name another folder")
     rows = conform(spark.read.schema(TABLES[table]).parquet(literal(store.path(table))), TABLES[table])
-    count = _counted(store, table)
-    return rows if count is None or count > FEW_ROWS else rows.coalesce(1)
+    return rows.coalesce(1) if are_few(_counted(store, table)) else rows
 
 
 def _counted(store: Store, *place: str) -> int | None:

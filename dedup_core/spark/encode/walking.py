@@ -20,7 +20,7 @@ from pyspark.sql import functions as F
 
 from dedup_core.filesystems import literal
 from dedup_core.images.files import Folder
-from dedup_core.spark.batches import FEW_ROWS
+from dedup_core.spark.batches import are_few
 from dedup_core.spark.encode.checkpoints import cores_of
 from dedup_core.spark.encode.entries import ENTRIES_ARROW
 from dedup_core.spark.staging import Staging
@@ -77,7 +77,7 @@ def walk(staging: Staging, first: Folder, walker: Callable[[], Walker]) -> DataF
         n_waiting = found.where(F.col("place").isNotNull()).count()
     every = [literal(staging.path("walked", str(number))) for number in range(rounds + 1)]
     found = staging.spark.read.schema(WALKED).parquet(*every)
-    is_short = not rounds and staging.count("walked/0") <= FEW_ROWS
+    is_short = not rounds and are_few(staging.count("walked/0"))
     return (found.coalesce(1) if is_short else found).where(F.col("place").isNull())
 
 

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from dedup_core import groups as kernels
 from dedup_core.errors import DedupError
 from dedup_core.metric import Metric
-from dedup_core.spark.batches import FEW_ROWS, gathered
+from dedup_core.spark.batches import are_few, gathered
 from dedup_core.spark.sieve import Sieve
 from dedup_core.spark.staging import Staging
 
@@ -106,7 +106,7 @@ def rooted_pairs(code_pairs: DataFrame, grouped: DataFrame, count: int) -> DataF
     """
     roots = grouped.where("is_paired").select(F.col("code").alias("code_a"), "root")
     # Two numbers a code travel to every task where they are not too many, and no pair.
-    roots = F.broadcast(roots) if FEW_ROWS < count <= _BROADCAST_CODES else roots
+    roots = F.broadcast(roots) if count <= _BROADCAST_CODES and not are_few(count) else roots
     return code_pairs.join(roots, on="code_a", how="inner")
 
 
