@@ -9,7 +9,16 @@ import pyarrow as pa
 MOST_TASKS = 100_000
 """Of more a driver plans for hours, and a cluster starts them for as long."""
 
+FEW_ROWS = 5_000
+"""What is known of so many images is best read by one task. A shuffle costs a Spark job, as does a small table that is
+sent to all tasks, and each job costs more than so many rows."""
+
 Batches = Iterator[pa.RecordBatch]
+
+
+def are_few(rows: int | None) -> bool:
+    """Return whether one task best reads so many rows; not where their number is not known."""
+    return rows is not None and rows <= FEW_ROWS
 
 
 def gathered(batches: Batches, rows: int) -> Iterator[pa.Table]:

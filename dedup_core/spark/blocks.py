@@ -95,22 +95,23 @@ def decided_in_blocks(
     pairs = with_blocks(placed, places, block_codes)
     # A code is wanted once in a block, however many candidates it has there.
     wanted = ends_of(pairs, *BLOCK).distinct()
-    if places.codes <= _BROADCAST_ROWS and not places.crowded:
+    if places.codes <= _BROADCAST_ROWS and not (places.crowded or steps.holds_few):
         wanted = F.broadcast(wanted)  # what is known then stays where it is until it goes to its block
     arriving = wanted.join(known, on="code", how="inner")
     order = "code", "code_a", "code_b"
-    return decided_together(arriving, pairs, places.tasks(block_codes), decide, schema, order)
+    tasks = places.tasks(block_codes)
+    return decided_together(arriving, pairs, None if steps.holds_few and tasks == 1 else tasks, decide, schema, order)
 
 
 def decided_together(
-    known: DataFrame, candidates: DataFrame, tasks: int, decide: Decide, schema: str, order: Sequence[str] = ()
+    known: DataFrame, candidates: DataFrame, tasks: int | None, decide: Decide, schema: str, order: Sequence[str] = ()
 ) -> DataFrame:
     """Bring what is known in each block together with its candidates, and return what is decided of these.
 
     Args:
         known: ``BLOCK``, and what is known, under other names than the columns of the candidates.
         candidates: ``BLOCK``, and what is to be decided.
-        tasks: how many tasks share the blocks.
+        tasks: how many tasks share the blocks; None for one, to which few rows come without a shuffle.
         decide: decides a block's candidates.
         schema: what it returns.
         order: columns by which the rows of a block are sorted.
@@ -120,7 +121,8 @@ def decided_together(
     rows_schema = ", ".join([_BLOCK_SCHEMA, *(f"{name} {kind}" for name, kind in both)])
     kinds = known.withColumn("kind", F.lit(_KNOWN)), candidates.withColumn("kind", F.lit(_CANDIDATE))
     rows = conform(kinds[0], rows_schema).unionByName(conform(kinds[1], rows_schema))
-    blocks = rows.repartition(tasks, *BLOCK).sortWithinPartitions(*BLOCK, "kind", *order)
+    together = rows.coalesce(1) if tasks is None else rows.repartition(tasks, *BLOCK)
+    blocks = together.sortWithinPartitions(*BLOCK, "kind", *order)
     return blocks.mapInArrow(_decider(decide, of_known, of_candidates), schema)
 
 
@@ -150,7 +152,9 @@ def with_blocks(placed: DataFrame, places: Places, block_codes: int) -> DataFram
         block_codes: how many codes a block holds, and as many others.
     """
     parts = [(place, math.ceil(codes / block_codes)) for place, codes in places.crowded]
-    cut = placed.join(F.broadcast(placed.sparkSession.createDataFrame(parts, _CROWDED)), on="place", how="left")
+    cut = placed.withColumn("parts", F.lit(None).cast("int"))
+    if parts:
+        cut = placed.join(F.broadcast(placed.sparkSession.createDataFrame(parts, _CROWDED)), on="place", how="left")
     shared = F.pmod(F.xxhash64("place"), F.lit(max(1, math.ceil(places.small / block_codes))))
     part_of = [F.pmod(F.xxhash64(end), F.coalesce("parts", F.lit(1))) for end in ("code_a", "code_b")]
     return cut.select(

@@ -44,16 +44,27 @@ class GroupBlocks:
         pairs: root, key_a, key_b, and more. A key with itself stands for each two of its members.
         places: how many members the groups have.
         block_members: how many members a block holds, and as many others.
+        is_one: whether one block holds all.
     """
 
     members: DataFrame
     pairs: DataFrame
     places: Places
     block_members: int
+    is_one: bool = False
 
     @classmethod
-    def of(cls, members: DataFrame, pairs: DataFrame, block_members: int) -> GroupBlocks:
-        """Count the members of each group."""
+    def of(cls, members: DataFrame, pairs: DataFrame, block_members: int, most: int | None = None) -> GroupBlocks:
+        """Count the members of each group, unless one block holds all.
+
+        Args:
+            members: root, key, id, and what is known.
+            pairs: root, key_a, key_b, and more.
+            block_members: how many members a block holds, and as many others.
+            most: how many members there are at most, where that is known.
+        """
+        if most is not None and most <= block_members:
+            return cls(members, pairs, Places(most, ()), block_members, is_one=True)
         sizes = members.groupBy(F.col("root").alias("place")).count()
         return cls(members, pairs, Places.counted(sizes, block_members), block_members)
 
@@ -72,7 +83,9 @@ class GroupBlocks:
         return decided_together(self._members(), pairs, self._tasks, _writer(write, kinds), schema)
 
     @property
-    def _tasks(self) -> int:
+    def _tasks(self) -> int | None:
+        if self.is_one:
+            return None
         parts = [-(-count // self.block_members) for _, count in self.places.crowded]
         # Of the blocks of very many parts most are empty, and all together hold no more pairs than there are.
         blocks = -(-self.places.small // self.block_members)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import posixpath
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from pyspark.sql import DataFrame, SparkSession
 
@@ -19,6 +20,7 @@ from dedup_core.settings.settings import (
     ReportSettings,
     SearchSettings,
 )
+from dedup_core.spark.batches import are_few
 from dedup_core.spark.encode.features import FeatureWork, check_share, encode_all, finish_tables, work_name
 from dedup_core.spark.encode.manifests import manifest_columns
 from dedup_core.spark.encode.rereading import Reread, encode_settings_of
@@ -29,6 +31,7 @@ from dedup_core.spark.runs import Run, newest_record, records, source_of
 from dedup_core.spark.search.exports import export_names, stale_exports
 from dedup_core.spark.search.find import Again, check_features, find_method
 from dedup_core.spark.search.given_features import read_features
+from dedup_core.spark.session import joined_where_they_are
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.store import Store
 from dedup_core.spark.tables import FEATURES
@@ -48,7 +51,7 @@ def run_pipeline(spark: SparkSession, settings: PipelineSettings, say: Say) -> R
     encoded = _encode(run, settings)
     try:
         again = Again(_reread(run, settings), manifest)
-        found = _find(run, settings, encoded.read("ready/features", FEATURES), again)
+        found = _find(run, settings, encoded.read("ready/features", FEATURES), again, encoded.holds_few)
     except LimitError as error:
         # A stricter threshold needs the features, and they cost the most: they are there for the next attempt.
         run.counts.pop("found", None)
@@ -82,10 +85,10 @@ def run_find(spark: SparkSession, settings: FindSettings, say: Say) -> Run:
     run = _open_run(spark, settings, say, source, _SEARCHED, export_names(settings))
     if run.replaces_all and lies_inside(location, own):
         raise SettingsError(f"--overwrite would replace the features in {own}, which are to be searched")
-    check_features(features, settings.encoded, settings.encoded_together)
+    images = check_features(features, settings.encoded, settings.encoded_together)
     encoded = _encoded_as(store if is_own else Store(posixpath.dirname(source)), settings)
     again = Again(_reread(run, encoded), _of_manifest(run, settings, encoded))
-    return _close_search(run, settings, [_find(run, settings, features, again)])
+    return _close_search(run, settings, [_find(run, settings, features, again, are_few(images))])
 
 
 def _open_run(
@@ -143,14 +146,20 @@ def _encode(run: Run, settings: EncodeSettings) -> Staging:
     with run.stage("encode"):
         source, goes_on = open_source(run.spark, settings), not run.replaces_all
         work = FeatureWork.of(source, staging, settings, plan, run.run_id, goes_on)
-        encode_all(source, work, progress)
-        counts = finish_tables(work)
+        with _joining(work.staging):
+            encode_all(source, work, progress)
+            counts = finish_tables(work)
     run.counts |= vars(counts)
     try:
         check_share(counts, settings)
     except InputError as error:
         raise InputError(f"{error} (which: the table {_publish_failures(run, staging)})") from error
-    return staging
+    return work.staging
+
+
+def _joining(staging: Staging) -> AbstractContextManager[None]:
+    """Return how Spark joins what is staged: few rows in the task that reads them."""
+    return joined_where_they_are(staging.spark) if staging.holds_few else nullcontext()
 
 
 def _publish_failures(run: Run, work: Staging) -> str:
@@ -190,12 +199,13 @@ def _of_manifest(run: Run, settings: SearchSettings, encoded: EncodeSettings | N
     return manifest_columns(run.spark, encoded, missing) if missing else None
 
 
-def _find(run: Run, settings: SearchSettings, features: DataFrame, again: Again) -> Staging:
-    staging = Staging(run.spark, run.store, "find")
+def _find(run: Run, settings: SearchSettings, features: DataFrame, again: Again, are_few: bool) -> Staging:
+    staging = Staging(run.spark, run.store, "find", are_few)
     staging.clear()  # an earlier run's that crashed
-    run.counts["found"] = {}
-    for method in settings.method:
-        run.counts["found"][method] = find_method(settings, method, features, staging, run, again)
+    features, run.counts["found"] = staging.together(features), {}
+    with _joining(staging):
+        for method in settings.method:
+            run.counts["found"][method] = find_method(settings, method, features, staging, run, again)
     return staging
 
 

@@ -74,6 +74,13 @@ def rows_at_a_time(spark: SparkSession, rows: int) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def joined_where_they_are(spark: SparkSession) -> Iterator[None]:
+    """Have Spark join tables that one task reads in that task, for a while: to send one to all tasks is a job."""
+    with setting(spark, "spark.sql.autoBroadcastJoinThreshold", "-1"):
+        yield
+
+
 def _entered(name: str) -> SparkSession:
     running = _running()
     if running in _in_use:

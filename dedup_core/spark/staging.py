@@ -9,9 +9,10 @@ from __future__ import annotations
 import posixpath
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from pyarrow import ArrowException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
@@ -19,11 +20,13 @@ from pyspark.sql.types import StructType
 from dedup_core.errors import InputError
 from dedup_core.filesystems import literal
 from dedup_core.ledger import STAGING
+from dedup_core.spark.batches import are_few
 from dedup_core.spark.store import Place, Store
 from dedup_core.spark.tables import TABLES, conform
 
 READY = "ready"
 _WHOLE = "_WHOLE"
+_FOOTERS = 16  # files whose rows the driver counts: of more a job counts faster
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,22 @@ class Staging:
 
     A step's result is written and read back, so that the next one starts from Parquet and not from a longer plan.
     Tables under ``ready`` wait to be published.
+
+    Attributes:
+        spark: the session.
+        store: the output folder.
+        name: of the place, with slashes.
+        holds_few: whether the work is of few images, so that one task reads each step's result.
     """
 
     spark: SparkSession
     store: Store
     name: str
+    holds_few: bool = False
+
+    def inside(self, name: str) -> Staging:
+        """Return a place in here."""
+        return replace(self, name=f"{self.name}/{name}")
 
     def place(self, *parts: str) -> Place:
         """Return where something in here lies in the store."""
@@ -53,7 +67,16 @@ class Staging:
 
     def read(self, name: str, schema: StructType | str) -> DataFrame:
         """Read a step's result. With the schema given, Spark need not open files to find it out."""
-        return self.spark.read.schema(schema).parquet(literal(self.path(name)))
+        return self.together(self.spark.read.schema(schema).parquet(literal(self.path(name))))
+
+    def together(self, rows: DataFrame) -> DataFrame:
+        """Return rows, in one task where they are few: joins and groups of such need no shuffle."""
+        return rows.coalesce(1) if self.holds_few else rows
+
+    def count(self, name: str) -> int:
+        """Return how many rows a step's result has, as its files tell; of many files a job counts."""
+        counted = _counted(self.store, *self.place(name))
+        return self.spark.read.parquet(literal(self.path(name))).count() if counted is None else counted
 
     def finish(self, table: str, method: str, frame: DataFrame) -> DataFrame:
         """Write one method's part of a table to ``ready`` and return it as read back."""
@@ -100,4 +123,18 @@ def read_table(spark: SparkSession, store: Store, table: str) -> DataFrame:
     """
     if not store.exists(table):
         raise InputError(f"no {table} table in {store.url}: run the job that makes it first, or name another folder")
-    return conform(spark.read.schema(TABLES[table]).parquet(literal(store.path(table))), TABLES[table])
+    rows = conform(spark.read.schema(TABLES[table]).parquet(literal(store.path(table))), TABLES[table])
+    return rows.coalesce(1) if are_few(_counted(store, table)) else rows
+
+
+def _counted(store: Store, *place: str) -> int | None:
+    """Return how many rows the Parquet files at a place have, as these tell; None of many, or where one can't."""
+    above = "/".join(place)
+    inside = [file.removeprefix(above) for file in store.files(*place) if file.endswith(".parquet")]
+    shown = [name for name in inside if not any(part.startswith((".", "_")) for part in name.split("/"))]
+    if len(shown) > _FOOTERS:
+        return None
+    try:
+        return sum(store.rows_in(f"{above}{name}") for name in shown)
+    except (ArrowException, OSError):
+        return None

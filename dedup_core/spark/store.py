@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyarrow import fs
 
 from dedup_core.errors import InputError, SettingsError
@@ -100,6 +101,11 @@ class Store:
                 return json.loads(stream.read())
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"can't read {'/'.join([self.url, *parts])}: {error}") from error
+
+    def rows_in(self, file: str) -> int:
+        """Return how many rows a Parquet file has: its last bytes say so."""
+        with self._fs.open_input_file(self._inside(file)) as opened_file:
+            return int(pq.read_metadata(opened_file).num_rows)
 
     def open_output(self, *parts: str) -> Any:
         """Open a file for writing bytes, making its folder."""

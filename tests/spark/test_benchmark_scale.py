@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from submitting import IS_PREPARED, QUICK_JAVA, ROOT
 
-IMAGES = 3_000
+IMAGES = 6_000  # of fewer one task reads all, and nothing is shuffled
 IS_LINUX = Path("/proc/self/smaps_rollup").exists()
 
 

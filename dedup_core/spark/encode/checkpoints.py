@@ -154,7 +154,8 @@ class Shelves:
         count = min(BUCKETS, -(-most // _SHELF_ROWS) or 1)
         bucket = F.pmod(F.coalesce("file", F.xxhash64("path")), F.lit(BUCKETS)).cast("int")
         shelf = F.floor(F.col("bucket") * F.lit(count) / F.lit(BUCKETS)).cast("int")
-        shelved = todo.withColumn("bucket", bucket).withColumn("shelf", shelf).repartition(count, "shelf")
+        shelved = todo.withColumn("bucket", bucket).withColumn("shelf", shelf)
+        shelved = staging.together(shelved) if staging.holds_few else shelved.repartition(count, "shelf")
         staging.clear("todo")  # and no overwriting, which a cluster may take for that of some shelves
         shelved.write.partitionBy("shelf").parquet(staging.path("todo"))
         return cls(staging.read("todo", f"{LISTING}, bucket INT, shelf INT"), count)

@@ -24,6 +24,7 @@ from dedup_core.errors import DedupError, InputError
 from dedup_core.filesystems import literal
 from dedup_core.images.looks import CAUTIONS
 from dedup_core.settings.settings import EncodeSettings
+from dedup_core.spark.batches import are_few
 from dedup_core.spark.encode.checkpoints import Pace, Shelves, cores_of, parts
 from dedup_core.spark.encode.listing import Listing, Source, list_images
 from dedup_core.spark.encode.tasks import BATCH_IMAGES, EncodePlan, encode_contents
@@ -94,6 +95,7 @@ class FeatureWork:
             if not whole:
                 staging.clear()
             raise
+        staging = replace(staging, holds_few=are_few(listing.seen))
         published = _published(staging, settings, plan) if goes_on else None
         work = cls(staging, settings, plan, run_id, listing, whole, frozenset(), published)
         if not whole:
@@ -105,7 +107,7 @@ class FeatureWork:
         """What this run has encoded so far, and runs of the same work that were stopped: ``tables.STAGED``."""
         if not self.parts:
             return self.staging.spark.createDataFrame([], STAGED)
-        return self.staging.spark.read.schema(STAGED).parquet(*map(literal, self.parts))
+        return self.staging.together(self.staging.spark.read.schema(STAGED).parquet(*map(literal, self.parts)))
 
     def new(self) -> DataFrame:
         """What this run has encoded, and what it failed to encode."""

@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 
 from dedup_core.filesystems import literal
 from dedup_core.images.files import Folder
+from dedup_core.spark.batches import are_few
 from dedup_core.spark.encode.checkpoints import cores_of
 from dedup_core.spark.encode.entries import ENTRIES_ARROW
 from dedup_core.spark.staging import Staging
@@ -75,7 +76,9 @@ def walk(staging: Staging, first: Folder, walker: Callable[[], Walker]) -> DataF
         found = staging.write(f"walked/{rounds}", found)
         n_waiting = found.where(F.col("place").isNotNull()).count()
     every = [literal(staging.path("walked", str(number))) for number in range(rounds + 1)]
-    return staging.spark.read.schema(WALKED).parquet(*every).where(F.col("place").isNull())
+    found = staging.spark.read.schema(WALKED).parquet(*every)
+    is_short = not rounds and are_few(staging.count("walked/0"))
+    return (found.coalesce(1) if is_short else found).where(F.col("place").isNull())
 
 
 def write_rows(staging: Staging, name: str, rows: Iterable[dict[str, Any]]) -> None:

@@ -113,7 +113,9 @@ def check_pairs(settings: SearchSettings, method: str, contents: Contents, code_
     """
     metric = metric_of(method)
     thresholds = metric.stricter(getattr(settings, metric.option))
-    across = _count_within(contents.weights(settings.most_copies), code_pairs, metric, thresholds)
+    weights = contents.weights(settings.most_copies)
+    few = contents.images <= 2 * _BROADCAST_CODES or weights.count() <= _BROADCAST_CODES  # each has two images or more
+    across = _count_within(F.broadcast(weights) if few else weights, code_pairs, metric, thresholds)
     within_codes = contents.pairs_within(settings.most_copies)
     counts = {name: counted + within_codes[name] for name, counted in across.items()}
     held, kind = counts["listed"], "pairs"
@@ -134,7 +136,6 @@ def _count_within(
 ) -> dict[str, np.ndarray]:
     """Return the pairs of images, contents and listed images of different codes within each threshold, float64 (t,)."""
     kinds = ("images", "contents", "listed")
-    weights = weights if weights.count() > _BROADCAST_CODES else F.broadcast(weights)
     weighed = code_pairs
     for end in "ab":
         of_end = [F.col(kind).cast("double").alias(f"{kind}_{end}") for kind in kinds]

@@ -32,13 +32,16 @@ from dedup_core.spark.verify.contents import Contents
 from dedup_core.spark.verify.verdicts import verdicts
 
 
-def check_features(features: DataFrame, methods: Sequence[str], together: Sequence[str] = ()) -> None:
+def check_features(features: DataFrame, methods: Sequence[str], together: Sequence[str] = ()) -> int:
     """Check that each method has features, and of one fingerprint: others can't be compared.
 
     Args:
         features: the ``features`` table.
         methods: those that are needed.
         together: those of them that must have features of the same images, as many at least.
+
+    Returns:
+        How many rows there are, of all methods.
 
     Raises:
         SettingsError: says what there is, or how to make them alike.
@@ -62,6 +65,7 @@ def check_features(features: DataFrame, methods: Sequence[str], together: Sequen
             f"the methods have features of different numbers of images ({told}), and geometry needs those of every "
             "image: encode all images by these methods together"
         )
+    return sum(row["images"] for row in rows)
 
 
 @dataclass(frozen=True)
@@ -94,13 +98,13 @@ def find_method(
         LimitError: if there are more pairs than ``max_pairs``.
     """
     metric = metric_of(method)
-    steps = Staging(staging.spark, staging.store, f"{staging.name}/{method}")
+    steps = staging.inside(method)
     is_flat = F.coalesce(F.array_contains("caution", "flat"), F.lit(False))
     codes, proposal = _searched(settings, method, features.where(~is_flat), steps, watch, again)
     features = features.where(F.col("method") == F.lit(LOCAL_METHOD if method == COMBINED else method))
     with watch.stage("search"):
-        grouped = _grouped(codes, proposal.pairs, steps)
-        coded = groups.group_members(codes.images, grouped, codes.count)
+        grouped = _grouped(codes, proposal, steps)
+        coded = groups.group_members(codes.images, grouped, codes.count, codes.n_images)
         contents = Contents.of(coded, features.where(is_flat).select("id", "digest"), features, steps)
         _tell_of_copies(settings, contents.most_copies, watch.say)
         expected = check_pairs(settings, method, contents, proposal.pairs)
@@ -108,18 +112,18 @@ def find_method(
     with watch.stage("verify"):
         rooted = groups.rooted_pairs(proposal.pairs, grouped, contents.count)
         judged = _judged(rooted, proposal, contents, metric.closest, again, steps)
-        found = Found(method, features, contents, judged, settings.is_judged(method))
     with watch.stage("group"):
         told = features.agg(F.count("*").alias("images"), F.count_if(is_flat).alias("flat")).collect()[0]
+        found = Found(method, features, contents, judged, settings.is_judged(method), told["images"])
         counts: dict[str, Any] = {"images": told["images"], "codes": codes.count} | expected
         counts |= {"flat": told["flat"], "most_copies": contents.most_copies, **proposal.counts}
         most = most_alike(counts["images"])
-        table = _fates(settings, found, again, most, steps)
+        table = _fates(settings, found, again, most, steps, expected["content_pairs"])
         loosest = groups.loosest_scores(found.verdicts, metric)
         table = steps.write("groups", groups.group_table(table, loosest, metric.closest, settings.group_by == "star"))
         counts |= found.count_verdicts() | _counts(table, proposal)
         counts |= {"relations": found.count_relations()} if found.is_judged else {}
-        counts["hubs"] = hubs_of(table, most, found.is_judged)
+        counts["hubs"] = hubs_of(table, most, found.is_judged) if counts.pop("largest") > most else []
     watch.say("  writing the tables")
     with watch.stage("write"):
         _write(settings, found, table, counts, staging, watch)
@@ -151,9 +155,9 @@ def _judged(
     return found
 
 
-def _grouped(codes: DistinctCodes, code_pairs: DataFrame, steps: Staging) -> DataFrame:
+def _grouped(codes: DistinctCodes, proposal: Proposal, steps: Staging) -> DataFrame:
     """Return the codes that share a group with others, or have several images."""
-    labels = steps.write("labels", groups.components(code_pairs, steps))
+    labels = steps.write("labels", groups.components(proposal.pairs, steps, count=proposal.count))
     return steps.write("grouped", groups.code_groups(codes.table, labels, codes.count))
 
 
@@ -165,14 +169,16 @@ def _tell_of_copies(settings: SearchSettings, most: int, say: Callable[[str], No
         say(f"  beyond {listing.MOST_LISTED:,} the first one's own row of duplicates leaves them out")
 
 
-def _fates(settings: SearchSettings, found: Found, again: Again, most: int, steps: Staging) -> DataFrame:
+def _fates(
+    settings: SearchSettings, found: Found, again: Again, most: int, steps: Staging, most_edges: int
+) -> DataFrame:
     """Return the images in groups, each with the image that stays in its place."""
     members = keeping.with_manifest(found.contents.members.drop("look"), again.manifest)
     if found.is_judged and (directed := [name for name in settings.removed_relations if name in DIRECTED]):
         members = members.join(found.derived(directed), on="content", how="left")
     ranked = steps.write("ranked", keeping.ranked(members, found.enlarged, settings.order))
     edges = allowed.edges(settings, found, ranked, most)
-    return keeping.fates(ranked, edges, steps, copies_go=allowed.copies_go(settings))
+    return keeping.fates(ranked, edges, steps, allowed.copies_go(settings), most_edges)
 
 
 def _write(
@@ -195,7 +201,7 @@ def _write(
 
 def _write_pairs(settings: SearchSettings, found: Found, staging: Staging, grouping: Future[DataFrame]) -> DataFrame:
     """Make the ``pairs`` and ``duplicates`` tables ready, and return the latter."""
-    steps = Staging(staging.spark, staging.store, f"{staging.name}/{found.method}")
+    steps = staging.inside(found.method)
     listed = steps.write("listed", listing.listed(found, metric_of(found.method), settings.most_copies))
     if grouping.done():
         grouping.result()  # an error of theirs ends the run now, not after the longest table
@@ -213,7 +219,8 @@ def _write_groups(staging: Staging, found: Found, table: DataFrame, settings: Se
 
 def _counts(table: DataFrame, proposal: Proposal) -> dict[str, Any]:
     in_groups, removals = F.count("path").alias("in_groups"), F.count("kept_path").alias("removals")
-    counts = table.agg(F.countDistinct("group_id").alias("groups"), in_groups, removals).collect()[0].asDict()
+    largest = F.coalesce(F.max("group_size"), F.lit(0)).alias("largest")
+    counts = table.agg(F.countDistinct("group_id").alias("groups"), in_groups, removals, largest).collect()[0].asDict()
     if proposal.recall is not None:
         counts |= {"recall": proposal.recall.share, "recall_pairs": proposal.recall.pairs}
     return counts

@@ -22,6 +22,7 @@ class Found:
         contents: of the images that have duplicates, or may have.
         verdicts: on the pairs of contents.
         is_judged: whether verdicts come with what geometry says, the columns of ``tables.EVIDENCE``.
+        n_images: how many images have features, where that is known.
     """
 
     method: str
@@ -29,6 +30,7 @@ class Found:
     contents: Contents
     verdicts: DataFrame
     is_judged: bool = False
+    n_images: int | None = None
 
     @property
     def enlarged(self) -> DataFrame:

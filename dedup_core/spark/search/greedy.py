@@ -24,7 +24,9 @@ _EDGES_A_TASK = 5_000_000
 _MOST_ROUNDS = 20
 
 
-def removed(units: DataFrame, edges: DataFrame, steps: Staging, edges_a_task: int = _EDGES_A_TASK) -> DataFrame:
+def removed(
+    units: DataFrame, edges: DataFrame, steps: Staging, edges_a_task: int = _EDGES_A_TASK, at_most: int | None = None
+) -> DataFrame:
     """Return what goes by the greedy pass, and for what: root, rank, kept_rank.
 
     Args:
@@ -32,7 +34,10 @@ def removed(units: DataFrame, edges: DataFrame, steps: Staging, edges_a_task: in
         edges: root, code_a, code_b: contents of which one could go for the other.
         steps: where rounds are written.
         edges_a_task: how many edges one task walks; a group of more is thinned first.
+        at_most: how many edges there are at most, where that is known.
     """
+    if at_most is not None and at_most <= edges_a_task:
+        return _by_group(units, edges, None if steps.holds_few else 1)
     sizes = edges.groupBy("root").count()
     of_all = sizes.agg(F.sum("count").alias("edges"), F.max("count").alias("most")).collect()[0]
     count, most = of_all["edges"] or 0, of_all["most"] or 0
@@ -44,8 +49,8 @@ def removed(units: DataFrame, edges: DataFrame, steps: Staging, edges_a_task: in
     return small.unionByName(_over_tasks(units, edges.join(large, on="root", how="left_semi"), steps, edges_a_task))
 
 
-def _by_group(units: DataFrame, edges: DataFrame, tasks: int) -> DataFrame:
-    """Walk whole groups in a task each."""
+def _by_group(units: DataFrame, edges: DataFrame, tasks: int | None) -> DataFrame:
+    """Walk whole groups in a task each; all in one, where the rows are, if their number is None."""
     ends = ends_of(edges, "root").withColumnRenamed("code", "content").distinct()
     ranks = units.join(ends, on=["root", "content"], how="left_semi")
     told = ranks.select("root", F.lit(_RANK).alias("kind"), F.col("content").alias("one"), F.col("rank").alias("other"))
@@ -53,7 +58,8 @@ def _by_group(units: DataFrame, edges: DataFrame, tasks: int) -> DataFrame:
         "root", F.lit(_EDGE).alias("kind"), F.col("code_a").alias("one"), F.col("code_b").alias("other")
     )
     rows = conform(told, _ROWS).unionByName(conform(pairs, _ROWS))
-    return rows.repartition(tasks, "root").sortWithinPartitions("root").mapInArrow(_walked, REMOVED)
+    together = rows.coalesce(1) if tasks is None else rows.repartition(tasks, "root")
+    return together.sortWithinPartitions("root").mapInArrow(_walked, REMOVED)
 
 
 def _over_tasks(units: DataFrame, edges: DataFrame, steps: Staging, edges_a_task: int) -> DataFrame:

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from dedup_core import groups as kernels
 from dedup_core.errors import DedupError
 from dedup_core.metric import Metric
-from dedup_core.spark.batches import gathered
+from dedup_core.spark.batches import are_few, gathered
 from dedup_core.spark.sieve import Sieve
 from dedup_core.spark.staging import Staging
 
@@ -23,7 +23,9 @@ _CONTRACTED_EDGES = 1 << 21
 _BROADCAST_CODES = 1 << 20  # some 50 MB where they arrive
 
 
-def components(edges: DataFrame, staging: Staging, edges_a_task: int = 5_000_000) -> DataFrame:
+def components(
+    edges: DataFrame, staging: Staging, edges_a_task: int = 5_000_000, count: int | None = None
+) -> DataFrame:
     """Return the connected component of every code that has an edge: code, root (the component's smallest code).
 
     A round moves every edge to the smallest neighbour of its smaller end, which is the large-star step of Kiveris et
@@ -35,12 +37,13 @@ def components(edges: DataFrame, staging: Staging, edges_a_task: int = 5_000_000
         edges: columns code_a, code_b; read several times, and so best from a table.
         staging: where the rounds are written.
         edges_a_task: how many edges one task contracts; memory of a task follows from it.
+        count: how many edges there are, where that is known.
 
     Raises:
         DedupError: if the components have not settled after 60 rounds.
     """
     edges = edges.select("code_a", "code_b")
-    count = edges.count()
+    count = edges.count() if count is None else count
     # Where pairs are many, most of what one file holds says nothing new, and is not sent on.
     current, state = (edges.mapInArrow(_contract_some, _EDGES) if count > edges_a_task else edges), (count, 0)
     for number in range(1, _MAX_ROUNDS + 1):
@@ -68,7 +71,7 @@ def code_groups(codes: DataFrame, labels: DataFrame, count: int) -> DataFrame:
     Returns:
         code, root (the smallest id of the group), group_size (its images), is_paired (whether the code has a pair).
     """
-    may_be = Sieve.of(labels.select("code"), count).marked(codes, "may_be_paired")
+    may_be = Sieve.of(labels.select("code"), count, count).marked(codes, "may_be_paired")
     wanted = may_be.where(F.col("may_be_paired") | (F.col("images") > F.lit(1)))
     labelled = wanted.join(labels.withColumnRenamed("root", "label"), on="code", how="left")
     in_a_group = labelled.where(F.col("label").isNotNull() | (F.col("images") > F.lit(1)))
@@ -81,15 +84,16 @@ def code_groups(codes: DataFrame, labels: DataFrame, count: int) -> DataFrame:
     )
 
 
-def group_members(images: DataFrame, grouped: DataFrame, count: int) -> DataFrame:
+def group_members(images: DataFrame, grouped: DataFrame, count: int, rows: int | None = None) -> DataFrame:
     """Return the images of the grouped codes, with the columns of ``grouped``.
 
     Args:
         images: id, digest, code.
         grouped: as `code_groups` returns them.
         count: how many codes there are.
+        rows: how many images there are, where that is known.
     """
-    return Sieve.of(grouped.select("code"), count).sifted(images).join(grouped, on="code", how="inner")
+    return Sieve.of(grouped.select("code"), count, rows).sifted(images).join(grouped, on="code", how="inner")
 
 
 def rooted_pairs(code_pairs: DataFrame, grouped: DataFrame, count: int) -> DataFrame:
@@ -102,7 +106,8 @@ def rooted_pairs(code_pairs: DataFrame, grouped: DataFrame, count: int) -> DataF
     """
     roots = grouped.where("is_paired").select(F.col("code").alias("code_a"), "root")
     # Two numbers a code travel to every task where they are not too many, and no pair.
-    return code_pairs.join(F.broadcast(roots) if count <= _BROADCAST_CODES else roots, on="code_a", how="inner")
+    roots = F.broadcast(roots) if count <= _BROADCAST_CODES and not are_few(count) else roots
+    return code_pairs.join(roots, on="code_a", how="inner")
 
 
 def group_table(members: DataFrame, loosest: DataFrame, closest: float, is_star: bool) -> DataFrame:

@@ -79,7 +79,7 @@ class HammingSearch:
     def propose(self, codes: DistinctCodes, steps: Staging) -> Proposal:
         """Find every pair of distinct hashes within the distance."""
         pairs = code_pairs(codes.compared, codes.count, self.max_distance, self.chunk_codes)
-        return Proposal(steps.write("code_pairs", pairs))
+        return Proposal.written(pairs, steps)
 
 
 def code_pairs(codes: DataFrame, count: int, max_distance: int, chunk_codes: int) -> DataFrame:

@@ -93,7 +93,9 @@ def _of_one(part: str) -> str:
     return regex[0] + _BRACKET.sub(r"\\[", regex[1:]) if len(part) > 1 else regex
 
 
-def fates(members: DataFrame, edges: DataFrame, steps: Staging, copies_go: bool = True) -> DataFrame:
+def fates(
+    members: DataFrame, edges: DataFrame, steps: Staging, copies_go: bool = True, most_edges: int | None = None
+) -> DataFrame:
     """Return the members with ``kept_path``, of what stays instead, null for those that stay; and its ``kept_rank``.
 
     The greedy pass, group by group: the first image by rank stays and what has an edge with it goes, and so on. Images
@@ -105,9 +107,10 @@ def fates(members: DataFrame, edges: DataFrame, steps: Staging, copies_go: bool 
         edges: root, code_a, code_b: contents of which one could go for the other.
         steps: where the steps are written.
         copies_go: whether images go for the first one of their content, which stays.
+        most_edges: how many edges there are at most, where that is known.
     """
     firsts = members.where(F.col("rank") == F.col("content_rank"))
-    gone = greedy.removed(firsts.select("root", "content", "rank"), edges, steps)
+    gone = greedy.removed(firsts.select("root", "content", "rank"), edges, steps, at_most=most_edges)
     gone = gone.select("root", F.col("rank").alias("content_rank"), F.col("kept_rank").alias("kept_by"))
     every = members.join(gone, on=["root", "content_rank"], how="left")
     copy_goes = F.when(F.lit(copies_go) & (F.col("rank") != F.col("content_rank")), F.col("content_rank"))

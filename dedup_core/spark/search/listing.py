@@ -56,7 +56,7 @@ def listed(found: Found, metric: Metric, most_copies: int) -> DataFrame:
     is_first = F.col("path") == F.col("first_path")
     members = images.where(~is_star).unionByName(stars.where(is_first).drop("first_path"))
     known = members.select("root", F.col("content").alias("key"), "id", "path", is_star.alias("is_part"))
-    blocks = GroupBlocks.of(known, _pairs(found, metric, most_copies), _BLOCK_IMAGES)
+    blocks = GroupBlocks.of(known, _pairs(found, metric, most_copies), _BLOCK_IMAGES, found.contents.images)
     write = partial(_lists, metric=metric, cut={root for root, _ in blocks.places.crowded})
     entry = f"STRUCT<{as_fields(f'rank DOUBLE, path STRING, {_told(found)}')}>"
     in_blocks = blocks.written(write, f"path STRING, is_part BOOLEAN, duplicates ARRAY<{entry}>")
@@ -81,7 +81,7 @@ def duplicate_table(found: Found, listed: DataFrame) -> DataFrame:
     """
     entries = F.transform("duplicates", lambda each: _entry(each, found.is_judged))
     ids = found.contents.slim.select("id")
-    others = Sieve.of(ids, found.contents.images).others(found.features.select("id", "path"), ids)
+    others = Sieve.of(ids, found.contents.images, found.n_images).others(found.features.select("id", "path"), ids)
     alone = others.select("path", F.array().alias("duplicates"))
     method = F.lit(found.method).alias("method")
     some = listed.select(method, "path", entries.alias("duplicates"))

@@ -53,12 +53,19 @@ class Proposal:
         recall: of a search that may miss some; None for an exact one.
         counts: what else is known of the search, by name, for the run's record.
         decided: verdicts by pixels that the search asked for itself, ``VERDICTS``; None where it asked for none.
+        count: how many pairs there are, where that is known.
     """
 
     pairs: DataFrame
     recall: Recall | None = None
     counts: Mapping[str, Any] = field(default_factory=dict)
     decided: DataFrame | None = None
+    count: int | None = None
+
+    @classmethod
+    def written(cls, pairs: DataFrame, steps: Staging) -> Proposal:
+        """Return the pairs of an exact search as they are written and counted."""
+        return cls(steps.write("code_pairs", pairs), count=steps.count("code_pairs"))
 
 
 class Search(Protocol):

@@ -97,7 +97,7 @@ class TurnedSearch:
         chunks = chunks_of(len(TURNS) * codes.count, self.chunk_codes, option("chunk_codes"))
         packed = codes.compared.mapInArrow(_packer(chunks), BLOBS)
         joined = brought_together(packed, chunk_pairs(0, chunks)).mapInArrow(_joiner(self.max_distance), _TURNED_PAIRS)
-        return Proposal(steps.write("code_pairs", joined))
+        return Proposal.written(joined, steps)
 
 
 def with_turns(verdicts: DataFrame, contents: Contents, code_pairs: DataFrame) -> DataFrame:

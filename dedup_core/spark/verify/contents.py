@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from dedup_core.spark.batches import FEW_ROWS
 from dedup_core.spark.copies import are_many, listed_of, listed_pairs_of, pairs_of
 from dedup_core.spark.sieve import Sieve
 from dedup_core.spark.staging import Staging
@@ -67,10 +68,11 @@ class Contents:
         counts = F.count("*").alias("contents"), F.sum("copies").alias("images"), F.max("copies").alias("most")
         row = slim.where(_is_first()).agg(*counts, equal).collect()[0]
         images = row["images"] or 0
-        wanted = Sieve.of(slim.select("id"), images).sifted(features.select(*_FACTS))
+        rows = FEW_ROWS if steps.holds_few else None
+        wanted = Sieve.of(slim.select("id"), images, rows).sifted(features.select(*_FACTS))
         # A look is compared only where a content has others to be compared with, and it is that of its first image.
         compared = slim.where(_is_first() & _is_compared()).select("id")
-        wanted = Sieve.of(compared, row["contents"]).marked(wanted, "is_seen")
+        wanted = Sieve.of(compared, row["contents"], rows).marked(wanted, "is_seen")
         wanted = wanted.withColumn("look", F.when(F.col("is_seen"), F.col("look"))).drop("is_seen")
         members = wanted.join(slim, on="id", how="inner")
         equal_pairs = int(row["equal"] or 0)

@@ -65,7 +65,7 @@ def verdicts(
         steps: where the steps are written.
         decided: ``VERDICTS`` by pixels that are known: these images are not decoded again.
     """
-    looked = steps.write("looked", _looked(code_pairs, contents.compared, same_score))
+    looked = steps.write("looked", _looked(code_pairs, contents, same_score))
     undecided = looked.where(F.col("verdict").isNull()).select(*_proposed(looked))
     if reread is None:
         return looked.withColumn("verdict", F.coalesce("verdict", F.lit(SIMILAR)))
@@ -75,10 +75,11 @@ def verdicts(
         by_pixels = decided.select(*ends, *(name for name in looked.columns if name not in undecided.columns))
         told = told.unionByName(undecided.join(by_pixels, on=ends, how="inner"))
         undecided = undecided.join(by_pixels, on=ends, how="left_anti")
-    if undecided.isEmpty():
+    waiting = steps.write("undecided", undecided)
+    if not steps.count("undecided"):
         return told
     known = contents.first_members.select(F.col("content").alias("code"), "path", "digest")
-    return told.unionByName(decided_by_pixels(steps.write("undecided", undecided), known, reread, steps))
+    return told.unionByName(decided_by_pixels(waiting, known, reread, steps))
 
 
 def decided_by_pixels(waiting: DataFrame, known: DataFrame, reread: Reread, steps: Staging) -> DataFrame:
@@ -112,15 +113,16 @@ def _proposed(looked: DataFrame) -> list[str]:
     return looked.columns[: looked.columns.index("verdict")]
 
 
-def _looked(code_pairs: DataFrame, compared: DataFrame, same_score: float) -> DataFrame:
+def _looked(code_pairs: DataFrame, contents: Contents, same_score: float) -> DataFrame:
     """Return the verdicts by looks, of contents whose codes have pairs, or that share a code."""
+    compared = contents.compared
     shared = compared.where(F.col("siblings") > F.lit(1)).select("root", "code").distinct()
     within = shared.select("root", F.col("code").alias("key_a"), F.col("code").alias("key_b"))
     across = code_pairs.select("root", F.col("code_a").alias("key_a"), F.col("code_b").alias("key_b"), "score")
     pairs = across.unionByName(within.withColumn("score", F.lit(same_score).cast("double")))
     known = "content", "copies", "look", "width", "height", "frames", "format"
     members = compared.select("root", F.col("code").alias("key"), "id", *known)
-    return GroupBlocks.of(members, pairs, _BLOCK_LOOKS).written(_by_looks, VERDICTS)
+    return GroupBlocks.of(members, pairs, _BLOCK_LOOKS, contents.count).written(_by_looks, VERDICTS)
 
 
 def _by_looks(known: pa.RecordBatch | pa.Table, pairs: Iterator[Arrays]) -> Iterator[pa.RecordBatch]:

@@ -60,4 +60,4 @@ class CosineSearch(EmbeddingSearch):
     def propose(self, codes: DistinctCodes, steps: Staging) -> Proposal:
         """Find every pair of distinct embeddings that are similar enough."""
         pairs = code_pairs(codes.compared, codes.count, self.min_similarity, steps, self.chunk_vectors)
-        return Proposal(steps.write("code_pairs", pairs))
+        return Proposal.written(pairs, steps)

@@ -61,7 +61,7 @@ def candidates(
     counts: dict[str, dict[str, Any]] = {}
     every, recall = [], None
     for proposer in proposers_of(method, settings.method):
-        own = Staging(steps.spark, steps.store, f"{steps.name}/by_{proposer}")
+        own = steps.inside(f"by_{proposer}")
         proposing = features.where(F.col("method") == F.lit(proposer))
         search = replace(search_of(settings, proposer, proposing), most_copies=_ALL)  # type: ignore[type-var]
         codes = search.distinct(files.firsts(proposing), own)

@@ -54,7 +54,7 @@ def judged_pairs(
     with watch.stage("judge"):
         rule = Rule.of(settings, metric_of(method) == INLIERS)
         told = judged(found.pairs, files.firsts(local), rule, steps)
-        pairs, decided = _confirmed(told, local, reread, Staging(steps.spark, steps.store, f"{steps.name}/unsure"))
+        pairs, decided = _confirmed(told, local, reread, steps.inside("unsure"))
         written = steps.write("code_pairs", pairs)
     return codes, Proposal(written, found.recall, _counts(found), decided)
 
