@@ -15,6 +15,8 @@ ROWS = 32
 """How many rows `rows_within` looks at."""
 STEP = 4
 """How many rows `columns_within` takes at a time."""
+TOP_BYTE = 24
+"""Where the highest byte of 32 bits begins."""
 SPARE = max(ROWS, STEP, VECTOR_BYTES // 4)
 """How many more words an array must hold at its end for the vectors that begin at its last ones."""
 
@@ -101,18 +103,22 @@ def _near_columns(_typing_context: Any, rows: Any, span: Any, columns: Any, colu
         )
         vector = ir.VectorType(ir.IntType(bits), lanes)
         nearby = _load_vector(builder, column_data, first_column, vector)
+        shift = 0 if bits == 64 or _counts_lanes(context) else TOP_BYTE
         # AVX2 has a minimum for 32 bits and none for 64. Counts leave the higher halves 0, so either does.
         halves = ir.VectorType(ir.IntType(32), VECTOR_BYTES // 4)
-        unseen = [65] if bits == 32 else [65, 0]
+        unseen = [65 << shift] if bits == 32 else [65, 0]
         least = cgutils.alloca_once_value(builder, ir.Constant(halves, unseen * lanes))
         step = ir.Constant(first_row.type, STEP)
         with cgutils.for_range_slice(builder, first_row, stop_row, step, intp=first_row.type) as (row, _):
             for offset in range(STEP):
                 at = builder.add(row, ir.Constant(row.type, offset))
                 word = _in_every_lane(builder, builder.load(builder.gep(row_data, [at])), vector)
-                distances = builder.bitcast(_call(builder, "ctpop", builder.xor(nearby, word)), halves)
-                builder.store(_call(builder, "umin", builder.load(least), distances), least)
-        return _lanes_at_most(builder, builder.bitcast(builder.load(least), vector), most)
+                differing = builder.xor(nearby, word)
+                distances = _in_top_byte(builder, differing) if shift else _call(builder, "ctpop", differing)
+                nearer = _call(builder, "umin", builder.load(least), builder.bitcast(distances, halves))
+                builder.store(nearer, least)
+        found = builder.lshr(builder.load(least), ir.Constant(halves, [shift] * halves.count))
+        return _lanes_at_most(builder, builder.bitcast(found, vector), most)
 
     return types.uint64(rows, span, columns, column, limit), generate
 
@@ -135,6 +141,23 @@ def _near_rows(_typing_context: Any, rows: Any, first: Any, word: Any, limit: An
         return near
 
     return types.uint64(rows, first, word, limit), generate
+
+
+def _counts_lanes(context: Any) -> bool:
+    """Say whether the processor that is compiled for counts the bits of each lane by one instruction."""
+    return "+avx512vpopcntdq" in context.codegen().magic_tuple()[2]
+
+
+def _in_top_byte(builder: Any, vector: Any) -> Any:
+    """Return lanes of 32 bits whose highest byte is the number of set bits; what is below it means nothing.
+
+    Without an instruction for lanes LLVM counts the bits of bytes, by tables, and takes five more to add four bytes up.
+    One product does so as well, and such lanes are in the order of their counts.
+    """
+    by_byte = _call(builder, "ctpop", builder.bitcast(vector, ir.VectorType(ir.IntType(8), VECTOR_BYTES)))
+    return builder.mul(
+        builder.bitcast(by_byte, vector.type), ir.Constant(vector.type, [0x01010101] * vector.type.count)
+    )
 
 
 def _load_vector(builder: Any, data: Any, first: Any, vector: Any) -> Any:

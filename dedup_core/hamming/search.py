@@ -15,7 +15,7 @@ from dedup_core.hamming.plan import choose_plan
 
 BUFFERED_PAIRS = 1 << 16
 BUFFERED_CANDIDATES = 1 << 12  # places where what is compared first is close, held before their pairs are verified
-CACHED_CODES = 4096  # buckets are compared in groups of about so many codes: two groups stay in the nearest caches
+CACHED_CODES = 16384  # buckets are compared in groups of about so many codes: two groups stay in the second cache
 
 
 def distinct_pairs(
