@@ -1,5 +1,6 @@
 """Pictures made small by compiled code: as Pillow and as an oracle make them, bit for bit, whatever their shapes."""
 
+import io
 import logging
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from dedup_core.encoders.encoder import Decoding, Encoded, encode_batch
+from dedup_core.encoders.registry import ENCODERS, Standard
 from dedup_core.images.resizing import kernels, lanes, passes, pillow, plan, small, weights
 from dedup_core.images.resizing.small import LOOK, gray, kernels_resize, look, resized, seen, use_kernels
 from dedup_core.images.resizing.wanted import BILINEAR, LANCZOS, Wanted
@@ -260,6 +263,25 @@ def test_where_pillow_differs_it_resizes_and_the_log_says_so(monkeypatch, caplog
     assert "Pillow resizes" in caplog.text
     check(noise(100, 90), HASHES)
     small._are_exact.cache_clear()
+
+
+@pytest.mark.parametrize("transparency", ["drop", "grey"])
+@pytest.mark.parametrize("methods", [(), ("phash",), ("dhash", "whash"), ("phash", "ahash", "dhash", "whash")])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "I;16", "CMYK"])
+def test_encoders_see_the_same_by_kernels_and_by_pillow(mode, methods, transparency):
+    encoders = [ENCODERS[name].encoder(Standard(orientations=name == "dhash")) for name in methods]
+    picture, buffer = Image.fromarray(noise(301, 203, seed=3)).convert("L" if mode == "I;16" else mode), io.BytesIO()
+    if mode in ("RGBA", "LA"):
+        picture.putalpha(Image.fromarray(noise(301, 203, seed=4)[..., 0]))
+    picture.convert(mode).save(buffer, "TIFF" if mode == "CMYK" else "PNG")
+    (by_kernels,) = encode_batch([buffer.getvalue()], encoders, Decoding(transparency=transparency))
+    assert not use_kernels(0)
+    (by_pillow,) = encode_batch([buffer.getvalue()], encoders, Decoding(transparency=transparency))
+    assert isinstance(by_pillow, Encoded)
+    assert by_kernels.traits == by_pillow.traits
+    assert {name: value.tolist() for name, value in by_kernels.features.items()} == {
+        name: value.tolist() for name, value in by_pillow.features.items()
+    }
 
 
 def test_a_look_is_wanted_as_looks_are():

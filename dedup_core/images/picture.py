@@ -168,6 +168,8 @@ class Picture:
         return self._small[wanted]
 
     def _make(self, wanted: list[Wanted]) -> None:
+        if not wanted:
+            return
         width, height = self.size
         if self.box is None and small.kernels_resize(width * height, len(wanted)):
             made = small.by_kernels(self.encoded_pixels, wanted)
