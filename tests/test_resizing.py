@@ -182,7 +182,7 @@ def test_products_are_added_as_in_python(seed, n, shift, begun):
 
 
 def test_rows_are_laid_across_as_in_python():
-    pixels, starts = noise(40, 20).ravel(), np.arange(lanes.PAIRS) * 120 + 6
+    pixels, starts = noise(40, 40).ravel(), np.arange(lanes.ROWS) * 120 + 6
     laid = np.zeros((2, 3000), np.int32)
     lanes.lay_across(pixels, starts, laid[0], 5)
     compiled_lay_across(pixels, starts, laid[1], np.int64(5))

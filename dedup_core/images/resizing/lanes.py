@@ -25,10 +25,12 @@ LANES = CHANNELS * ROWS  # sums that are added to at a time: 12 registers of AVX
 GROUP = 16  # columns of a picture, that are laid across at a time
 GROUP_BYTES = GROUP * CHANNELS
 TURN = 8  # columns of sums, that are laid down at a time
+ORDER = np.arange(ROWS).reshape(2, 2, 8).swapaxes(0, 1).ravel()  # of rows in lanes, as vectors of two halves mix them
 
 _WORD, _HALF, _BYTE, _SIZE = ir.IntType(32), ir.IntType(16), ir.IntType(8), ir.IntType(64)
 _VECTOR = 16  # lanes of the vectors that are written here
 _WORDS = ir.VectorType(_WORD, _VECTOR)
+_BYTES = ir.VectorType(_BYTE, PAIRS)
 _HALVES = ir.VectorType(_HALF, 2 * _VECTOR)
 _WIDE = ir.VectorType(_WORD, 2 * _VECTOR)
 
@@ -55,33 +57,31 @@ def add_products(into: Any, source: Any, taps: Any, begins: Any, how: Any) -> No
 
 
 def lay_across(pixels: Any, starts: Any, source: Any, at: Any) -> None:
-    """Lay GROUP columns of half the ROWS of a picture across: of each two columns and channel the rows, as pairs.
+    """Lay GROUP columns of ROWS rows of a picture across: of each two columns and channel the rows in ORDER, as pairs.
 
     Args:
         pixels: uint8 (n,): rows of bytes, three a pixel.
-        starts: int64 (PAIRS,): where each row's first byte of the group lies.
+        starts: int64 (ROWS,): where each row's first byte of the group lies.
         source: int32 (m,), written.
         at: int64: where the group lies in it.
     """
-    block = np.stack([pixels[start : start + GROUP_BYTES] for start in starts[:PAIRS]])
-    both = block.reshape(PAIRS, GROUP // 2, 2, CHANNELS).transpose(1, 3, 0, 2).astype(np.int16)
-    laid = np.ascontiguousarray(both).view(np.int32).reshape(GROUP // 2 * CHANNELS, PAIRS)
-    for k, column in enumerate(laid):
-        source[at + k * ROWS : at + k * ROWS + PAIRS] = column
+    block = np.stack([pixels[start : start + GROUP_BYTES] for start in starts[ORDER]])
+    both = block.reshape(ROWS, GROUP // 2, 2, CHANNELS).transpose(1, 3, 0, 2).astype(np.int16)
+    source[at : at + GROUP // 2 * LANES] = np.ascontiguousarray(both).view(np.int32).ravel()
 
 
 def lay_down(sums: Any, at: Any, pairs: Any, to: Any, rounding: Any) -> None:
     """Round TURN columns of ROWS sums to numbers, and lay them down: of each two rows the columns, as pairs.
 
     Args:
-        sums: int32 (n,), column after column.
+        sums: int32 (n,), column after column, the rows in ORDER.
         at: int64: where the first column lies.
         pairs: int32 (m,), written.
         to: two int64: where the first pair of the first column lies, and how far apart the rows' pairs are.
         rounding: three int32: what is added, by how many bits it is shifted, and the most that it may then be.
     """
     half, shift, most = map(int, rounding)
-    columns = sums[at : at + TURN * ROWS].reshape(TURN, ROWS).astype(np.int64)
+    columns = sums[at : at + TURN * ROWS].reshape(TURN, ROWS)[:, ORDER].astype(np.int64)
     numbers = np.clip((columns + half) >> shift, 0, most).astype(np.int16)
     for pair, row in enumerate(np.ascontiguousarray(numbers).view(np.int32).T):
         pairs[int(to[0]) + pair * int(to[1]) :][:TURN] = row
@@ -119,21 +119,25 @@ def _add_vectors(_typing_context: Any, into: Any, source: Any, taps: Any, begins
 
 @intrinsic
 def _across(_typing_context: Any, pixels: Any, starts: Any, source: Any, at: Any) -> Any:
-    kind = ir.VectorType(_BYTE, PAIRS)
-
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         data, rows, laid = (_data(context, builder, signature, arguments, k) for k in range(3))
-        begins = [builder.load(builder.gep(rows, [_SIZE(row)])) for row in range(PAIRS)]
+        begins = [builder.load(builder.gep(rows, [_SIZE(row)])) for row in range(ROWS)]
         columns = []
         for part in range(0, GROUP_BYTES, PAIRS):
-            places = (_pointer(builder, data, builder.add(begin, _SIZE(part)), kind) for begin in begins)
-            columns += _transposed(builder, [builder.load(place, align=1) for place in places])
+            places = (_pointer(builder, data, builder.add(begin, _SIZE(part)), _BYTES) for begin in begins)
+            halves = [builder.load(place, align=1) for place in places]
+            both = (
+                builder.shuffle_vector(a, b, _order(range(ROWS))) for a, b in zip(halves, halves[PAIRS:], strict=False)
+            )
+            columns += _transposed_halves(builder, list(both))
         for k in range(GROUP_BYTES // 2):
             pair, channel = divmod(k, CHANNELS)
-            left = 2 * pair * CHANNELS + channel
-            both = _mixed(builder, columns[left], columns[left + CHANNELS], 0, PAIRS)
-            place = _pointer(builder, laid, builder.add(arguments[3], _SIZE(k * ROWS)), _HALVES)
-            builder.store(builder.zext(both, _HALVES), place, align=4)
+            left = columns[2 * pair * CHANNELS + channel]
+            right = columns[(2 * pair + 1) * CHANNELS + channel]
+            for half in (0, 1):
+                numbers = builder.zext(_mixed_halves(builder, left, right, half), _HALVES)
+                to = builder.add(arguments[3], _SIZE(k * ROWS + half * PAIRS))
+                builder.store(numbers, _pointer(builder, laid, to, _HALVES), align=4)
         return context.get_dummy_value()
 
     return types.void(pixels, starts, source, at), generate
@@ -156,7 +160,8 @@ def _down(_typing_context: Any, sums: Any, at: Any, pairs: Any, to: Any, roundin
                 number = builder.trunc(number, ir.VectorType(_HALF, _VECTOR))
                 columns.append(builder.bitcast(number, ir.VectorType(_WORD, TURN)))
             for row, turned in enumerate(_transposed(builder, columns)):
-                offset = builder.mul(stride, _SIZE(part // 2 + row))
+                pair = 4 * (part // _VECTOR) + row % 4 + 8 * (row // 4)  # of rows that lie in ORDER
+                offset = builder.mul(stride, _SIZE(pair))
                 builder.store(turned, _pointer(builder, laid, builder.add(first, offset), turned.type), align=4)
         return context.get_dummy_value()
 
@@ -190,6 +195,22 @@ def _mixed(builder: Any, a: Any, b: Any, first: int, count: int) -> Any:
     """Return the lanes from ``first`` on of both vectors in turn."""
     lanes = a.type.count
     return builder.shuffle_vector(a, b, _order(x for k in range(first, first + count) for x in (k, k + lanes)))
+
+
+def _transposed_halves(builder: Any, rows: list[Any]) -> list[Any]:
+    """Transpose both halves of vectors, each for itself: AVX2 mixes within halves alone."""
+    half = len(rows) // 2
+    for _ in range(len(rows).bit_length() - 1):
+        rows = [_mixed_halves(builder, rows[k], rows[k + half], part) for k in range(half) for part in (0, 1)]
+    return rows
+
+
+def _mixed_halves(builder: Any, a: Any, b: Any, part: int) -> Any:
+    """Return the lanes of the first or last part of each half of both vectors in turn."""
+    lanes = a.type.count
+    firsts = (half + part * lanes // 4 for half in (0, lanes // 2))
+    places = (first + k for first in firsts for k in range(lanes // 4))
+    return builder.shuffle_vector(a, b, _order(x for place in places for x in (place, place + lanes)))
 
 
 def _order(lanes: Any) -> Any:

@@ -79,25 +79,28 @@ def _weave(pixels: np.ndarray, width: int, span: tuple[int, int], to: tuple[int,
 
 @compiled
 def _lay_block(pixels: np.ndarray, width: int, block: tuple[int, int, int, int], pairs: np.ndarray) -> None:
+    """Lay a block's rows across: columns ``left`` to ``stop`` of the rows from ``top`` on."""
     top, height, left, stop = block
-    starts = np.empty(PAIRS, np.int64)
-    rest = np.zeros(PAIRS * GROUP_BYTES, np.uint8)
-    rest_starts = np.arange(PAIRS) * GROUP_BYTES
-    whole = left + (stop - left) // GROUP * GROUP
-    for half in range(0, ROWS, PAIRS):
-        for row in range(PAIRS):
-            starts[row] = (min(top + half + row, height - 1) * width + left) * CHANNELS
-        place = half
-        for _ in range(left, whole, GROUP):
-            lay_across(pixels, starts, pairs, place)
-            starts += GROUP_BYTES
-            place += GROUP // 2 * LANES
-        if whole < stop:
-            n = (stop - whole) * CHANNELS
-            for row in range(PAIRS):
-                for byte in range(n):
-                    rest[row * GROUP_BYTES + byte] = pixels[starts[row] + byte]
-            lay_across(rest, rest_starts, pairs, place)
+    starts, rest = np.empty(ROWS, np.int64), np.zeros(ROWS * GROUP_BYTES, np.uint8)
+    n_whole, n_rest = divmod(stop - left, GROUP)
+    for row in range(ROWS):
+        starts[row] = (min(top + row, height - 1) * width + left) * CHANNELS
+    for group in range(n_whole + (1 if n_rest else 0)):
+        if group == n_whole:
+            _copy_rest(pixels, starts, n_rest * CHANNELS, rest)
+        source = rest if group == n_whole else pixels
+        lay_across(source, starts, pairs, group * (GROUP // 2 * LANES))
+        for row in range(ROWS):
+            starts[row] += GROUP_BYTES
+
+
+@compiled
+def _copy_rest(pixels: np.ndarray, starts: np.ndarray, n: int, rest: np.ndarray) -> None:
+    """Copy the last bytes of each row to where a whole group can be read, and have the rows start there."""
+    for row in range(ROWS):
+        for byte in range(n):
+            rest[row * GROUP_BYTES + byte] = pixels[starts[row] + byte]
+        starts[row] = row * GROUP_BYTES
 
 
 @compiled

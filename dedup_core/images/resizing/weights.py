@@ -91,52 +91,40 @@ def _weights(n_in: int, scale: float, n_out: int, reach: int) -> tuple[np.ndarra
         start = max(int(center - support + 0.5), 0)
         n = min(int(center + support + 0.5), n_in) - start
         starts[place], counts[place] = start, n
-        if reach == BILINEAR or not _proposed(start, n, center, 1.0 / stretch, row, whole[place]):
-            _decided(start, n, center, 1.0 / stretch, reach, row)
-            _rounded(row, n, whole[place])
+        window = start, n, center, 1.0 / stretch
+        if reach == BILINEAR or not _proposed(window, row, whole[place]):
+            _decided(window, reach, row, whole[place])
     return starts, counts, whole
 
 
 @compiled
-def _decided(start: int, n: int, center: float, step: float, reach: int, row: np.ndarray) -> None:
+def _decided(window: tuple[int, int, float, float], reach: int, row: np.ndarray, whole: np.ndarray) -> None:
     """Fill in Pillow's weights of one window, by the same steps in the same order."""
+    start, n, center, step = window
     total = 0.0
     for k in range(n):
-        row[k] = _lanczos((k + start - center + 0.5) * step) if reach == LANCZOS else _tent(
-            (k + start - center + 0.5) * step)  # fmt: skip
+        x = (k + start - center + 0.5) * step
+        row[k] = _lanczos(x) if reach == LANCZOS else max(0.0, 1.0 - abs(x))
         total += row[k]
     for k in range(n):
-        if total != 0.0:
-            row[k] /= total
-
-
-@compiled
-def _rounded(row: np.ndarray, n: int, whole: np.ndarray) -> None:
-    for k in range(n):
-        whole[k] = int(row[k] * ONE - 0.5) if row[k] < 0 else int(row[k] * ONE + 0.5)
+        share = row[k] / total if total != 0.0 else row[k]
+        whole[k] = int(share * ONE - 0.5) if share < 0 else int(share * ONE + 0.5)
 
 
 @compiled
 def _lanczos(x: float) -> float:
-    return _sinc(x) * _sinc(x / 3) if -3.0 <= x < 3.0 else 0.0
-
-
-@compiled
-def _sinc(x: float) -> float:
+    if not -3.0 <= x < 3.0:
+        return 0.0
     if x == 0.0:
         return 1.0
-    x = x * math.pi
-    return math.sin(x) / x
+    wide, third = x * math.pi, x / 3 * math.pi
+    return (math.sin(wide) / wide) * (math.sin(third) / third)
 
 
 @compiled
-def _tent(x: float) -> float:
-    return max(0.0, 1.0 - abs(x))
-
-
-@compiled
-def _proposed(start: int, n: int, center: float, step: float, row: np.ndarray, whole: np.ndarray) -> bool:
+def _proposed(window: tuple[int, int, float, float], row: np.ndarray, whole: np.ndarray) -> bool:
     """Fill in the weights of one window; False where one of them is too near to a border to say."""
+    start, n, center, step = window
     angle = (start - center + 0.5) * step * math.pi
     sine, cosine, third, co_third = math.sin(angle), math.cos(angle), math.sin(angle / 3), math.cos(angle / 3)
     turn = step * math.pi
