@@ -16,7 +16,7 @@ CODE_BITS, CHAIN_BITS = 16, 12
 """How many bits are looked at for one code, and for several."""
 
 _VALUES = 64  # in a tile: its average, and those that are passed over
-_LOOKS = 2  # that can be taken at 64 bits: each passes over 31 at most
+_LOOKS, _MOST_BITS = 4, 16  # looks that can be taken at 64 bits, as each passes over so few
 _BROKEN = 1 << 62
 
 
@@ -88,6 +88,8 @@ def fill_chains(codes: np.ndarray, chains: np.ndarray) -> None:
             if length == 0 or bits + length > CHAIN_BITS or (symbol & 15 == 0 and symbol != 0xF0 and symbol != 0):
                 break
             bits += length + (symbol & 15)
+            if bits > _MOST_BITS:
+                break
             if symbol == 0:
                 chains[window] = bits | steps + 1 << 8 | steps + _VALUES << 16
                 break
@@ -100,8 +102,8 @@ def fill_chains(codes: np.ndarray, chains: np.ndarray) -> None:
 @compiled
 def _next(words: np.ndarray, at: int) -> np.uint64:
     """Return the 64 bits from a place on."""
-    word, shift = at >> 6, np.uint64(at & 63)
-    return (words[word] << shift) | ((words[word + 1] >> np.uint64(1)) >> (np.uint64(63) - shift))
+    word, shift = np.uint64(at) >> np.uint64(6), np.uint64(at) & np.uint64(63)
+    return (words[word] << shift) | ((words[word + np.uint64(1)] >> np.uint64(1)) >> (np.uint64(63) - shift))
 
 
 @compiled
@@ -121,21 +123,26 @@ def _difference(words: np.ndarray, at: int, codes: np.ndarray, table: int) -> tu
 @compiled
 def _behind(words: np.ndarray, at: int, codes: np.ndarray, chains: np.ndarray, table: int) -> int:
     """Return where the values of a tile end, of which the average is read."""
-    place = 1
+    place, number = 1, np.uint64(table)
     while True:
         bits = _next(words, at)
         for _ in range(_LOOKS):
-            entry = np.int64(chains[table, bits >> np.uint64(64 - CHAIN_BITS)])
+            entry = np.int64(chains[number, bits >> np.uint64(64 - CHAIN_BITS)])
             if place + (entry >> 8 & 0xFF) > _VALUES:
-                entry = _one(np.int64(codes[table, bits >> np.uint64(64 - CODE_BITS)]))
+                entry = _one(np.int64(codes[number, bits >> np.uint64(64 - CODE_BITS)]))
                 if place + (entry >> 8 & 0xFF) > _VALUES:
                     return _BROKEN
+                at += entry & 0xFF
+                place += entry >> 16
+                break
             passed = entry & 0xFF
             at += passed
             place += entry >> 16
             if place >= _VALUES:
-                return at
+                break
             bits <<= np.uint64(passed)
+        if place >= _VALUES:
+            return at
 
 
 @compiled

@@ -109,9 +109,30 @@ def test_the_record_closes_the_run_and_nothing_is_left_behind(finished):
     assert record["settings"]["method"] == ["phash", "dhash"]
     assert record["counts"]["found"]["phash"]["pairs"] == run.counts["found"]["phash"]["pairs"] > 0
     assert set(record["seconds"]) == {"encode", "search", "verify", "group", "write", "publish"}
-    assert {"spark", "numpy", "Pillow"} <= set(record["versions"])
+    assert {"spark", "numpy", "Pillow", "jpeg"} <= set(record["versions"])
     assert not (output / "_staging").exists()
     assert "album/astronaut.png" in (output / "report" / "index.html").read_text()
+
+
+def test_a_fast_decode_finds_the_same_copies_and_what_is_removed_is_proved_by_all_pixels(
+    spark, finished, images, tmp_path
+):
+    _, output = finished
+    settings = PipelineSettings(input=str(images), output=str(tmp_path), method="phash", decode="fast", report=False)
+    run = run_pipeline(spark, settings, silent)
+    rows = spark.read.parquet(f"{tmp_path}/features").collect()
+    assert {row["fingerprint"] for row in rows} == {"phash-64-v2+fast"}
+    assert any(row["look"] is None for row in rows if row["format"] == "JPEG")
+    assert run.counts["found"]["phash"]["same"] > 0
+    exact = {
+        (row["path_a"], row["path_b"])
+        for row in spark.read.parquet(f"{output}/pairs").where("verdict = 'same'").collect()
+    }
+    fast = {
+        (row["path_a"], row["path_b"])
+        for row in spark.read.parquet(f"{tmp_path}/pairs").where("verdict = 'same'").collect()
+    }
+    assert fast <= exact
 
 
 def test_the_summary_tells_an_earlier_runs_report_from_its_own(spark, finished):

@@ -113,7 +113,7 @@ class FeatureWork:
 
     def resumed(self) -> DataFrame:
         """The features that stopped runs have left of images which are still the same. Failures are tried again."""
-        before = self.staged().where((F.col("run_id") != F.lit(self.run_id)) & F.col("look").isNotNull())
+        before = self.staged().where((F.col("run_id") != F.lit(self.run_id)) & F.col("digest").isNotNull())
         return before.join(self.listing.images.select(_IDENTITY), on=_IDENTITY, how="left_semi")
 
     @property
