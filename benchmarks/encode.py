@@ -47,6 +47,7 @@ SPAWN = multiprocessing.get_context("spawn")  # a fork of a process that has loa
 BATCH = 64
 HASHES = tuple(name for name, method in ENCODERS.items() if method.metric is HAMMING)
 MAX_BYTES = 1 << 28
+IMAGES_A_TASK = 640  # as a run's tasks have once it knows what an image costs; the first ones have 128
 HELD = 400  # files whose content the bare decoder is given
 
 Methods = tuple[str, ...]
@@ -132,11 +133,11 @@ def pool_round(pool: ProcessPoolExecutor, files: list[str], methods: Methods, we
     return lambda: _exhaust(pool.map(work, batches), len(files))
 
 
-def spark_round(spark, files: list[str], methods: Methods, weights: str | None) -> Action:
+def spark_round(spark, files: list[str], methods: Methods, weights: str | None, images_a_task: int = 128) -> Action:
     chosen = {"method": ("cnn",), "cnn_weights": weights} if weights else {"method": methods}
     plan = EncodePlan.of(EncodeSettings(input="unused", output="unused", **chosen))
     named = spark.createDataFrame([(path, Path(path).as_uri()) for path in files], "path STRING, uri STRING")
-    contents = conform(named, CONTENTS).repartition(-(-len(files) // 128)).cache()
+    contents = conform(named, CONTENTS).repartition(-(-len(files) // images_a_task)).cache()
     contents.count()
     return lambda: encode_contents(contents, plan).write.format("noop").mode("overwrite").save()
 

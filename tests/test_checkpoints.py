@@ -48,7 +48,8 @@ def test_every_image_is_in_one_part_and_no_part_collapses(sizes, pace, fixed, ea
         inside = [bucket for number, bucket in sizes.items() if part.first <= number <= part.last]
         assert part.images == sum(bucket.images for bucket in inside)
         assert part.largest == max(bucket.largest for bucket in inside)
-        assert part.tasks == -(-part.images // pace.images_per_task)
+        as_asked = -(-part.images // pace.images_per_task)
+        assert min(as_asked, 4 * pace.cores) <= part.tasks <= as_asked
     if len(done) > 1:
         assert min(part.images for part, _ in done) >= pace.least
 
@@ -72,6 +73,13 @@ def test_a_fixed_cost_beyond_what_was_asked_makes_parts_larger_and_not_smaller(f
     done = planned(even(10_000), Pace(60, 128, 2), fixed, 0.001)
     for part, seconds in done[5:-1]:
         assert fixed / seconds < 0.3, f"{part.images:,} images in {seconds:.0f} s"
+
+
+@pytest.mark.parametrize(("each", "images"), [(0.1, 128), (0.01, 200), (0.002, 1000), (0.0002, 10_000)])
+def test_tasks_are_as_long_as_pays_where_images_cost_little(each, images):
+    """Seconds of a core: half of that on the clock of two."""
+    *_, (part, _), _ = planned(even(1000), Pace(60, 128, 2), 0, each / 2)
+    assert part.images / part.tasks == pytest.approx(images, rel=0.3) or part.tasks == 8
 
 
 def test_what_keeps_one_part_busy_is_one_part():

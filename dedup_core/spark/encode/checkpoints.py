@@ -21,6 +21,7 @@ BUCKETS = 1024
 """How many buckets the images are in: by a hash of their paths, or of the files of a table that hold them."""
 
 TASKS_A_CORE = 16
+_FEWEST_TASKS_A_CORE, _TASK_SECONDS = 4, 2.0  # of images that cost so little that starting tasks would be felt
 _MOST_TASKS = 30_000  # some million images: of a table, 16 bytes of each go to every worker
 _LEAST_GROWTH, _MOST_GROWTH = 1.5, 8
 _UNLIKE = 1.4  # how much larger one of two parts must be to tell what each image costs
@@ -88,6 +89,22 @@ class Pace:
         """
         return max(self.least, min(self._worthwhile(done), self.most))
 
+    def tasks(self, images: int, done: Sequence[tuple[int, float]]) -> int:
+        """Return how many tasks encode so many images: fewer and longer ones where images cost little.
+
+        To start a task costs as much as some twenty small photographs. Each core has several all the same.
+
+        Args:
+            images: of the part.
+            done: as of `wanted`.
+        """
+        as_asked = min(_MOST_TASKS, -(-images // self.images_per_task))
+        if not done or not done[-1][1]:
+            return as_asked
+        a_second = done[-1][0] / (done[-1][1] * self.cores)
+        long_ones = -(-images // max(1, int(a_second * _TASK_SECONDS)))
+        return min(as_asked, max(long_ones, self.cores * _FEWEST_TASKS_A_CORE))
+
     def _worthwhile(self, done: Sequence[tuple[int, float]]) -> int:
         if not done:
             return 0
@@ -124,8 +141,7 @@ def parts(buckets: Mapping[int, Bucket], pace: Pace, clock: Callable[[], float] 
             end += 1
         largest = max(buckets[number].largest for number in numbers[begun:end])
         started = clock()
-        tasks = min(_MOST_TASKS, -(-images // pace.images_per_task))
-        yield Part(numbers[begun], numbers[end - 1], images, largest, tasks)
+        yield Part(numbers[begun], numbers[end - 1], images, largest, pace.tasks(images, done))
         done.append((images, clock() - started))
         begun, left = end, left - images
 
