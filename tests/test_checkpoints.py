@@ -54,7 +54,7 @@ def test_every_image_is_in_one_part_and_no_part_collapses(sizes, pace, fixed, ea
         assert min(part.images for part, _ in done) >= pace.least
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)
 @given(paces, st.floats(0, 1e3), st.floats(0, 1))
 def test_no_part_plans_more_tasks_than_a_driver_bears(pace, fixed, each):
     for part, _ in planned(even(100_000), pace, fixed, each):

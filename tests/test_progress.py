@@ -27,7 +27,7 @@ NOT_NEEDED = (
 SCRIPT = """
 import sys
 from dedup_core.methods import AHash, DHash, PHash, WHash, encode_images_with
-made = encode_images_with([method() for method in (PHash, AHash, DHash, WHash)], {folder!r})
+made = encode_images_with([method(verbose=False) for method in (PHash, AHash, DHash, WHash)], {folder!r})
 print(len(made["whash"]), *(name for name in {names!r} if name in sys.modules))
 """
 

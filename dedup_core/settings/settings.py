@@ -123,7 +123,7 @@ class EncodeSettings(MethodSettings, frozen=True):
     cnn_precision: Literal["float32", "float16"] = Field(
         "float32", description="CNN: precision of the stored embeddings; 'float16' is rounded and compresses better."
     )
-    images_per_task: Count = Field(128, ge=1, description="How many images a Spark task encodes.")
+    images_per_task: Count = Field(128, ge=1, description="How many images a Spark task encodes; more of cheap ones.")
     checkpoint_seconds: Real = Field(
         60.0, gt=0, description="Save progress about this often: what a crashed run had saved is not encoded again."
     )
