@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from dedup_core.cosine.tile import LANES, STEP, TILE_COLUMNS, TILE_ROWS, dot_steps, tile_reaches
+from dedup_core.cosine.tile import STEP, dot_steps
 from dedup_core.jit.compiled import compiled
-
-ROWS = 8 * TILE_ROWS  # rows that are compared with a strip of columns while it is in the first-level cache
 
 
 @compiled
@@ -64,61 +62,6 @@ def orthonormalise(rows: np.ndarray) -> None:
                 row[:] = 0.0
             else:
                 row /= length
-
-
-@compiled
-def keep_marked(masks: np.ndarray, corner: tuple[int, int], wanted: tuple[int, int, int], pairs: np.ndarray) -> int:
-    """Write the pairs that `tile_reaches` marked, where they are wanted, into ``pairs`` (2, room); return how many.
-
-    Args:
-        masks: uint8 (TILE_ROWS * 2,).
-        corner: the tile's first row and first column.
-        wanted: (rows, columns, diagonal) as in `propose`.
-        pairs: int32 (2, room), written from its start.
-    """
-    count = 0
-    for at in range(len(masks)):
-        mask = np.int64(masks[at])
-        i = corner[0] + at // 2
-        j = corner[1] + at % 2 * LANES
-        while mask:
-            if mask & 1 and i < wanted[0] and j < wanted[1] and j - i > wanted[2]:
-                pairs[0, count] = i
-                pairs[1, count] = j
-                count += 1
-            mask >>= 1
-            j += 1
-    return count
-
-
-@compiled
-def propose(left: np.ndarray, strips: np.ndarray, wanted: tuple[int, int, int], threshold: float) -> np.ndarray:
-    """Return the candidates, pairs of rows whose products reach the threshold, as int32 (2, p).
-
-    For any left row the right rows ascend; the left rows don't.
-
-    Args:
-        left: float32 (n, k), zeros after the last row up to whole TILE_ROWS.
-        strips: float32 (strips, k, TILE_COLUMNS): the right side, transposed and cut, zeros after its last row.
-        wanted: (rows, columns, diagonal): how many rows the two sides really have; only pairs with
-            ``right row - left row > diagonal`` are wanted.
-        threshold: the least product to report, a float32.
-    """
-    masks = np.empty(2 * TILE_ROWS, np.uint8)
-    pairs, total = np.empty((2, ROWS * TILE_COLUMNS), np.int32), 0
-    for top in range(0, len(left), ROWS):
-        for strip in range(len(strips)):
-            start = strip * TILE_COLUMNS
-            if start + TILE_COLUMNS - 1 - top <= wanted[2]:
-                continue  # none of these pairs is wanted
-            if total + ROWS * TILE_COLUMNS > pairs.shape[1]:
-                larger = np.empty((2, 2 * pairs.shape[1]), np.int32)
-                larger[:, :total] = pairs[:, :total]
-                pairs = larger
-            for i in range(top, min(top + ROWS, len(left)), TILE_ROWS):
-                if tile_reaches(left[i : i + TILE_ROWS], strips[strip], threshold, masks):
-                    total += keep_marked(masks, (i, start), wanted, pairs[:, total:])
-    return pairs[:, :total].copy()
 
 
 @compiled

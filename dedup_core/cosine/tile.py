@@ -39,19 +39,6 @@ def dot_steps(left: Any, right: Any) -> Any:
     return products.sum()
 
 
-def tile_reaches(rows: Any, strip: Any, threshold: Any, masks: Any) -> Any:
-    """Mark which products of a tile reach the threshold; say whether any does.
-
-    Args:
-        rows: float32 (TILE_ROWS, k), contiguous.
-        strip: float32 (k, TILE_COLUMNS), contiguous.
-        threshold: float32.
-        masks: uint8 (TILE_ROWS * 2,), written: bit ``b`` of byte ``2 * row + half`` is column ``LANES * half + b``.
-    """
-    masks[:] = np.packbits((rows @ strip >= threshold).reshape(-1, LANES), axis=1, bitorder="little")[:, 0]
-    return masks.any()
-
-
 def _vector(builder: Any, base: Any, index: Any) -> Any:
     """Load LANES float32 numbers from ``base[index]`` on: any address will do."""
     pointer = builder.bitcast(builder.gep(base, [index]), _FLOATS.as_pointer())
@@ -73,12 +60,14 @@ def _zeros(builder: Any, kind: Any, count: int) -> list[Any]:
     return totals
 
 
-def _in_every_lane(builder: Any, number: Any) -> Any:
-    first = builder.insert_element(ir.Constant(_FLOATS, ir.Undefined), number, ir.IntType(32)(0))
-    return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
+def in_every_lane(builder: Any, number: Any, lanes: int) -> Any:
+    """A vector of so many times the number."""
+    kind, places = ir.VectorType(number.type, lanes), ir.VectorType(ir.IntType(32), lanes)
+    first = builder.insert_element(ir.Constant(kind, ir.Undefined), number, ir.IntType(32)(0))
+    return builder.shuffle_vector(first, first, ir.Constant(places, [0] * lanes))
 
 
-def _data(context: Any, builder: Any, kind: Any, array: Any) -> tuple[Any, Any]:
+def data_of(context: Any, builder: Any, kind: Any, array: Any) -> tuple[Any, Any]:
     """Where a contiguous array's numbers start, and its last dimension."""
     held = context.make_array(kind)(context, builder, array)
     return held.data, cgutils.unpack_tuple(builder, held.shape, kind.ndim)[-1]
@@ -89,7 +78,7 @@ def _data(context: Any, builder: Any, kind: Any, array: Any) -> tuple[Any, Any]:
 def _vector_dot(_typing_context: Any, left: Any, right: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         (x, length), (y, _) = (
-            _data(context, builder, kind, array) for kind, array in zip(signature.args, arguments, strict=True)
+            data_of(context, builder, kind, array) for kind, array in zip(signature.args, arguments, strict=True)
         )
         totals = _zeros(builder, _DOUBLES, SUMS)
         size = length.type
@@ -108,33 +97,8 @@ def _vector_dot(_typing_context: Any, left: Any, right: Any) -> Any:
     return types.float64(left, right), generate
 
 
-@intrinsic
-def _vector_tile(_typing_context: Any, rows: Any, strip: Any, threshold: Any, masks: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        left, depth = _data(context, builder, signature.args[0], arguments[0])
-        right, _ = _data(context, builder, signature.args[1], arguments[1])
-        out, _ = _data(context, builder, signature.args[3], arguments[3])
-        totals = _zeros(builder, _FLOATS, 2 * TILE_ROWS)
-        size, byte = depth.type, ir.IntType(LANES)
-        with cgutils.for_range(builder, depth) as loop:
-            at = builder.mul(loop.index, size(TILE_COLUMNS))
-            halves = [_vector(builder, right, builder.add(at, size(half * LANES))) for half in (0, 1)]
-            for row in range(TILE_ROWS):
-                place = builder.add(builder.mul(depth, size(row)), loop.index)
-                number = _in_every_lane(builder, builder.load(builder.gep(left, [place])))
-                for half in (0, 1):
-                    _add_product(builder, totals[2 * row + half], number, halves[half])
-        least, any_reaches = _in_every_lane(builder, arguments[2]), byte(0)
-        for at, total in enumerate(totals):
-            mask = builder.bitcast(builder.fcmp_ordered(">=", builder.load(total), least), byte)
-            builder.store(mask, builder.gep(out, [size(at)]))
-            any_reaches = builder.or_(any_reaches, mask)
-        return builder.icmp_unsigned("!=", any_reaches, byte(0))
-
-    return types.boolean(rows, strip, threshold, masks), generate
-
-
-def _contiguous(*arrays: Any) -> bool:
+def contiguous(*arrays: Any) -> bool:
+    """Whether all have their numbers end to end."""
     return all(array.layout == "C" for array in arrays)
 
 
@@ -144,12 +108,4 @@ def _compiled_dot_steps(left: Any, right: Any) -> Any:
     def dot(left: Any, right: Any) -> Any:
         return _vector_dot(left, right)  # type: ignore[call-arg]
 
-    return dot if _contiguous(left, right) else None
-
-
-@overload(tile_reaches)
-def _compiled_tile_reaches(rows: Any, strip: Any, threshold: Any, masks: Any) -> Any:  # noqa: ARG001
-    def mark(rows: Any, strip: Any, threshold: Any, masks: Any) -> Any:
-        return _vector_tile(rows, strip, threshold, masks)  # type: ignore[call-arg]
-
-    return mark if _contiguous(rows, strip, masks) else None
+    return dot if contiguous(left, right) else None
