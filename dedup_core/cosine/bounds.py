@@ -30,7 +30,9 @@ from dedup_core.cosine.sketches import (
 
 SAMPLE = 1024  # vectors that a basis is fitted to
 MEASURED = 512  # of them, whose pairs the bounds are measured on
-CHUNK = 512  # vectors turned at a time: their float64 copies stay in the cache
+CHUNK = 512  # vectors turned at a time: what is made of them stays in the cache
+PIECE = 256  # products that are added up in float32: each adds its rounding to the bound
+SMALLEST = 2.0**-40  # vectors shorter than this, or longer than its inverse, could be lost in float32
 HEADS = (13, 17, 25, 33, 49, 65, 97, 129)  # the first coordinate has a place of its own, the others come by fours
 WIDTHS = (65, 129, 193)
 PLAIN_SHARES = (0.25, 0.375, 0.5, 0.625, 0.75, 0.875)  # of all coordinates, for the coarse bound of vectors as they are
@@ -77,8 +79,8 @@ class Basis:
         length = units.shape[1]
         most = min(length, max_width or length)
         axes = _principal_axes(units, min(most, WIDTHS[-1]))
-        measured = units[:: max(1, len(units) // MEASURED)]
-        plans = list(_plans(axes, measured @ axes, HEADS, WIDTHS, min_similarity, length))
+        measured = units[:: max(1, len(units) // MEASURED)].astype(np.float32)
+        plans = list(_plans(axes, measured @ axes.astype(np.float32), HEADS, WIDTHS, min_similarity, length))
         if most == length:
             heads = [1 + int(share * length) // 4 * 4 for share in PLAIN_SHARES]
             plans += _plans(None, measured, [*heads, length], [length], min_similarity, length)
@@ -94,9 +96,9 @@ class Basis:
         for start in range(0, len(vectors), CHUNK):
             part = np.ascontiguousarray(vectors[start : start + CHUNK])
             squares = squared_lengths(part)
-            lengths = np.sqrt(np.where(squares > 0.0, squares, 1.0))[:, None]
-            turned = part / lengths if self.axes is None else (part @ self.axes) / lengths
-            quantise(turned, squares == 0.0, self.scale, self.head, sketches[start : start + CHUNK])
+            lengths = np.sqrt(squares)
+            turned, error = (part, 0.0) if self.axes is None else _turned(part, lengths, self.axes)
+            quantise(turned, lengths, (self.scale, self.head, error), sketches[start : start + CHUNK])
         return sketches
 
     @property
@@ -130,6 +132,19 @@ class Basis:
             pairs: int32 (2, p), changed.
         """
         return pairs[:, : narrow(left, right, reach(min_similarity, self.scale), pairs)]
+
+
+def _turned(vectors: np.ndarray, lengths: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray, float]:
+    """The coordinates along the axes, float64 (n, width), and how far a unit vector's may lie from the true ones."""
+    usual = (lengths > SMALLEST) & (lengths < 1.0 / SMALLEST)
+    if not (usual | (lengths == 0.0)).all():
+        lengths = np.where(lengths > 0.0, lengths, 1.0)[:, None]
+        return ((vectors / lengths) @ axes) * lengths, 0.0
+    turned = np.zeros((len(vectors), axes.shape[1]))
+    rounded = axes.astype(np.float32)
+    for start in range(0, len(axes), PIECE):
+        turned += vectors[:, start : start + PIECE] @ rounded[start : start + PIECE]
+    return turned, (PIECE + 4) * 2.0**-24 * np.sqrt(axes.shape[1])
 
 
 def _plans(
@@ -189,10 +204,12 @@ def _principal_axes(units: np.ndarray, count: int) -> np.ndarray:
 
     Halko, Martinsson, Tropp: Finding structure with randomness (2011), algorithm 4.4.
     """
+    few = units.astype(np.float32)  # how good the axes are need not be exact, only that they are orthonormal
     axes = np.random.default_rng(0).standard_normal((units.shape[1], count))
     for _ in range(2):
-        rows = np.ascontiguousarray((units.T @ (units @ axes)).T)
+        rows = np.ascontiguousarray((few.T @ (few @ axes.astype(np.float32))).T, np.float64)
         orthonormalise(rows)
         axes = rows.T
-    turn = np.linalg.eigh((units @ axes).T @ (units @ axes))[1]  # least energy first
+    turned = few @ axes.astype(np.float32)
+    turn = np.linalg.eigh((turned.T @ turned).astype(np.float64))[1]  # least energy first
     return axes @ turn[:, ::-1]

@@ -17,27 +17,19 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.core.registry import cpu_target
 from numba.extending import intrinsic, overload
 
-from dedup_core.cosine.tile import contiguous, data_of, in_every_lane
+from dedup_core.cosine.tile import FEATURES, contiguous, data_of, in_every_lane
 
 WORD_BYTES = 4
 OFFSET = 128  # makes a signed byte unsigned: the instructions multiply unsigned by signed ones
 ADDED = 2  # words after the coordinates: two numbers of 16 bits, and one of 32 that is added as it is
 
-
-def _features() -> frozenset[str]:
-    """What the processor can do that numba compiles for: NUMBA_CPU_NAME and NUMBA_CPU_FEATURES are heard."""
-    listed = cpu_target.target_context.codegen().magic_tuple()[2]
-    return frozenset(name[1:] for name in listed.split(",") if name.startswith("+"))
-
-
-_FEATURES = _features()
-_WIDE = {"avx512vnni", "avx512f"} <= _FEATURES
-_DOTS = _WIDE or "avxvnni" in _FEATURES or {"avx512vnni", "avx512vl"} <= _FEATURES
+_WIDE = {"avx512vnni", "avx512f"} <= FEATURES
+_DOTS = _WIDE or "avxvnni" in FEATURES or {"avx512vnni", "avx512vl"} <= FEATURES
 LANES = 16 if _WIDE else 8  # words in one vector
 TILE_ROWS = 6 if _DOTS else 4
+PANEL_ROWS = 8 * TILE_ROWS  # rows that are compared with a strip of columns while both are in the first-level cache
 TILE_VECTORS = 4 if _WIDE else 2  # TILE_ROWS x TILE_VECTORS sums fill the vector registers, with room for operands
 TILE_COLUMNS = TILE_VECTORS * LANES
 COORDINATE_COST = 0.0027 if _WIDE else 0.006 if _DOTS else 0.024  # nanoseconds a pair of rows, about
@@ -95,7 +87,7 @@ def _add_halves(builder: Any, total: Any, a: Any, b: Any) -> Any:
     """Add the products of the lanes' two signed numbers of 16 bits."""
     if _DOTS:
         return _call(builder, f"llvm.x86.avx512.vpdpwssd.{LANES * 32}", total, a, b)
-    if "avx2" in _FEATURES:
+    if "avx2" in FEATURES:
         products = _call(builder, "llvm.x86.avx2.pmadd.wd", builder.bitcast(a, _HALVES), builder.bitcast(b, _HALVES))
         return builder.add(total, products)
     half = _splat(_WORDS, 16)

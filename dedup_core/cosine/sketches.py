@@ -19,6 +19,7 @@ import numpy as np
 from dedup_core.cosine.integers import (
     ADDED,
     OFFSET,
+    PANEL_ROWS,
     ROW_WORDS,
     TILE_COLUMNS,
     TILE_ROWS,
@@ -26,9 +27,9 @@ from dedup_core.cosine.integers import (
     dot_words,
     sums_reach,
 )
+from dedup_core.cosine.kernels import dot
 from dedup_core.jit.compiled import compiled
 
-PANEL = 8 * TILE_ROWS  # rows that are compared with a strip of columns while both are in the first-level cache
 MOST, MOST_FIRST = 127.0, 32767.0  # of a coordinate, and of the first one, which has 16 bits
 LEAST_SCALE = 2.0**-11  # at this one a length of 1, and any sum of 4,096 products, has room
 TAIL = 6  # words after the coordinates: FIRST, SLACK and SUM of the coarse bound, then of the fine one
@@ -56,40 +57,42 @@ def reach(min_similarity: float, scale: float) -> int:
 
 
 @compiled
-def quantise(coordinates: np.ndarray, is_zero: np.ndarray, scale: float, head: int, sketches: np.ndarray) -> None:
-    """Write the sketches of unit vectors.
+def quantise(coordinates: np.ndarray, lengths: np.ndarray, plan: tuple, sketches: np.ndarray) -> None:
+    """Write the sketches of vectors.
 
     Args:
-        coordinates: float64 (n, width), of unit vectors along orthonormal axes.
-        is_zero: bool (n,), vectors without a direction: their sketches stay zeros.
-        scale: what one unit of a coordinate stands for.
-        head: coordinates of the coarse bound, 1 or whole words more, or ``width``.
+        coordinates: float32 or float64 (n, width), of the vectors along orthonormal axes.
+        lengths: float64 (n,), of the whole vectors; the sketches of zero vectors stay zeros.
+        plan: (scale, head, error): what one unit of a coordinate stands for; coordinates of the coarse bound; how far
+            the coordinates of a unit vector may lie from the true ones, all together.
         sketches: int32 (n, words + TAIL), zeros.
     """
     width = coordinates.shape[1]
     words = sketches.shape[1] - TAIL
+    scale, head, error = plan
+    levels_of_one = 1.0 / scale
+    values, lost = np.empty(width), np.empty(width)
     for row in range(len(coordinates)):
-        if is_zero[row]:
+        if lengths[row] == 0.0:
             continue
-        levels = sketches[row, :words].view(np.int8)
-        tail = sketches[row, words:]
-        first = min(max(np.rint(coordinates[row, 0] / scale), -MOST_FIRST), MOST_FIRST)
-        energy = coordinates[row, 0] * coordinates[row, 0]
-        lost = (coordinates[row, 0] - scale * first) ** 2
-        total = 0
-        for start, end, which in ((1, head, 0), (head, width, 1)):
-            for at in range(start, end):
-                value = coordinates[row, at]
-                level = min(max(np.rint(value / scale), -MOST), MOST)
-                energy += value * value
-                lost += (value - scale * level) * (value - scale * level)
-                levels[at - 1] = np.int8(level)
-                total += np.int64(level)
-            error = np.sqrt(lost)
-            rest = np.sqrt(max(1.0 - energy, 0.0) + REST_MARGIN + lost)
+        levels, tail = sketches[row, :words].view(np.int8), sketches[row, words:]
+        inverse = 1.0 / lengths[row]
+        for at in range(width):
+            values[at] = np.float64(coordinates[row, at]) * inverse
+        first = min(max(np.rint(values[0] * levels_of_one), -MOST_FIRST), MOST_FIRST)
+        lost[0] = values[0] - scale * first
+        for at in range(1, width):
+            level = min(max(np.rint(values[at] * levels_of_one), -MOST), MOST)
+            lost[at] = values[at] - scale * level
+            levels[at - 1] = np.int8(level)
+        for which, count in enumerate((head, width)):
+            rounded = np.sqrt(dot(lost[:count], lost[:count])) + error
+            known = max(np.sqrt(dot(values[:count], values[:count])) - error, 0.0)
+            rest = np.sqrt(max(1.0 - known * known, 0.0) + REST_MARGIN + rounded * rounded)
             tail[FIRST + which] = (np.int64(np.ceil(rest / scale)) << 16) | (np.int64(first) & 0xFFFF)
-            tail[SLACK + which] = np.int64(np.ceil((error + error * error) / (scale * scale) + FLOAT_MARGIN))
-            tail[SUM + which] = total
+            slack = (rounded + rounded * rounded) / (scale * scale)
+            tail[SLACK + which] = np.int64(np.ceil(slack * (1.0 + FLOAT_MARGIN)))
+            tail[SUM + which] = levels[: count - 1].sum()
 
 
 @compiled
@@ -187,17 +190,17 @@ def propose(rows: np.ndarray, strips: np.ndarray, diagonal: int) -> np.ndarray:
         diagonal: only pairs with ``right row - left row > diagonal`` are wanted.
     """
     masks = np.zeros(TILE_ROWS, np.uint64)
-    pairs, total = np.empty((2, PANEL * TILE_COLUMNS), np.int32), 0
-    for top in range(0, len(rows), PANEL):
+    pairs, total = np.empty((2, PANEL_ROWS * TILE_COLUMNS), np.int32), 0
+    for top in range(0, len(rows), PANEL_ROWS):
         for strip in range(len(strips)):
             start = strip * TILE_COLUMNS
             if start + TILE_COLUMNS - 1 - top <= diagonal:
                 continue  # none of these pairs is wanted
-            if total + PANEL * TILE_COLUMNS > pairs.shape[1]:
+            if total + PANEL_ROWS * TILE_COLUMNS > pairs.shape[1]:
                 larger = np.empty((2, 2 * pairs.shape[1]), np.int32)
                 larger[:, :total] = pairs[:, :total]
                 pairs = larger
-            for i in range(top, min(top + PANEL, len(rows)), TILE_ROWS):
+            for i in range(top, min(top + PANEL_ROWS, len(rows)), TILE_ROWS):
                 if sums_reach(rows[i : i + TILE_ROWS], strips[strip], masks):
                     total += keep_marked(masks, (i, start), diagonal, pairs[:, total:])
     return pairs[:, :total].copy()
