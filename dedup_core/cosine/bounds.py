@@ -8,7 +8,7 @@ the shortest rests, so the sharpest bound. `sketches` says how it is computed in
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -39,6 +39,7 @@ PLAIN_SHARES = (0.25, 0.375, 0.5, 0.625, 0.75, 0.875)  # of all coordinates, for
 # What a pair costs, in nanoseconds: to be tested, to be found by the coarse bound, and what the fine one and `products`
 # cost once and for each number.
 PAIR_COST, FOUND_COST, FINE_COST, FINE_NUMBER_COST, EXACT_COST, EXACT_NUMBER_COST = 0.1, 3.0, 8.0, 0.02, 20.0, 0.08
+GUIDES = 8  # axes: on which side of their medians a vector lies says what it is like
 _SCALES = 2.0 ** (-0.5 * np.arange(9))  # what is tried, in shares of the scale at which nothing is cut off
 _SCALED = 128  # vectors that it is tried on
 
@@ -54,17 +55,24 @@ class Basis:
         head: coordinates of the coarse bound, tested for every pair: 1 and a multiple of four, or ``width``.
         width: coordinates of the fine bound, tested where the coarse one left a pair; equal to ``head`` for none.
         scale: what a unit of the coordinates stands for, 2**-11 to 1.
+        guide: float32 (d, GUIDES), the axes by which like vectors are told, where there are no ``axes``; None for none.
     """
 
     axes: np.ndarray | None
     head: int
     width: int
     scale: float = 1.0 / MOST
+    guide: np.ndarray | None = None
 
     @classmethod
     def plain(cls, length: int) -> Basis:
         """Return the basis that keeps vectors of that length as they are, all coordinates in both bounds."""
         return cls(None, length, length)
+
+    @classmethod
+    def whole(cls, sample: np.ndarray) -> Basis:
+        """Return `plain` with the scale that suits a sample, float32 (n, d): for few vectors, that repay no more."""
+        return replace(cls.plain(sample.shape[1]), scale=_scale(unit(np.ascontiguousarray(sample[:_SCALED]))))
 
     @classmethod
     def fit(cls, sample: np.ndarray, min_similarity: float, max_width: int | None = None) -> Basis:
@@ -84,7 +92,8 @@ class Basis:
         if most == length:
             heads = [1 + int(share * length) // 4 * 4 for share in PLAIN_SHARES]
             plans += _plans(None, measured, [*heads, length], [length], min_similarity, length)
-        return min(plans, key=lambda plan: plan[0])[1]
+        best = min(plans, key=lambda plan: plan[0])[1]
+        return best if best.axes is not None else replace(best, guide=axes[:, 1 : 1 + GUIDES].astype(np.float32))
 
     def project(self, vectors: np.ndarray) -> np.ndarray:
         """Return the sketches of the vectors, int32 (n, words): bytes of coordinates and what the bounds need of the rest.
@@ -100,6 +109,19 @@ class Basis:
             turned, error = (part, 0.0) if self.axes is None else _turned(part, lengths, self.axes)
             quantise(turned, lengths, (self.scale, self.head, error), sketches[start : start + CHUNK])
         return sketches
+
+    def order(self, vectors: np.ndarray, sketches: np.ndarray) -> np.ndarray:
+        """Return an order that brings like vectors together, int64 (n,): where they are many, cells are dense.
+
+        Args:
+            vectors: float32 (n, d).
+            sketches: int32 (n, words), theirs.
+        """
+        if self.axes is None and self.guide is None:
+            return np.arange(len(vectors))
+        levels = sketches.view(np.int8)[:, :GUIDES] if self.guide is None else vectors @ self.guide
+        sides = levels > np.median(levels, axis=0) if len(levels) else levels > 0
+        return np.argsort(np.packbits(sides, axis=1)[:, 0], kind="stable")
 
     @property
     def words(self) -> int:
