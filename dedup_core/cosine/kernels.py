@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from dedup_core.cosine.integers import PANEL_ROWS, TILE_COLUMNS
-from dedup_core.cosine.tile import DENSE_COLUMNS, DENSE_ROWS, LANES, STEP, SUMS, dense_steps, dot_steps
+from dedup_core.cosine.tile import DENSE_COLUMNS, DENSE_ROWS, LANES, STEP, SUMS, dense_sums, dot_steps
 from dedup_core.jit.compiled import compiled
 
 Both = tuple[np.ndarray, np.ndarray]
+FEW, SPARSE = 24, 64  # pairs of a row that are sorted by insertion; how far apart those that are laid out may lie
 CELL_PAIRS = PANEL_ROWS * TILE_COLUMNS * 2 // 5  # from so many pairs on the whole cell is multiplied out
 
 
@@ -55,24 +56,31 @@ def scored(sides: Both, squares: Both, ids: Both, pairs: np.ndarray, least: floa
     """
     found = np.empty(pairs.shape[1], np.int64), np.empty(pairs.shape[1], np.int64)
     scores, count = np.empty(pairs.shape[1]), 0
-    whole = sides[0].shape[1] // STEP * LANES
-    rows, columns = np.empty((PANEL_ROWS, SUMS, whole)), np.empty((TILE_COLUMNS, SUMS, whole))
+    length = sides[0].shape[1]
+    whole = length // STEP * LANES
+    rows, columns = np.empty((SUMS, PANEL_ROWS, whole)), np.empty((SUMS, TILE_COLUMNS, whole))
     table = np.empty((PANEL_ROWS, TILE_COLUMNS))
-    at = 0
+    at, held = 0, -1
     while at < pairs.shape[1]:
         top, first, end = cell_of(pairs, at)
         is_dense = end - at >= CELL_PAIRS
         if is_dense:
-            spread(sides[0], ids[0][top : top + PANEL_ROWS], rows)
+            if top != held:
+                spread(sides[0], ids[0][top : top + PANEL_ROWS], rows)
+                held = top
             spread(sides[1], ids[1][first : first + TILE_COLUMNS], columns)
             multiply_cell(rows, columns, table)
         for pair in range(at, end):
             i, j = ids[0][pairs[0, pair]], ids[1][pairs[1, pair]]
-            left, right = sides[0][i], sides[1][j]
-            steps = table[pairs[0, pair] - top, pairs[1, pair] - first] if is_dense else dot_steps(left, right)
+            if not is_dense:
+                product = dot(sides[0][i], sides[1][j])
+            else:
+                product = table[pairs[0, pair] - top, pairs[1, pair] - first]
+                if STEP * whole < LANES * length:
+                    product = with_tail(product, sides[0][i], sides[1][j])
             # One root over both: the similarity of a vector to itself is then 1.0 to the last bit.
-            length = np.sqrt(squares[0][i] * squares[1][j])
-            score = min(max(with_tail(steps, left, right) / length, -1.0), 1.0) if length > 0.0 else 0.0
+            lengths = np.sqrt(squares[0][i] * squares[1][j])
+            score = min(max(product / lengths, -1.0), 1.0) if lengths > 0.0 else 0.0
             if score >= least:
                 found[0][count], found[1][count], scores[count] = i, j, score
                 count += 1
@@ -95,24 +103,46 @@ def cell_of(pairs: np.ndarray, at: int) -> tuple[int, int, int]:
 
 @compiled
 def spread(vectors: np.ndarray, ids: np.ndarray, rows: np.ndarray) -> None:
-    """Write those of the float32 vectors as `dense_steps` reads them, float64 (m, SUMS, k), zeros after the last."""
-    rows[len(ids) :] = 0.0
+    """Write those of the float32 vectors as `dense_sums` reads them, float64 (SUMS, m, k), zeros after the last."""
+    rows[:, len(ids) :] = 0.0
     for row in range(len(ids)):
         vector = vectors[ids[row]]
-        for step in range(rows.shape[2] // LANES):
-            for part in range(SUMS):
+        for part in range(SUMS):
+            wide = rows[part, row]
+            for step in range(len(wide) // LANES):
                 for lane in range(LANES):
-                    rows[row, part, step * LANES + lane] = vector[step * STEP + part * LANES + lane]
+                    wide[step * LANES + lane] = vector[step * STEP + part * LANES + lane]
 
 
 @compiled
 def multiply_cell(rows: np.ndarray, columns: np.ndarray, table: np.ndarray) -> None:
-    """Write the products of every row and column, all of whole STEPs, into ``table`` (PANEL_ROWS, TILE_COLUMNS)."""
-    out = np.empty((DENSE_ROWS, DENSE_COLUMNS))
+    """Write what `dot_steps` returns for every row and column of `spread` into ``table`` (PANEL_ROWS, TILE_COLUMNS).
+
+    A part of the coordinates after the other: of that part, the rows stay in the first-level cache.
+    """
+    tiles = TILE_COLUMNS // DENSE_COLUMNS
+    sums = np.empty((SUMS, tiles, DENSE_ROWS * DENSE_COLUMNS, LANES))
     for i in range(0, PANEL_ROWS, DENSE_ROWS):
-        for j in range(0, TILE_COLUMNS, DENSE_COLUMNS):
-            dense_steps(rows[i : i + DENSE_ROWS], columns[j : j + DENSE_COLUMNS], out)
-            table[i : i + DENSE_ROWS, j : j + DENSE_COLUMNS] = out
+        for part in range(SUMS):
+            for tile in range(tiles):
+                j = tile * DENSE_COLUMNS
+                dense_sums(rows[part, i : i + DENSE_ROWS], columns[part, j : j + DENSE_COLUMNS], sums[part, tile])
+        for tile in range(tiles):
+            for at in range(DENSE_ROWS * DENSE_COLUMNS):
+                place = i + at // DENSE_COLUMNS, tile * DENSE_COLUMNS + at % DENSE_COLUMNS
+                table[place] = folded(sums[0, tile, at], sums[1, tile, at], sums[2, tile, at], sums[3, tile, at])
+
+
+@compiled
+def folded(a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray) -> float:
+    """Return the sum of four vectors of running sums, in the order of `dot_steps`."""
+    first = (((a[0] + b[0]) + (c[0] + d[0])) + ((a[1] + b[1]) + (c[1] + d[1]))) + (
+        ((a[2] + b[2]) + (c[2] + d[2])) + ((a[3] + b[3]) + (c[3] + d[3]))
+    )
+    last = (((a[4] + b[4]) + (c[4] + d[4])) + ((a[5] + b[5]) + (c[5] + d[5]))) + (
+        ((a[6] + b[6]) + (c[6] + d[6])) + ((a[7] + b[7]) + (c[7] + d[7]))
+    )
+    return first + last
 
 
 @compiled
@@ -136,24 +166,52 @@ def orthonormalise(rows: np.ndarray) -> None:
 
 @compiled
 def ordered(left: np.ndarray, right: np.ndarray, scores: np.ndarray, rows: tuple[int, int]) -> tuple:
-    """Return the pairs ordered by (left, right): two counting sorts, by right and then by left.
+    """Return the pairs ordered by (left, right): a counting sort by left, then each left row's by right.
 
     Args:
         left: int64 (p,), below ``rows[0]``.
-        right: int64 (p,), below ``rows[1]``.
+        right: int64 (p,), below ``rows[1]``; no pair twice.
         scores: float64 (p,).
         rows: how many there are of each.
     """
-    for _ in range(2):
-        after = np.zeros(rows[1] + 1, np.int64)
-        for at in range(len(right)):
-            after[right[at] + 1] += 1
-        after = np.cumsum(after)
-        by, other, moved = np.empty_like(right), np.empty_like(left), np.empty_like(scores)
-        for at in range(len(right)):
-            place = after[right[at]]
-            after[right[at]] += 1
-            by[place], other[place], moved[place] = right[at], left[at], scores[at]
-        left, right, scores = by, other, moved
-        rows = rows[1], rows[0]
-    return left, right, scores
+    after = np.zeros(rows[0] + 1, np.int64)
+    for at in range(len(left)):
+        after[left[at] + 1] += 1
+    after = np.cumsum(after)
+    starts = after.copy()
+    other, moved, by = np.empty_like(right), np.empty_like(scores), np.empty_like(left)
+    for at in range(len(left)):
+        place = after[left[at]]
+        after[left[at]] += 1
+        other[place], moved[place] = right[at], scores[at]
+    is_there, held = np.zeros(rows[1], np.bool_), np.empty(rows[1])
+    for row in range(rows[0]):
+        part = slice(starts[row], starts[row + 1])
+        by[part] = row
+        order_row(other[part], moved[part], is_there, held)
+    return by, other, moved
+
+
+@compiled
+def order_row(right: np.ndarray, scores: np.ndarray, is_there: np.ndarray, held: np.ndarray) -> None:
+    """Sort a row's pairs by right in place: many are laid out in ``held``, at their places, and taken up again."""
+    if len(right) < FEW:
+        for at in range(1, len(right)):
+            key, score, to = right[at], scores[at], at
+            while to and right[to - 1] > key:
+                right[to], scores[to] = right[to - 1], scores[to - 1]
+                to -= 1
+            right[to], scores[to] = key, score
+        return
+    first, last = right.min(), right.max()
+    if last - first > SPARSE * len(right):
+        order = np.argsort(right)
+        right[:], scores[:] = right[order], scores[order]
+        return
+    for at in range(len(right)):
+        is_there[right[at]], held[right[at]] = True, scores[at]
+    at = 0
+    for key in range(first, last + 1):
+        if is_there[key]:
+            right[at], scores[at], is_there[key] = key, held[key], False
+            at += 1

@@ -46,15 +46,16 @@ def dot_steps(left: Any, right: Any) -> Any:
     return products.sum()
 
 
-def dense_steps(left: Any, right: Any, out: Any) -> Any:
-    """Write what `dot_steps` returns for every pair of so many left and right rows, to the last bit.
+def dense_sums(left: Any, right: Any, sums: Any) -> Any:
+    """Write one of the SUMS vectors of running sums of `dot_steps`, for every pair of so many left and right rows.
 
     Args:
-        left: float64 (DENSE_ROWS, SUMS, k), contiguous: whole STEPs of coordinates, each running sum's together.
-        right: float64 (DENSE_COLUMNS, SUMS, k), contiguous.
-        out: float64 (DENSE_ROWS, DENSE_COLUMNS), written.
+        left: float64 (DENSE_ROWS, k), contiguous: the coordinates that belong to these sums.
+        right: float64 (DENSE_COLUMNS, k), contiguous.
+        sums: float64 (DENSE_ROWS * DENSE_COLUMNS, LANES), contiguous, written.
     """
-    out[:] = np.einsum("isk,jsk->ij", left, right)
+    rows, columns = (side.reshape(len(side), -1, LANES) for side in (left, right))
+    sums[:] = np.einsum("isl,jsl->ijl", rows, columns).reshape(-1, LANES)
 
 
 def _vector(builder: Any, base: Any, index: Any) -> Any:
@@ -129,32 +130,27 @@ def _vector_dot(_typing_context: Any, left: Any, right: Any) -> Any:
 
 
 @intrinsic
-def _vector_dense(_typing_context: Any, left: Any, right: Any, out: Any) -> Any:
+def _vector_dense(_typing_context: Any, left: Any, right: Any, sums: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        (x, length), (y, _), (dots, _) = (
+        (x, length), (y, _), (out, _) = (
             data_of(context, builder, kind, array) for kind, array in zip(signature.args, arguments, strict=True)
         )
         size, places = length.type, list(itertools.product(range(DENSE_ROWS), range(DENSE_COLUMNS)))
-        sums = []
-        for part in range(SUMS):  # one after the other: so many registers there are
-            totals = _zeros(builder, len(places))
-            with cgutils.for_range(builder, builder.udiv(length, size(LANES))) as loop:
-                step = builder.mul(loop.index, size(LANES))
-                rows, columns = (
-                    [
-                        _vector(builder, base, builder.add(builder.mul(length, size(SUMS * row + part)), step))
-                        for row in range(count)
-                    ]
-                    for base, count in ((x, DENSE_ROWS), (y, DENSE_COLUMNS))
-                )
-                for (row, column), total in zip(places, totals, strict=True):
-                    _add_product(builder, total, rows[row], columns[column])
-            sums.append([builder.load(total) for total in totals])
-        for at, parts in enumerate(zip(*sums, strict=True)):
-            builder.store(_folded(builder, parts), builder.gep(dots, [size(at)]))
+        totals = _zeros(builder, len(places))
+        with cgutils.for_range(builder, builder.udiv(length, size(LANES))) as loop:
+            step = builder.mul(loop.index, size(LANES))
+            rows, columns = (
+                [_vector(builder, base, builder.add(builder.mul(length, size(row)), step)) for row in range(count)]
+                for base, count in ((x, DENSE_ROWS), (y, DENSE_COLUMNS))
+            )
+            for (row, column), total in zip(places, totals, strict=True):
+                _add_product(builder, total, rows[row], columns[column])
+        for at, total in enumerate(totals):
+            place = builder.bitcast(builder.gep(out, [size(at * LANES)]), _DOUBLES.as_pointer())
+            builder.store(builder.load(total), place, align=8)
         return context.get_dummy_value()
 
-    return types.none(left, right, out), generate
+    return types.none(left, right, sums), generate
 
 
 def contiguous(*arrays: Any) -> bool:
@@ -171,9 +167,9 @@ def _compiled_dot_steps(left: Any, right: Any) -> Any:
     return dot if contiguous(left, right) else None
 
 
-@overload(dense_steps)
-def _compiled_dense_steps(left: Any, right: Any, out: Any) -> Any:
-    def dense(left: Any, right: Any, out: Any) -> Any:
-        return _vector_dense(left, right, out)  # type: ignore[call-arg]
+@overload(dense_sums)
+def _compiled_dense_sums(left: Any, right: Any, sums: Any) -> Any:
+    def dense(left: Any, right: Any, sums: Any) -> Any:
+        return _vector_dense(left, right, sums)  # type: ignore[call-arg]
 
-    return dense if contiguous(left, right, out) else None
+    return dense if contiguous(left, right, sums) else None
