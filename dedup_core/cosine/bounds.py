@@ -39,7 +39,7 @@ PLAIN_SHARES = (0.25, 0.375, 0.5, 0.625, 0.75, 0.875)  # of all coordinates, for
 # What a pair costs, in nanoseconds: to be tested, to be found by the coarse bound, and what the fine one and `products`
 # cost once and for each number.
 PAIR_COST, FOUND_COST, FINE_COST, FINE_NUMBER_COST, EXACT_COST, EXACT_NUMBER_COST = 0.1, 3.0, 8.0, 0.02, 20.0, 0.08
-GUIDES = 8  # axes: on which side of their medians a vector lies says what it is like
+GUIDES = 16  # axes: on which side of their medians a vector lies says what it is like
 _SCALES = 2.0 ** (-0.5 * np.arange(9))  # what is tried, in shares of the scale at which nothing is cut off
 _SCALED = 128  # vectors that it is tried on
 
@@ -93,7 +93,7 @@ class Basis:
             heads = [1 + int(share * length) // 4 * 4 for share in PLAIN_SHARES]
             plans += _plans(None, measured, [*heads, length], [length], min_similarity, length)
         best = min(plans, key=lambda plan: plan[0])[1]
-        return best if best.axes is not None else replace(best, guide=axes[:, 1 : 1 + GUIDES].astype(np.float32))
+        return best if best.axes is not None else replace(best, guide=np.pad(axes, ((0, 0), (0, GUIDES)))[:, 1 : 1 + GUIDES].astype(np.float32))
 
     def project(self, vectors: np.ndarray) -> np.ndarray:
         """Return the sketches of the vectors, int32 (n, words): bytes of coordinates and what the bounds need of the rest.
@@ -121,7 +121,7 @@ class Basis:
             return np.arange(len(vectors))
         levels = sketches.view(np.int8)[:, :GUIDES] if self.guide is None else vectors @ self.guide
         sides = levels > np.median(levels, axis=0) if len(levels) else levels > 0
-        return np.argsort(np.packbits(sides, axis=1)[:, 0], kind="stable")
+        return np.argsort(np.packbits(sides, axis=1).view(">u2")[:, 0].astype(np.uint16), kind="stable")
 
     @property
     def words(self) -> int:
