@@ -86,9 +86,8 @@ def scored(sides: Both, squares: Both, ids: Both, pairs: np.ndarray, least: floa
             # One root over both: the similarity of a vector to itself is then 1.0 to the last bit.
             lengths = np.sqrt(squares[0][i] * squares[1][j])
             score = min(max(product / lengths, -1.0), 1.0) if lengths > 0.0 else 0.0
-            if score >= least:
-                found[0][count], found[1][count], scores[count] = i, j, score
-                count += 1
+            found[0][count], found[1][count], scores[count] = i, j, score
+            count += score >= least  # no branch: near the threshold none could be foretold
         at = end
     return found[0][:count].copy(), found[1][:count].copy(), scores[:count].copy()
 
