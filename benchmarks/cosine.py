@@ -4,13 +4,14 @@
     python benchmarks/cosine.py --mixture               # two centres: half of all pairs have a similarity near .6
     python benchmarks/cosine.py                         # synthetic clusters
     python benchmarks/cosine.py --small                 # a few thousand vectors, for CI
-    NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES=+avx,+avx2,+fma,+f16c,+bmi,+bmi2,+popcnt,+sse4.2 python benchmarks/cosine.py
-                                                        # ours as on a processor with AVX2 alone
+
+With NUMBA_CPU_NAME=haswell and NUMBA_CPU_FEATURES=+avx,+avx2,+fma,+f16c,+bmi,+bmi2,+popcnt,+sse4.2 in the environment
+ours runs as on a processor with AVX2 alone.
 
 FAISS compares each pair twice and gives float32 scores; its answer is checked against ours except for pairs within its
-rounding of the threshold. It is timed on a slice of queries, ``--queries``, and scaled up. Panorama gets its vectors turned
-onto principal axes beforehand, which is what it prunes by; neither that nor adding vectors is counted. Seconds of ours hold
-everything: checking, fitting the basis, sketches, search, order.
+rounding of the threshold. It is timed on a slice of queries, ``--queries``, and scaled up. Panorama gets its vectors
+turned onto principal axes beforehand, which is what it prunes by; neither that nor adding vectors is counted. Seconds
+of ours hold everything: checking, fitting the basis, sketches, search, order.
 """
 
 from __future__ import annotations
@@ -89,7 +90,8 @@ def measure(vectors: np.ndarray, thresholds: list[float], threads: int, queries:
     for few in (vectors[:4000], vectors[: cosine.join.PLAIN_ROWS + 1]):
         cosine.self_join(few, 0.9)  # compile
     print(f"{len(vectors)} vectors of {vectors.shape[1]}, {threads} thread(s), FAISS {faiss.__version__}")
-    print("| threshold | pairs | peer | its seconds (processor) | ours | ratio | of processor |\n|---|---|---|---|---|---|---|")
+    print("| threshold | pairs | peer | its seconds (processor) | ours | ratio | of processor |")
+    print("|---|---|---|---|---|---|---|")
     queries = min(queries, len(vectors))
     for threshold in thresholds:
         wall, processor, ours = timed(lambda least=threshold: cosine.self_join(vectors, least, threads))

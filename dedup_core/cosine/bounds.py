@@ -36,7 +36,7 @@ SMALLEST = 2.0**-40  # vectors shorter than this, or longer than its inverse, co
 HEADS = (13, 17, 25, 33, 49, 65, 97, 129)  # the first coordinate has a place of its own, the others come by fours
 WIDTHS = (65, 129, 193)
 PLAIN_SHARES = (0.25, 0.375, 0.5, 0.625, 0.75, 0.875)  # of all coordinates, for the coarse bound of vectors as they are
-# What a pair costs, in nanoseconds: to be tested, to be found by the coarse bound, and what the fine one and `products`
+# What a pair costs, in nanoseconds: to be tested, to be found by the coarse bound, and what the fine one and `scored`
 # cost once and for each number.
 PAIR_COST, FOUND_COST, FINE_COST, FINE_NUMBER_COST, EXACT_COST, EXACT_NUMBER_COST = 0.1, 3.0, 8.0, 0.02, 20.0, 0.08
 GUIDES = 16  # axes: on which side of their medians a vector lies says what it is like
@@ -93,10 +93,14 @@ class Basis:
             heads = [1 + int(share * length) // 4 * 4 for share in PLAIN_SHARES]
             plans += _plans(None, measured, [*heads, length], [length], min_similarity, length)
         best = min(plans, key=lambda plan: plan[0])[1]
-        return best if best.axes is not None else replace(best, guide=np.pad(axes, ((0, 0), (0, GUIDES)))[:, 1 : 1 + GUIDES].astype(np.float32))
+        if best.axes is not None:
+            return best
+        guide = np.zeros((length, GUIDES), np.float32)
+        guide[:, : axes.shape[1] - 1] = axes[:, 1 : 1 + GUIDES]
+        return replace(best, guide=guide)
 
     def project(self, vectors: np.ndarray) -> np.ndarray:
-        """Return the sketches of the vectors, int32 (n, words): bytes of coordinates and what the bounds need of the rest.
+        """Return the sketches of the vectors, int32 (n, words): bytes of coordinates, and what the bounds need.
 
         Args:
             vectors: float32 (n, d), of any lengths.

@@ -1,8 +1,8 @@
 """The innermost integer loops of the cosine search: products of bytes, four at a time, in LLVM's vector types.
 
 Words of 32 bits hold four coordinates each. A processor with AVX-512 VNNI multiplies and adds 64 of them in one
-instruction, one with AVX-VNNI 32; AVX2 does it by products of 16 bits, any other by plain arithmetic. Integers add up to
-the same sum in any order, so all of them mark the same pairs.
+instruction, one with AVX-VNNI 32; AVX2 does it by products of 16 bits, any other by plain arithmetic. Integers
+add up to the same sum in any order, so all of them mark the same pairs.
 
 The functions themselves are the same computation in numpy, for reading and for runs with numba switched off.
 """

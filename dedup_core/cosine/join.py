@@ -1,8 +1,8 @@
 """Every pair of vectors whose cosine similarity reaches a threshold, exactly.
 
-A float32 bound on a few coordinates proposes candidates, a float64 product of the whole vectors verifies them, always
-added in the same order: the pairs and their scores are the same to the last bit for any block size, number of threads,
-order of rows and number of vectors.
+A bound in whole numbers on a few coordinates proposes candidates, a float64 product of the whole vectors verifies them,
+always added in the same order: the pairs and their scores are the same to the last bit for any block size, number of
+threads, order of rows and number of vectors.
 
     >>> import numpy as np
     >>> self_join(np.float32([[1, 0], [2, 0], [0, 3], [4, 3]]), min_similarity=0.8)
@@ -119,7 +119,8 @@ def verify(left: np.ndarray, right: np.ndarray, pairs: np.ndarray, min_similarit
     """
     left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
     squares = squared_lengths(left), squared_lengths(right)
-    return Pairs(*scored((left, right), squares, (np.arange(len(left)), np.arange(len(right))), pairs, min_similarity))
+    ids = np.arange(len(left)), np.arange(len(right))
+    return Pairs(*scored((left, right), squares, ids, pairs, float(min_similarity)))
 
 
 def check_threshold(min_similarity: float) -> None:
@@ -177,7 +178,7 @@ def _block(left: _Side, right: _Side, start: Start, basis: Basis, min_similarity
     left, right = left.rows(top, BLOCK_ROWS), right.rows(first, BLOCK_COLUMNS)
     candidates = basis.candidates(left.sketches, right.sketches, min_similarity, top - first if upper else None)
     sides = (left.vectors, right.vectors), (left.squares, right.squares), (left.ids, right.ids)
-    one, other, scores = scored(*sides, candidates, min_similarity)
+    one, other, scores = scored(*sides, candidates, float(min_similarity))
     return Pairs(np.minimum(one, other), np.maximum(one, other), scores) if upper else Pairs(one, other, scores)
 
 

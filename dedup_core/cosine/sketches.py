@@ -4,8 +4,8 @@ With a unit vector ``x = s * q + w``, where ``q`` are whole numbers, ``s`` the s
 
     x . y = s * s * (q . q') + s * q . w' + w . s * q' + w . w'
 
-Only the rounding of the coordinates, of length ``e``, meets the other's coordinates, and ``|s * q| <= 1 + e``. By Cauchy
-and Schwarz, with ``|w|`` the length of what is rounded away and of what lies along other axes,
+Only the rounding of the coordinates, of length ``e``, meets the other's coordinates, and ``|s * q| <= 1 + e``. By
+Cauchy and Schwarz, with ``|w|`` the length of what is rounded away and of what lies along other axes,
 
     x . y <= s * s * (q . q') + e + e * e + e' + e' * e' + |w| * |w'|
 

@@ -19,6 +19,7 @@ from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic, overload
 
+
 def _features() -> frozenset[str]:
     """What the processor can do that numba compiles for: NUMBA_CPU_NAME and NUMBA_CPU_FEATURES are heard."""
     listed = cpu_target.target_context.codegen().magic_tuple()[2]
@@ -29,7 +30,9 @@ FEATURES = _features()
 LANES = 8  # numbers in one vector
 SUMS = 4  # vectors of running sums in a dot product: enough to hide an addition's latency
 STEP = LANES * SUMS
-DENSE_ROWS, DENSE_COLUMNS = (6, 4) if "avx512f" in FEATURES else (2, 2)  # pairs whose running sums fill the vector registers
+DENSE_ROWS, DENSE_COLUMNS = (
+    (6, 4) if "avx512f" in FEATURES else (2, 2)
+)  # pairs whose running sums fill the vector registers
 
 _DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
 

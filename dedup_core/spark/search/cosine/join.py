@@ -1,8 +1,8 @@
 """The exact cosine join: distinct vectors, cut into chunks, every chunk against every other.
 
-What travels to the chunk pairs are sketches, some two hundred bytes a vector, whose bound rules most pairs out. The pairs
-that it leaves are candidates, which `verify` compares, where the whole vectors of those alone arrive. Where the bound
-rules out too little, whole vectors travel to the chunk pairs and are compared there.
+What travels to the chunk pairs are sketches, some two hundred bytes a vector, whose bound rules most pairs out. The
+pairs that it leaves are candidates, which `verify` compares, where the whole vectors of those alone arrive. Where the
+bound rules out too little, whole vectors travel to the chunk pairs and are compared there.
 """
 
 from __future__ import annotations
