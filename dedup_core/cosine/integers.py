@@ -29,7 +29,7 @@ _WIDE = {"avx512vnni", "avx512f"} <= FEATURES
 _DOTS = _WIDE or "avxvnni" in FEATURES or {"avx512vnni", "avx512vl"} <= FEATURES
 LANES = 16 if _WIDE else 8  # words in one vector
 TILE_ROWS = 6 if _DOTS else 4
-PANEL_ROWS = 8 * TILE_ROWS  # rows that are compared with a strip of columns while both are in the first-level cache
+PANEL_ROWS = 32 * TILE_ROWS  # rows that are compared with a strip of columns while both are near in the caches
 TILE_VECTORS = 4 if _WIDE else 2  # TILE_ROWS x TILE_VECTORS sums fill the vector registers, with room for operands
 TILE_COLUMNS = TILE_VECTORS * LANES
 COORDINATE_COST = 0.0027 if _WIDE else 0.006 if _DOTS else 0.024  # nanoseconds a pair of rows, about

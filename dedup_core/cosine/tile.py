@@ -45,8 +45,12 @@ def dot_steps(left: Any, right: Any) -> Any:
         right: the same.
     """
     whole = len(left) - len(left) % STEP
-    products = left[:whole].astype(np.float64).reshape(-1, STEP) * right[:whole].astype(np.float64).reshape(-1, STEP)
-    return products.sum()
+    products = left[:whole].astype(np.float64) * right[:whole].astype(np.float64)
+    sums = products.reshape(-1, SUMS, LANES).sum(axis=0)
+    lanes = (sums[0] + sums[1]) + (sums[2] + sums[3])
+    while len(lanes) > 1:
+        lanes = lanes[::2] + lanes[1::2]
+    return lanes[0]
 
 
 def dense_sums(left: Any, right: Any, sums: Any) -> Any:
@@ -58,7 +62,7 @@ def dense_sums(left: Any, right: Any, sums: Any) -> Any:
         sums: float64 (DENSE_ROWS * DENSE_COLUMNS, LANES), contiguous, written.
     """
     rows, columns = (side.reshape(len(side), -1, LANES) for side in (left, right))
-    sums[:] = np.einsum("isl,jsl->ijl", rows, columns).reshape(-1, LANES)
+    sums[:] = (rows[:, None] * columns).sum(axis=2).reshape(-1, LANES)
 
 
 def _vector(builder: Any, base: Any, index: Any) -> Any:
