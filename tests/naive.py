@@ -263,6 +263,11 @@ def hamming_partners(sample, codes, images, max_distance):
     return found
 
 
+def byte_sums(left, right):
+    """int8 (n, k) and (m, k) to the sums of their products, one after the other, as Python's whole numbers."""
+    return [[sum(int(a) * int(b) for a, b in zip(x, y, strict=True)) for y in right] for x in left]
+
+
 def cosine_partners(sample, vectors, thresholds):
     """(sampled row, other row, how many thresholds it reaches) of every pair that reaches the first, in order."""
     similarities = cosine_similarities(sample, vectors)

@@ -1,50 +1,78 @@
 """An upper bound on the cosine similarity from a few numbers a vector, and the candidates that it leaves.
 
 Turn unit vectors onto orthonormal axes. With ``h`` the first k coordinates and ``t`` the length of all the others,
-the inequality of Cauchy and Schwarz gives ``x . y <= h . h' + t * t'``, which is itself one dot product of k + 1
-numbers. The axes along which vectors vary most leave the shortest rests, so the sharpest bound.
+the inequality of Cauchy and Schwarz gives ``x . y <= h . h' + t * t'``. The axes along which vectors vary most leave
+the shortest rests, so the sharpest bound. `sketches` says how it is computed in whole numbers.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dedup_core.cosine.kernels import orthonormalise, products, propose, squared_lengths
-from dedup_core.cosine.tile import STEP, TILE_COLUMNS, TILE_ROWS
+from dedup_core.cosine.integers import COORDINATE_COST
+from dedup_core.cosine.kernels import orthonormalise, squared_lengths
+from dedup_core.cosine.sketches import (
+    LEAST_SCALE,
+    MOST,
+    REST_MARGIN,
+    TAIL,
+    narrow,
+    propose,
+    quantise,
+    reach,
+    tile_rows,
+    tile_strips,
+    words_of,
+)
 
-SAMPLE = 1024  # vectors that a basis is fitted to: half a million pairs to measure the bounds on
-CHUNK = 512  # vectors turned at a time: their float64 copies stay in the cache
-HEADS = (11, 15, 23, 31, 39, 47, 63, 95)
-WIDTHS = tuple(STEP * steps - 1 for steps in (2, 3, 4))  # with the rest, whole STEPs: fast in `products`
-# What a pair costs in `products`, in units of one number of the coarse bound: once, and for each number.
-PAIR_COST, NUMBER_COST = 2000.0, 14.0
-# Keeps a rest's length above its true value, whatever was rounded while it was computed as ``sqrt(1 - h . h)``.
-REST_MARGIN = 2.0**-36
+SAMPLE = 1024  # vectors that a basis is fitted to
+MEASURED = 512  # of them, whose pairs the bounds are measured on
+CHUNK = 512  # vectors turned at a time: what is made of them stays in the cache
+PIECE = 256  # products that are added up in float32: each adds its rounding to the bound
+SMALLEST = 2.0**-40  # vectors shorter than this, or longer than its inverse, could be lost in float32
+HEADS = (13, 17, 25, 33, 49, 65, 97, 129)  # the first coordinate has a place of its own, the others come by fours
+WIDTHS = (65, 129, 193)
+PLAIN_SHARES = (0.25, 0.375, 0.5, 0.625, 0.75, 0.875)  # of all coordinates, for the coarse bound of vectors as they are
+# What a pair costs, in nanoseconds: to be tested, to be found by the coarse bound, and what the fine one and `scored`
+# cost once and for each number.
+PAIR_COST, FOUND_COST, FINE_COST, FINE_NUMBER_COST, EXACT_COST, EXACT_NUMBER_COST = 0.1, 3.0, 8.0, 0.02, 20.0, 0.08
+GUIDES = 16  # axes: on which side of their medians a vector lies says what it is like
+_SCALES = 2.0 ** (-0.5 * np.arange(9))  # what is tried, in shares of the scale at which nothing is cut off
+_SCALED = 128  # vectors that it is tried on
 
 
 @dataclass(frozen=True)
 class Basis:
     """Axes to turn vectors onto, and how many coordinates to keep. Fitted once, shared by all who compare sketches.
 
-    A sketch is float32 (width + 2,): the first ``width`` coordinates, the length of the rest after them, and the
-    length of the rest after the first ``head``. The choice of a basis never changes the pairs, only how fast they come.
+    A sketch is int32 (words,): see `project`. The choice of a basis never changes the pairs, only how fast they come.
 
     Attributes:
         axes: float64 (d, width), orthonormal columns or zeros, those of most energy first; None for the d as they are.
-        head: coordinates of the coarse bound, tested for every pair.
+        head: coordinates of the coarse bound, tested for every pair: 1 and a multiple of four, or ``width``.
         width: coordinates of the fine bound, tested where the coarse one left a pair; equal to ``head`` for none.
+        scale: what a unit of the coordinates stands for, 2**-11 to 1.
+        guide: float32 (d, GUIDES), the axes by which like vectors are told, where there are no ``axes``; None for none.
     """
 
     axes: np.ndarray | None
     head: int
     width: int
+    scale: float = 1.0 / MOST
+    guide: np.ndarray | None = None
 
     @classmethod
     def plain(cls, length: int) -> Basis:
-        """Return the basis that keeps vectors of that length as they are: its bound is the similarity itself."""
+        """Return the basis that keeps vectors of that length as they are, all coordinates in both bounds."""
         return cls(None, length, length)
+
+    @classmethod
+    def whole(cls, sample: np.ndarray) -> Basis:
+        """Return `plain` with the scale that suits a sample, float32 (n, d): for few vectors, that repay no more."""
+        return replace(cls.plain(sample.shape[1]), scale=_scale(unit(np.ascontiguousarray(sample[:_SCALED]))))
 
     @classmethod
     def fit(cls, sample: np.ndarray, min_similarity: float, max_width: int | None = None) -> Basis:
@@ -59,41 +87,50 @@ class Basis:
         length = units.shape[1]
         most = min(length, max_width or length)
         axes = _principal_axes(units, min(most, WIDTHS[-1]))
-        turned = units @ axes
-        widths = sorted({min(width, axes.shape[1]) for width in WIDTHS})
-        heads = sorted({min(head, widths[0]) for head in HEADS})
-        kept = {k: _share(_bounds(turned[:, :k]), min_similarity) for k in {*heads, *widths}}
-        exact = PAIR_COST + NUMBER_COST * length
-        cost = {
-            (head, width): head + kept[head] * (PAIR_COST + NUMBER_COST * width) + kept[width] * exact
-            for head in heads
-            for width in widths
-        }
+        measured = units[:: max(1, len(units) // MEASURED)].astype(np.float32)
+        plans = list(_plans(axes, measured @ axes.astype(np.float32), HEADS, WIDTHS, min_similarity, length))
         if most == length:
-            cost[length, length] = length + _share(units @ units.T, min_similarity) * exact
-        head, width = min(cost, key=lambda plan: (cost[plan], plan))
-        return cls.plain(length) if width == length else cls(np.ascontiguousarray(axes[:, :width]), head, width)
+            heads = [1 + int(share * length) // 4 * 4 for share in PLAIN_SHARES]
+            plans += _plans(None, measured, [*heads, length], [length], min_similarity, length)
+        best = min(plans, key=lambda plan: plan[0])[1]
+        if best.axes is not None:
+            return best
+        guide = np.zeros((length, GUIDES), np.float32)
+        guide[:, : axes.shape[1] - 1] = axes[:, 1 : 1 + GUIDES]
+        return replace(best, guide=guide)
 
     def project(self, vectors: np.ndarray) -> np.ndarray:
-        """Return the sketches of the vectors, float32 (n, width + 2); all zeros for a zero vector.
+        """Return the sketches of the vectors, int32 (n, words): bytes of coordinates, and what the bounds need.
 
         Args:
             vectors: float32 (n, d), of any lengths.
         """
-        sketches = np.zeros((len(vectors), self.width + 2), np.float32)
+        sketches = np.zeros((len(vectors), self.words), np.int32)
         for start in range(0, len(vectors), CHUNK):
-            part, sketch = np.ascontiguousarray(vectors[start : start + CHUNK]), sketches[start : start + CHUNK]
+            part = np.ascontiguousarray(vectors[start : start + CHUNK])
             squares = squared_lengths(part)
-            lengths = np.sqrt(np.where(squares > 0.0, squares, 1.0))[:, None]
-            if self.axes is None:
-                sketch[:, :-2] = part / lengths
-                continue
-            turned = (part @ self.axes) / lengths
-            sketch[:, :-2] = turned
-            sketch[:, -2] = _rest(turned)
-            sketch[:, -1] = _rest(turned[:, : self.head])
-            sketch[squares == 0.0] = 0.0
+            lengths = np.sqrt(squares)
+            turned, error = (part, 0.0) if self.axes is None else _turned(part, lengths, self.axes)
+            quantise(turned, lengths, (self.scale, self.head, error), sketches[start : start + CHUNK])
         return sketches
+
+    def order(self, vectors: np.ndarray, sketches: np.ndarray) -> np.ndarray:
+        """Return an order that brings like vectors together, int64 (n,): where they are many, cells are dense.
+
+        Args:
+            vectors: float32 (n, d).
+            sketches: int32 (n, words), theirs.
+        """
+        if self.axes is None and self.guide is None:
+            return np.arange(len(vectors))
+        levels = sketches.view(np.int8)[:, :GUIDES] if self.guide is None else vectors @ self.guide
+        sides = levels > np.median(levels, axis=0) if len(levels) else levels > 0
+        return np.argsort(np.packbits(sides, axis=1).view(">u2")[:, 0].astype(np.uint16), kind="stable")
+
+    @property
+    def words(self) -> int:
+        """Numbers of 32 bits in a sketch."""
+        return words_of(self.width) + TAIL
 
     def candidates(
         self, left: np.ndarray, right: np.ndarray, min_similarity: float, diagonal: int | None = None
@@ -101,35 +138,70 @@ class Basis:
         """Return every pair of rows that may reach the threshold, as int32 (2, p) in no promised order.
 
         Args:
-            left: float32 (n, width + 2), sketches of this basis.
-            right: float32 (m, width + 2), sketches of this basis.
+            left: int32 (n, words), sketches of this basis.
+            right: int32 (m, words), sketches of this basis.
             min_similarity: the threshold.
             diagonal: only pairs with ``right row - left row > diagonal``: 0 for a block against itself.
         """
-        wanted = len(left), len(right), -len(left) if diagonal is None else diagonal
-        threshold = np.float32(min_similarity - margin(self.head + 1))
-        pairs = propose(self._coarse(left, TILE_ROWS), self._strips(right), wanted, threshold)
-        if self.head == self.width:
-            return pairs
-        fine = products(*(np.ascontiguousarray(side[:, : self.width + 1]) for side in (left, right)), pairs)
-        return pairs[:, fine >= min_similarity - margin(self.width + 1)]
+        least = reach(min_similarity, self.scale)
+        wanted = -len(left) if diagonal is None else diagonal
+        pairs = propose(tile_rows(left, self.head, least), tile_strips(right, self.head), wanted)
+        return self.refined(left, right, min_similarity, pairs) if self.head < self.width else pairs
 
-    def _coarse(self, sketches: np.ndarray, multiple: int) -> np.ndarray:
-        """The coarse bound's vectors, with zeros after the last up to whole multiples."""
-        coarse = np.zeros((-(-len(sketches) // multiple) * multiple, self.head + 1), np.float32)
-        coarse[: len(sketches), : self.head] = sketches[:, : self.head]
-        coarse[: len(sketches), self.head] = sketches[:, -1]
-        return coarse
+    def refined(self, left: np.ndarray, right: np.ndarray, min_similarity: float, pairs: np.ndarray) -> np.ndarray:
+        """Return those of the pairs that the fine bound leaves, in their order.
 
-    def _strips(self, sketches: np.ndarray) -> np.ndarray:
-        """The coarse bound's vectors, cut into strips of TILE_COLUMNS and transposed."""
-        coarse = self._coarse(sketches, TILE_COLUMNS)
-        return np.ascontiguousarray(coarse.reshape(-1, TILE_COLUMNS, self.head + 1).transpose(0, 2, 1))
+        Args:
+            left: int32 (n, words), sketches of this basis.
+            right: int32 (m, words), sketches of this basis.
+            min_similarity: the threshold.
+            pairs: int32 (2, p), changed.
+        """
+        return pairs[:, : narrow(left, right, reach(min_similarity, self.scale), pairs)]
 
 
-def margin(length: int) -> float:
-    """Return what a float32 product of that many numbers of unit vectors may fall short by: twice the worst case."""
-    return (length + 8) * 2.0**-23
+def _turned(vectors: np.ndarray, lengths: np.ndarray, axes: np.ndarray) -> tuple[np.ndarray, float]:
+    """The coordinates along the axes, float64 (n, width), and how far a unit vector's may lie from the true ones."""
+    usual = (lengths > SMALLEST) & (lengths < 1.0 / SMALLEST)
+    if not (usual | (lengths == 0.0)).all():
+        lengths = np.where(lengths > 0.0, lengths, 1.0)[:, None]
+        return ((vectors / lengths) @ axes) * lengths, 0.0
+    turned = np.zeros((len(vectors), axes.shape[1]))
+    rounded = axes.astype(np.float32)
+    for start in range(0, len(axes), PIECE):
+        turned += vectors[:, start : start + PIECE] @ rounded[start : start + PIECE]
+    return turned, (PIECE + 4) * 2.0**-24 * np.sqrt(axes.shape[1])
+
+
+def _plans(
+    axes: np.ndarray | None,
+    turned: np.ndarray,
+    heads: Iterable[int],
+    widths: Iterable[int],
+    min_similarity: float,
+    length: int,
+) -> Iterator[tuple[float, Basis]]:
+    """Yield what may be done with those coordinates, and what a pair of vectors then costs."""
+    most = turned.shape[1]
+    scale = _scale(turned)
+    widths = sorted({min(width, most) for width in widths})
+    heads = sorted({min(head, widths[-1]) for head in heads})
+    kept = {k: _share(_bounds(turned[:, :k], scale), min_similarity) for k in {*heads, *widths}}
+    exact = EXACT_COST + EXACT_NUMBER_COST * length
+    for head in heads:
+        for width in widths:
+            if head <= width:
+                fine = FINE_COST + FINE_NUMBER_COST * width if head < width else 0.0
+                cost = PAIR_COST + COORDINATE_COST * head + kept[head] * (FOUND_COST + fine) + kept[width] * exact
+                yield cost, Basis(None if axes is None else np.ascontiguousarray(axes[:, :width]), head, width, scale)
+
+
+def _scale(turned: np.ndarray) -> float:
+    """The scale at which least is rounded away and cut off, together, from all coordinates but the first."""
+    some = turned[:: max(1, len(turned) // _SCALED), 1:]
+    tried = np.maximum(np.abs(some).max(initial=0.0) / MOST * _SCALES, LEAST_SCALE)
+    lost = [np.linalg.norm(some - scale * np.rint(some / scale).clip(-MOST, MOST), axis=1).sum() for scale in tried]
+    return float(tried[int(np.argmin(lost))])
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -138,15 +210,12 @@ def unit(vectors: np.ndarray) -> np.ndarray:
     return vectors / np.sqrt(np.where(squares > 0.0, squares, 1.0))[:, None]
 
 
-def _rest(coordinates: np.ndarray) -> np.ndarray:
-    """The length of what the float64 coordinates leave of a unit vector, never too short."""
+def _bounds(coordinates: np.ndarray, scale: float) -> np.ndarray:
+    """What the bound of so many coordinates says of every pair, with the rounding that is to be expected."""
     energy = np.einsum("ij,ij->i", coordinates, coordinates)
-    return np.sqrt(np.maximum(1.0 - energy, 0.0) + REST_MARGIN)
-
-
-def _bounds(coordinates: np.ndarray) -> np.ndarray:
-    rest = _rest(coordinates)
-    return coordinates @ coordinates.T + np.outer(rest, rest)
+    rounded = scale * np.sqrt(coordinates.shape[1] / 12.0)
+    rest = np.sqrt(np.maximum(1.0 - energy, 0.0) + REST_MARGIN + rounded**2)
+    return coordinates @ coordinates.T + np.outer(rest, rest) + 2.0 * rounded
 
 
 def _share(similarities: np.ndarray, threshold: float) -> float:
@@ -161,10 +230,12 @@ def _principal_axes(units: np.ndarray, count: int) -> np.ndarray:
 
     Halko, Martinsson, Tropp: Finding structure with randomness (2011), algorithm 4.4.
     """
+    few = units.astype(np.float32)  # how good the axes are need not be exact, only that they are orthonormal
     axes = np.random.default_rng(0).standard_normal((units.shape[1], count))
     for _ in range(2):
-        rows = np.ascontiguousarray((units.T @ (units @ axes)).T)
+        rows = np.ascontiguousarray((few.T @ (few @ axes.astype(np.float32))).T, np.float64)
         orthonormalise(rows)
         axes = rows.T
-    turn = np.linalg.eigh((units @ axes).T @ (units @ axes))[1]  # least energy first
+    turned = few @ axes.astype(np.float32)
+    turn = np.linalg.eigh((turned.T @ turned).astype(np.float64))[1]  # least energy first
     return axes @ turn[:, ::-1]

@@ -1,8 +1,8 @@
 """Every pair of vectors whose cosine similarity reaches a threshold, exactly.
 
-A float32 bound on a few coordinates proposes candidates, a float64 product of the whole vectors verifies them, always
-added in the same order: the pairs and their scores are the same to the last bit for any block size, number of threads,
-order of rows and number of vectors.
+A bound in whole numbers on a few coordinates proposes candidates, a float64 product of the whole vectors verifies them,
+always added in the same order: the pairs and their scores are the same to the last bit for any block size, number of
+threads, order of rows and number of vectors.
 
     >>> import numpy as np
     >>> self_join(np.float32([[1, 0], [2, 0], [0, 3], [4, 3]]), min_similarity=0.8)
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dedup_core.cosine.bounds import SAMPLE, Basis
-from dedup_core.cosine.kernels import order_by_left, products, squared_lengths
+from dedup_core.cosine.kernels import ordered, scored, squared_lengths
 from dedup_core.pairs import Pairs
 
 MAX_DIMENSION = 4096
@@ -48,7 +48,7 @@ def self_join(vectors: np.ndarray, min_similarity: float, threads: int = 1) -> P
         TypeError: if the vectors are not float32, or the threshold is not a real number.
         ValueError: if the threshold is out of range, a value is not finite, or the shape is not as above.
     """
-    return _ordered(self_join_blocks(vectors, min_similarity, threads), len(vectors))
+    return _ordered(self_join_blocks(vectors, min_similarity, threads), (len(vectors), len(vectors)))
 
 
 def cross_join(left: np.ndarray, right: np.ndarray, min_similarity: float, threads: int = 1) -> Pairs:
@@ -66,7 +66,7 @@ def cross_join(left: np.ndarray, right: np.ndarray, min_similarity: float, threa
     Raises:
         TypeError, ValueError: as `self_join`, and ValueError if the two differ in dimension.
     """
-    return _ordered(cross_join_blocks(left, right, min_similarity, threads), len(left))
+    return _ordered(cross_join_blocks(left, right, min_similarity, threads), (len(left), len(right)))
 
 
 def self_join_blocks(
@@ -118,7 +118,9 @@ def verify(left: np.ndarray, right: np.ndarray, pairs: np.ndarray, min_similarit
         min_similarity: the least similarity, -1.0 to 1.0.
     """
     left, right = np.ascontiguousarray(left), np.ascontiguousarray(right)
-    return _verified(left, right, (squared_lengths(left), squared_lengths(right)), pairs, min_similarity)
+    squares = squared_lengths(left), squared_lengths(right)
+    ids = np.arange(len(left)), np.arange(len(right))
+    return Pairs(*scored((left, right), squares, ids, pairs, float(min_similarity)))
 
 
 def check_threshold(min_similarity: float) -> None:
@@ -145,47 +147,39 @@ def checked(vectors: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Side:
-    """One side of a join: the vectors, and what is known of each."""
+    """One side of a join: the vectors, what is known of each, and their sketches, like ones near to each other."""
 
     vectors: np.ndarray
     squares: np.ndarray
+    ids: np.ndarray
     sketches: np.ndarray
 
     @classmethod
     def of(cls, vectors: np.ndarray, basis: Basis) -> _Side:
-        return cls(vectors, squared_lengths(vectors), basis.project(vectors))
+        sketches = basis.project(vectors)
+        ids = basis.order(vectors, sketches)
+        return cls(vectors, squared_lengths(vectors), ids, sketches[ids])
 
     def rows(self, first: int, count: int) -> _Side:
         part = slice(first, first + count)
-        return _Side(self.vectors[part], self.squares[part], self.sketches[part])
+        return _Side(self.vectors, self.squares, self.ids[part], self.sketches[part])
 
 
 def _fitted(vectors: np.ndarray, min_similarity: float) -> Basis:
+    spread = np.linspace(0, len(vectors) - 1, min(len(vectors), SAMPLE)).astype(np.int64)
     if len(vectors) <= PLAIN_ROWS:
-        return Basis.plain(vectors.shape[1])
-    spread = np.linspace(0, len(vectors) - 1, SAMPLE).astype(np.int64)
+        return Basis.whole(vectors[spread])
     return Basis.fit(vectors[spread], min_similarity)
 
 
 def _block(left: _Side, right: _Side, start: Start, basis: Basis, min_similarity: float, upper: bool) -> Pairs:
-    """The pairs of one block, ordered; with ``upper`` only those with left < right."""
+    """The pairs of one block; with ``upper`` each once, the lower id left."""
     top, first = start
     left, right = left.rows(top, BLOCK_ROWS), right.rows(first, BLOCK_COLUMNS)
     candidates = basis.candidates(left.sketches, right.sketches, min_similarity, top - first if upper else None)
-    pairs = _verified(left.vectors, right.vectors, (left.squares, right.squares), candidates, min_similarity)
-    order = order_by_left(pairs.left, len(left.vectors))  # rights already ascend for each left
-    return Pairs(pairs.left[order] + top, pairs.right[order] + first, pairs.score[order])
-
-
-def _verified(
-    left: np.ndarray, right: np.ndarray, squares: tuple[np.ndarray, np.ndarray], pairs: np.ndarray, least: float
-) -> Pairs:
-    # One root over both: the similarity of a vector to itself is then 1.0 to the last bit.
-    lengths = np.sqrt(squares[0][pairs[0]] * squares[1][pairs[1]])
-    dots = products(left, right, pairs)
-    scores = np.divide(dots, lengths, out=np.zeros(len(dots)), where=lengths > 0.0).clip(-1.0, 1.0)
-    kept = scores >= least
-    return Pairs(pairs[0, kept].astype(np.int64), pairs[1, kept].astype(np.int64), scores[kept])
+    sides = (left.vectors, right.vectors), (left.squares, right.squares), (left.ids, right.ids)
+    one, other, scores = scored(*sides, candidates, float(min_similarity))
+    return Pairs(np.minimum(one, other), np.maximum(one, other), scores) if upper else Pairs(one, other, scores)
 
 
 def _in_order(block: Callable[[Start], Pairs], starts: Iterable[Start], threads: int) -> Iterator[Pairs]:
@@ -200,8 +194,7 @@ def _in_order(block: Callable[[Start], Pairs], starts: Iterable[Start], threads:
             yield ahead.popleft().result()
 
 
-def _ordered(blocks: Iterable[Pairs], rows: int) -> Pairs:
-    """The blocks as one, ordered by (left, right): rights already ascend for each left, block after block."""
+def _ordered(blocks: Iterable[Pairs], rows: tuple[int, int]) -> Pairs:
+    """The blocks as one, ordered by (left, right)."""
     pairs = Pairs.concatenate(blocks, np.float64)
-    order = order_by_left(pairs.left, rows)
-    return Pairs(pairs.left[order], pairs.right[order], pairs.score[order])
+    return Pairs(*ordered(pairs.left, pairs.right, pairs.score, rows))

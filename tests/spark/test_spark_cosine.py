@@ -135,9 +135,9 @@ def test_pairs_a_hair_from_the_threshold(spark, staging):
 
 
 def test_what_travels(spark):
-    """Sketches travel where they rule out most pairs, whole vectors where they don't, and no sketch is over 516 B."""
+    """Sketches travel where they rule out most pairs, whole vectors where they don't, and no sketch is over 216 B."""
     array = clustered(1000, WIDE, spread=0.1)
-    assert CosinePlan.of(array, 100_000, 0.9, 10_000).row_length * 4 <= 516
+    assert CosinePlan.of(array, 100_000, 0.9, 10_000).row_length * 4 <= 216
     assert CosinePlan.of(array, 100_000, -0.5, 10_000).row_length == WIDE
     assert CosinePlan.of(array[:, :8], 100_000, 0.9, 10_000).row_length == 8
     assert CosinePlan.of(array, 5_000_000, -0.5, 1_000_000).chunks >= 5_000_000 * 4 * WIDE / 2**26

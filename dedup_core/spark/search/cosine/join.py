@@ -1,8 +1,8 @@
 """The exact cosine join: distinct vectors, cut into chunks, every chunk against every other.
 
-What travels to the chunk pairs are sketches, some hundred numbers a vector, whose bound rules most pairs out. The pairs
-that it leaves are candidates, which `verify` compares, where the whole vectors of those alone arrive. Where the bound
-rules out too little, whole vectors travel to the chunk pairs and are compared there.
+What travels to the chunk pairs are sketches, some two hundred bytes a vector, whose bound rules most pairs out. The
+pairs that it leaves are candidates, which `verify` compares, where the whole vectors of those alone arrive. Where the
+bound rules out too little, whole vectors travel to the chunk pairs and are compared there.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from dedup_core.spark.search.distinct import CODE_PAIRS
 from dedup_core.spark.staging import Staging
 
 BLOCK_VECTORS = 4096  # whole vectors that a task compares with as many others, where candidates are verified
-MAX_WIDTH = 127  # with two rests a sketch is 516 bytes
+MAX_WIDTH = 193  # of which a sketch takes 216 bytes
 WHOLE_BYTES = 1 << 26  # of whole vectors in a chunk
 _FEWEST_CHUNKS, _SMALL_CHUNK = 16, 4096  # so many chunks, where each still has so many vectors: work for a cluster
 _CANDIDATE_BYTES = 16
@@ -85,12 +85,12 @@ class CosinePlan:
 
     @property
     def row_length(self) -> int:
-        """Numbers that travel for each vector."""
-        return self.basis.width + 2 if self.sketched else self.length
+        """Numbers of 32 bits that travel for each vector."""
+        return self.basis.words if self.sketched else self.length
 
     def rows(self, vectors: np.ndarray) -> np.ndarray:
-        """Return what travels of the vectors, float32 (n, row_length)."""
-        return self.basis.project(vectors) if self.sketched else vectors
+        """Return what travels of the vectors, float32 (n, row_length): of sketches it is the bits, and no number."""
+        return self.basis.project(vectors).view(np.float32) if self.sketched else vectors
 
 
 def code_pairs(
@@ -146,10 +146,11 @@ def _proposer(plan: CosinePlan) -> Callable[[Batches], Batches]:
     def propose(batches: Batches) -> Batches:
         left, other = sides(batches, plan.row_length)
         right = left if other is None else other
-        for top in range(0, len(left.rows), cosine.BLOCK_ROWS):
+        left_rows, right_rows = left.rows.view(np.int32), right.rows.view(np.int32)
+        for top in range(0, len(left_rows), cosine.BLOCK_ROWS):
             start = top - top % cosine.BLOCK_COLUMNS if other is None else 0
-            for first in range(start, len(right.rows), cosine.BLOCK_COLUMNS):
-                a, b = left.rows[top : top + cosine.BLOCK_ROWS], right.rows[first : first + cosine.BLOCK_COLUMNS]
+            for first in range(start, len(right_rows), cosine.BLOCK_COLUMNS):
+                a, b = left_rows[top : top + cosine.BLOCK_ROWS], right_rows[first : first + cosine.BLOCK_COLUMNS]
                 diagonal = top - first if other is None else None
                 pairs = plan.basis.candidates(a, b, plan.min_similarity, diagonal)
                 for at in range(0, pairs.shape[1], _BATCH_PAIRS):

@@ -1,0 +1,175 @@
+"""The cosine search's whole numbers: products of bytes, sketches that never promise too little, and every processor."""
+
+import json
+import os
+import subprocess
+import sys
+
+import naive
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dedup_core.cosine import join
+from dedup_core.cosine.bounds import SMALLEST, Basis
+from dedup_core.cosine.integers import OFFSET, ROW_WORDS, TILE_COLUMNS, TILE_ROWS
+from dedup_core.cosine.kernels import ordered, scored, squared_lengths
+from dedup_core.cosine.sketches import TAIL, narrow, propose, tile_rows, tile_strips
+
+SEEDS = st.integers(0, 2**32 - 1)
+EXAMPLES = settings(max_examples=25, deadline=None)
+SCRIPT = """
+import json, sys
+import numpy as np
+from dedup_core.cosine import join
+from dedup_core.cosine.integers import LANES
+rng = np.random.default_rng(3)
+centres = rng.standard_normal((6, 70))
+vectors = (centres[rng.integers(0, 6, 300)] + 0.5 * rng.standard_normal((300, 70))).astype(np.float32)
+pairs = join.self_join(vectors, 0.7)
+print(json.dumps([LANES, pairs.left.tolist(), pairs.right.tolist(), pairs.score.view(np.int64).tolist()]))
+"""
+AVX2 = "+avx,+avx2,+fma,+f16c,+bmi,+bmi2,+popcnt,+sse4.2"
+PROCESSORS = {"AVX2": ("haswell", AVX2), "AVX-VNNI": ("alderlake", f"{AVX2},+avxvnni"), "none": ("x86-64", "+sse2")}
+
+
+def sketches_of(rng, rows, words, most=128):
+    """Sketches of any bytes, with first coordinates, slack and the sums that belong to them."""
+    sketches = np.zeros((rows, words + TAIL), np.int32)
+    levels = rng.integers(1 - most, most, (rows, 4 * words)).astype(np.int8)
+    sketches[:, :words] = levels.view(np.int32)
+    firsts = rng.integers(-2048, 2049, rows), rng.integers(0, 2896, rows)
+    tail = sketches[:, words:]
+    tail[:, 0] = tail[:, 1] = (firsts[1] << 16) | (firsts[0] & 0xFFFF)
+    tail[:, 2] = tail[:, 3] = rng.integers(0, 10_000, rows)
+    tail[:, 4] = tail[:, 5] = levels.astype(np.int64).sum(axis=1)
+    return sketches, np.hstack([levels.astype(np.int64), np.stack(firsts, axis=1)]), tail[:, 2].astype(np.int64)
+
+
+@EXAMPLES
+@given(st.integers(1, 3 * TILE_ROWS), st.integers(1, 2 * TILE_COLUMNS + 1), st.integers(0, 3), SEEDS)
+def test_both_bounds_are_sums_of_whole_numbers(rows, columns, steps, seed):
+    rng = np.random.default_rng(seed)
+    words = steps * ROW_WORDS
+    (left, a, slack_a), (right, b, slack_b) = sketches_of(rng, rows, words), sketches_of(rng, columns, words)
+    sums = np.array(naive.byte_sums(a, b)) + slack_a[:, None] + slack_b
+    least = int(np.median(sums))
+    wanted = set(zip(*(side.tolist() for side in np.nonzero(sums >= least)), strict=True))
+    head = 1 + 4 * words
+    found = propose(tile_rows(left, head, least), tile_strips(right, head), -rows)
+    assert sorted(zip(*found.tolist(), strict=True)) == sorted(wanted)
+    every = np.stack(np.nonzero(np.ones((rows, columns)))).astype(np.int32)
+    kept = every[:, : narrow(left, right, least, every)]
+    assert list(zip(*kept.tolist(), strict=True)) == sorted(wanted)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_largest_sums_have_room(sign):
+    """4,096 coordinates of 127, unsigned by signed."""
+    words = 1024
+    sketches = np.zeros((2, words + TAIL), np.int32)
+    sketches[:, :words].view(np.int8)[...] = np.array([[127], [sign * 127]])
+    sketches[:, words + 4 : words + 6] = 4 * words * np.array([[127], [sign * 127]])
+    least = sign * 4 * words * 127 * 127
+    for threshold, count in ((least, 1), (least + 1, 0)):
+        head = 1 + 4 * words
+        rows, strips = tile_rows(sketches[:1], head, threshold), tile_strips(sketches[1:], head)
+        assert propose(rows, strips, -1).shape[1] == count
+        assert narrow(sketches[:1], sketches[1:], threshold, np.zeros((2, 1), np.int32)) == count
+    assert OFFSET == 128
+
+
+@EXAMPLES
+@given(st.integers(2, 90), st.integers(1, 90), st.floats(2**-11, 1.0), SEEDS)
+def test_no_bound_is_below_a_similarity(dimension, head, scale, seed):
+    """Vectors of one coordinate, whose others are cut off, very short and very long ones, and zeros."""
+    rng = np.random.default_rng(seed)
+    vectors = rng.standard_normal((40, dimension))
+    vectors[:8] = np.eye(dimension)[rng.integers(0, dimension, 8)]
+    vectors[8:20] *= np.geomspace(1e-30, 1e30, 12)[:, None]
+    vectors[20] = 0.0
+    vectors = vectors.astype(np.float32)
+    expected = naive.cosine_similarities(vectors, vectors)
+    axes = np.linalg.qr(rng.standard_normal((dimension, dimension)))[0][:, : max(1, dimension // 2)]
+    for basis in (
+        Basis(axes, min(head, axes.shape[1]), axes.shape[1], scale),
+        Basis(None, min(head, dimension), dimension, scale),
+    ):
+        for part in (vectors, vectors[21:]):  # with and without lengths that float32 could lose
+            sketches, similarities = basis.project(part), expected[-len(part) :, -len(part) :]
+            for threshold in (-0.5, 0.0, 0.3, 0.9, 1.0):
+                found = np.zeros((len(part), len(part)), bool)
+                found[tuple(basis.candidates(sketches, sketches, threshold))] = True
+                assert found[similarities >= threshold].all()
+    assert SMALLEST > 1e-30
+
+
+@EXAMPLES
+@given(st.sampled_from([1, 31, 32, 33, 100, 257]), st.integers(1, 130), st.integers(1, 150), st.floats(0, 1), SEEDS)
+def test_a_score_is_the_same_alone_and_among_many(dimension, rows, columns, share, seed):
+    rng = np.random.default_rng(seed)
+    sides = tuple(rng.standard_normal((count, dimension)).astype(np.float32) for count in (rows, columns))
+    squares = tuple(squared_lengths(side) for side in sides)
+    ids = rng.permutation(rows), rng.permutation(columns)
+    pairs = np.stack(np.nonzero(rng.random((rows, columns)) <= share)).astype(np.int32)
+    left, right, scores = scored(sides, squares, ids, pairs, -1.0)
+    assert left.tolist() == ids[0][pairs[0]].tolist()
+    assert right.tolist() == ids[1][pairs[1]].tolist()
+    mixed = rng.permutation(pairs.shape[1])
+    alone = scored(sides, squares, ids, np.ascontiguousarray(pairs[:, mixed]), -1.0)[2]
+    assert (alone == scores[mixed]).all()
+    np.testing.assert_allclose(scores, naive.cosine_similarities(*sides)[left, right], rtol=0, atol=1e-13)
+
+
+@EXAMPLES
+@given(st.integers(1, 60), st.integers(1, 6000), st.floats(0, 0.5), SEEDS)
+def test_pairs_are_ordered_however_many_a_row_has(rows, columns, share, seed):
+    rng = np.random.default_rng(seed)
+    left, right = np.nonzero(rng.random((rows, columns)) < share * rng.random((rows, 1)) ** 4)
+    scores, mixed = rng.random(len(left)), rng.permutation(len(left))
+    found = ordered(left[mixed], right[mixed], scores[mixed], (rows, columns))
+    assert [part.tolist() for part in found] == [left.tolist(), right.tolist(), scores.tolist()]
+
+
+def test_an_order_brings_like_vectors_together():
+    rng = np.random.default_rng(0)
+    group = rng.integers(0, 2, 500)
+    vectors = rng.standard_normal((2, 64))[group] + 0.2 * rng.standard_normal((500, 64))
+    vectors = vectors.astype(np.float32)
+    for basis in (Basis.fit(vectors, 0.99), Basis.fit(vectors, -0.9)):
+        order = basis.order(vectors, basis.project(vectors))
+        assert sorted(order.tolist()) == list(range(500))
+        assert np.count_nonzero(np.diff(group[order])) < 100  # of 499, where by chance it were half
+
+
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_every_processor_gives_the_same_bits(name, tmp_path):
+    found = []
+    for processor in ((), PROCESSORS[name]):
+        chosen = dict(zip(("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES"), processor, strict=False))
+        surroundings = {**os.environ, **chosen, "NUMBA_CACHE_DIR": str(tmp_path)}
+        if name == "AVX-VNNI" and processor and "avx_vnni" not in _flags():
+            pytest.skip("this processor has no AVX-VNNI")
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT], env=surroundings, capture_output=True, text=True, check=True
+        )
+        found.append(json.loads(done.stdout))
+    assert found[1][0] == 8
+    assert found[0][1:] == found[1][1:]
+    assert len(found[0][1]) > 1000
+
+
+def _flags():
+    """What the processor can do, as Linux says it."""
+    try:
+        with open("/proc/cpuinfo", encoding="ascii") as file:
+            return set(next((line for line in file if line.startswith("flags")), "").split())
+    except OSError:
+        return set()
+
+
+def test_a_scale_is_fitted_to_few_vectors():
+    vectors = np.random.default_rng(0).standard_normal((30, 200)).astype(np.float32)
+    assert 2**-11 <= Basis.whole(vectors).scale < Basis.plain(200).scale
+    assert len(join.self_join(vectors, -1.0)) == 30 * 29 // 2
