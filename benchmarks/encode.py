@@ -66,10 +66,11 @@ def encode_files(paths: list[str], methods: Methods, weights: str | None) -> int
 
 
 def collect_images(photographs: list[Path], count: int, folder: Path) -> list[str]:
-    """Make edited copies until there are enough files."""
+    """Make edited copies, JPEGs all of them as photographs are, until there are enough files."""
+    edits = [edit for edit in EDITS.values() if edit.ending == ".jpg"][:12]
     files: list[str] = []
     for seed in range(count):
-        make_corpus(photographs, list(EDITS.values())[:12], folder / str(seed), seed)
+        make_corpus(photographs, edits, folder / str(seed), seed)
         files = sorted(str(path) for path in folder.rglob("*") if path.is_file())
         if len(files) >= count:
             break
