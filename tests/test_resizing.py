@@ -2,8 +2,11 @@
 
 import io
 import logging
+import subprocess
+import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import naive_resize
 import numba
@@ -19,6 +22,7 @@ from dedup_core.images.resizing import kernels, lanes, passes, pillow, plan, sma
 from dedup_core.images.resizing.small import LOOK, gray, kernels_resize, look, resized, seen, use_kernels
 from dedup_core.images.resizing.wanted import BILINEAR, LANCZOS, Wanted
 
+ROOT = Path(__file__).parents[1]
 HASHES = [(32, 32), (8, 8), (9, 8), (256, 256)]
 sides = st.one_of(st.integers(1, 70), st.integers(1, 700), st.integers(1, 5000))
 sizes = st.tuples(st.integers(1, 300), st.integers(1, 300))
@@ -263,6 +267,30 @@ def test_where_pillow_differs_it_resizes_and_the_log_says_so(monkeypatch, caplog
     assert "Pillow resizes" in caplog.text
     check(noise(100, 90), HASHES)
     small._are_exact.cache_clear()
+
+
+WITHOUT_NUMBA = """
+import sys
+sys.modules["numba"] = None
+from dedup_core.encoders.encoder import Decoding
+from dedup_core.images.resizing import small
+from dedup_core.methods import PHash
+small.ENOUGH = 1
+for mode in ("exact", "fast"):
+    for workers in (0, None):
+        method = PHash(verbose=False, decoding=Decoding(mode=mode))
+        print(len(method.encode_images(sys.argv[1], num_enc_workers=workers)), len(method.failures))
+"""
+
+
+def test_without_numba_pillow_resizes_and_the_log_says_so_once(tmp_path):
+    for number in range(3):
+        Image.fromarray(noise(1100, 900, number)).save(tmp_path / f"{number}.jpg")
+    command = [sys.executable, "-c", WITHOUT_NUMBA, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, cwd=ROOT)
+    assert done.stdout == "3 0\n" * 4
+    assert done.stderr.count("Pillow resizes") == 1
+    assert done.stderr.count("no decoder of tiles") == 1
 
 
 @pytest.mark.parametrize("transparency", ["drop", "grey"])

@@ -6,6 +6,8 @@ The colours may be stored smaller; they are then laid on the brightness without 
 from __future__ import annotations
 
 import functools
+import logging
+import threading
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +21,9 @@ _END = b"\xff\xd9"
 _OF_RGB = b"RGB"
 _OF_VALUES = 0x10  # of a table's number: it is not of averages
 _WHOLE, _FIRST = (0, 63, 0), (0, 0, 0)  # first and last value of a scan, and the bits that earlier ones told
+
+_LOADING = threading.Lock()
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass
@@ -68,11 +73,28 @@ def averaged(data: bytes, header: Header) -> np.ndarray | None:
     Returns:
         uint8 (height, width, 3), both sides divided by 8 and rounded up.
     """
+    with _LOADING:  # all threads want them at once, and one warning is enough
+        if not _are_loaded():
+            return None
     try:
         outline = _outline(data)
         return _read(data, header, outline) if outline.is_read else None
     except (IndexError, KeyError, ValueError):  # segments that break off, tables that are not there or are none
         return None
+
+
+@functools.cache
+def _are_loaded() -> bool:
+    """Return whether there are kernels in this process; if not, say so once."""
+    try:
+        import dedup_core.images.jpeg_kernels  # noqa: F401 - loads numba
+    except Exception as error:  # noqa: BLE001 - a numba that doesn't fit numpy fails in many ways
+        _LOG.warning(
+            "no decoder of tiles can be compiled here (%s: %s): JPEGs are decoded further than they need be",
+            type(error).__name__, error,
+        )  # fmt: skip
+        return False
+    return True
 
 
 def _outline(data: bytes) -> _Outline:

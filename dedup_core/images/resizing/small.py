@@ -152,12 +152,16 @@ def _direct(sizes: Sequence[tuple[int, int]]) -> list[Wanted]:
 
 @functools.cache
 def _are_exact() -> bool:
-    """Return whether the kernels give the bits of this very Pillow; if not, say so once."""
-    from dedup_core.images.resizing import kernels  # loads numba
+    """Return whether the kernels give the bits of this very Pillow; if not, or if there are none, say so once."""
+    try:
+        from dedup_core.images.resizing import kernels  # loads numba
 
-    if kernels.IS_COMPILED and all(_is_equal(kernels, *tried) for tried in _TRIED):
-        return True
-    _LOG.warning("compiled resizes are not those of Pillow %s here: Pillow resizes", pillow.VERSION)
+        if kernels.IS_COMPILED and all(_is_equal(kernels, *tried) for tried in _TRIED):
+            return True
+        reason = f"compiled resizes are not those of Pillow {pillow.VERSION} here"
+    except Exception as error:  # noqa: BLE001 - a numba that doesn't fit numpy or can't compile fails in many ways
+        reason = f"no resizes can be compiled here ({type(error).__name__}: {error})"
+    _LOG.warning("%s: Pillow resizes, which is slower", reason)
     return False
 
 
