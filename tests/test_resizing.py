@@ -249,14 +249,24 @@ def test_threads_do_not_share_what_they_work_in():
 
 def test_few_pictures_are_left_to_pillow():
     assert not use_kernels(20)
-    assert not kernels_resize(200_000, 5)
+    assert not kernels_resize((500, 400), [LOOK, *(Wanted(size, LANCZOS) for size in HASHES)])
     np.testing.assert_array_equal(look(noise(300, 200)), look_by_pillow(noise(300, 200)))
 
 
 def test_a_process_of_which_nothing_is_said_has_kernels_from_where_they_pay():
     use_kernels(0)
-    assert not kernels_resize(small.ENOUGH - 1, 1)
-    assert kernels_resize(1, 1)
+    one = [Wanted((0, 0), LANCZOS)]
+    assert not kernels_resize((small.ENOUGH // 1000 - 1, 1000), one)
+    assert kernels_resize((1, 1000), one)
+
+
+@pytest.mark.parametrize(
+    ("n_images", "sizes", "pays"),
+    [(800, [(32, 32)], False), (800, [(8, 8)], False), (800, [(9, 8)], False), (800, [(256, 256)], True),
+     (800, HASHES, True), (20, HASHES, False), (5000, [(8, 8)], True), (100_000, [], True)],
+)  # fmt: skip
+def test_kernels_are_loaded_for_as_many_pictures_and_sizes_as_pay(n_images, sizes, pays):
+    assert use_kernels(n_images, sizes) == pays
 
 
 def test_where_pillow_differs_it_resizes_and_the_log_says_so(monkeypatch, caplog):

@@ -170,8 +170,7 @@ class Picture:
     def _make(self, wanted: list[Wanted]) -> None:
         if not wanted:
             return
-        width, height = self.size
-        if self.box is None and small.kernels_resize(width * height, len(wanted)):
+        if self.box is None and small.kernels_resize(self.size, wanted):
             made = small.by_kernels(self.encoded_pixels, wanted)
         else:
             made = pillow.made_small(self.encoded_from, wanted, self.box)

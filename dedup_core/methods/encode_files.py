@@ -54,15 +54,21 @@ def encode_files(
     chunks = list(_batches(files) if heavy else _chunks(files, n_wanted))
     n_useful = min(n_wanted, len(chunks))
     if not n_useful:
-        expect(len(files))
+        _load_beside(len(files), encoders)
         results: Iterator[list[_Sent]] = map(work, chunks)
     elif n_workers is None and not _pay_processes(files, n_useful):
-        threading.Thread(target=expect, args=[len(files)]).start()  # kernels load while Pillow makes a start
+        _load_beside(len(files), encoders)
         results = map_in_threads(work, chunks, n_useful)
     else:
         results = _in_processes(work, chunks, n_useful)
     for chunk, sent in zip(chunks, results, strict=True):
         yield from zip(chunk, _finished(sent, heavy), strict=True)
+
+
+def _load_beside(n_files: int, encoders: Sequence[Encoder]) -> None:
+    """Have kernels loaded, if they pay, in a thread while Pillow makes a start; no interrupt waits for it."""
+    sizes = dict.fromkeys(size for encoder in encoders for size in encoder.sizes)
+    threading.Thread(target=expect, args=[n_files, sizes], daemon=True).start()
 
 
 def _batches(files: Sequence[ImageFile]) -> Iterator[Sequence[ImageFile]]:

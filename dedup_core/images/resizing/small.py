@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import ModuleType
 from typing import NamedTuple
 
@@ -17,10 +17,13 @@ from dedup_core.images.resizing.wanted import BILINEAR, LANCZOS, Wanted
 LOOK = Wanted((32, 32), BILINEAR, 3.0)
 """How a picture is seen from afar."""
 
-ENOUGH = 100_000_000
-"""Pixels times sizes from which on the kernels pay for being loaded, in half a second."""
+ENOUGH = 200_000_000
+"""Pixels that Pillow reads and writes from which on the kernels pay for being loaded: about 1.4 seconds of its work.
 
-_USUAL_PIXELS, _USUAL_SIZES = 200_000, 2
+Loading takes about a second of a core, and 10 where numba's cache holds nothing yet."""
+
+_USUAL = 500, 400  # pixels of a photograph
+_LOOKS_SHARE = 16  # Pillow averages a picture for the look at it in so much less time than it resizes it
 _TRIED = (((167, 111), ((32, 32), (256, 9))), ((40, 301), ((8, 8), (9, 8), (64, 128))), ((3, 2), ((5, 7), (3, 9))))
 _LOG = logging.getLogger(__name__)
 
@@ -42,10 +45,10 @@ class _Switch:
 
     def __init__(self) -> None:
         self.is_on = False
-        self.seen = 0
+        self.seen = 0.0
         self._loading = threading.Lock()
 
-    def counts(self, work: int) -> bool:
+    def counts(self, work: float) -> bool:
         self.seen += work
         if not self.is_on and self.seen >= ENOUGH:
             self.turn_on()
@@ -63,34 +66,40 @@ class _Switch:
 _SWITCH = _Switch()
 
 
-def use_kernels(n_images: int, pixels: int = _USUAL_PIXELS) -> bool:
+def use_kernels(n_images: int, sizes: Iterable[tuple[int, int]] = ((32, 32),)) -> bool:
     """Say how many pictures this process is to make small, and return whether kernels will do it from now on.
 
     A process of which nothing is said has them once it has made so many small that they would have paid.
 
     Args:
         n_images: how many pictures are to come; 0 leaves all to Pillow until they pay.
-        pixels: that each has, about.
+        sizes: width and height of what is to be made of each.
     """
-    _SWITCH.is_on, _SWITCH.seen = False, 0
-    expect(n_images, pixels)
+    _SWITCH.is_on, _SWITCH.seen = False, 0.0
+    expect(n_images, sizes)
     return _SWITCH.is_on
 
 
-def expect(n_images: int, pixels: int = _USUAL_PIXELS) -> None:
+def expect(n_images: int, sizes: Iterable[tuple[int, int]]) -> None:
     """Say that so many pictures are to come: kernels that pay for that are loaded now, and those that are, stay.
 
     Args:
         n_images: how many.
-        pixels: that each has, about.
+        sizes: width and height of what is to be made of each, beside the look at it.
     """
-    if not _SWITCH.is_on and n_images * pixels * _USUAL_SIZES >= ENOUGH:
+    if not _SWITCH.is_on and n_images * _work(_USUAL, [*_direct(sizes), LOOK]) >= ENOUGH:
         _SWITCH.turn_on()
 
 
-def kernels_resize(pixels: int, n_sizes: int) -> bool:
-    """Return whether kernels are to make a picture of so many pixels small, and count it."""
-    return _SWITCH.counts(pixels * n_sizes)
+def kernels_resize(shape: tuple[int, int], wanted: Sequence[Wanted]) -> bool:
+    """Return whether kernels are to make a picture of some width and height small, and count it."""
+    return _SWITCH.counts(_work(shape, wanted))
+
+
+def _work(shape: tuple[int, int], wanted: Iterable[Wanted]) -> float:
+    """Return how many pixels Pillow's two passes take for each size: all, and those of the new width in all rows."""
+    width, height = shape
+    return sum(width * height / _LOOKS_SHARE if each.gap else (width + each.size[0]) * height for each in wanted)
 
 
 def seen(pixels: np.ndarray, sizes: Sequence[tuple[int, int]]) -> Seen:
@@ -135,7 +144,7 @@ def made_small(pixels: np.ndarray, wanted: Sequence[Wanted]) -> list[np.ndarray]
         pixels: uint8 (height, width, 3), contiguous.
         wanted: sizes, filters and gaps.
     """
-    kernels_do = kernels_resize(pixels.shape[0] * pixels.shape[1], len(wanted))
+    kernels_do = kernels_resize((pixels.shape[1], pixels.shape[0]), wanted)
     return by_kernels(pixels, wanted) if kernels_do else pillow.made_small(pixels, wanted)
 
 
@@ -146,7 +155,7 @@ def by_kernels(pixels: np.ndarray, wanted: Sequence[Wanted]) -> list[np.ndarray]
     return kernels.made_small(pixels, wanted)
 
 
-def _direct(sizes: Sequence[tuple[int, int]]) -> list[Wanted]:
+def _direct(sizes: Iterable[tuple[int, int]]) -> list[Wanted]:
     return [Wanted(size, LANCZOS) for size in sizes]
 
 
