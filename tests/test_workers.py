@@ -6,14 +6,19 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from album import GOOD, make_album
+from PIL import Image
 
 from dedup_core import processes
-from dedup_core.methods import PHash
+from dedup_core.encoders.encoder import Decoding
+from dedup_core.images.files import ImageFile, list_images
+from dedup_core.methods import PHash, encode_files
 from dedup_core.workers import map_in_processes, map_in_threads
 
 ROOT = Path(__file__).parents[1]
@@ -92,6 +97,34 @@ def test_a_folder_is_encoded_alike_without_processes(tmp_path, monkeypatch):
     expected = PHash(verbose=False).encode_images(album, num_enc_workers=0)
     refuse(monkeypatch, (multiprocessing.synchronize.SemLock, "__init__"), OSError(38, "Function not implemented"))
     assert PHash(verbose=False).encode_images(album, num_enc_workers=2) == expected
+
+
+@pytest.mark.parametrize(
+    ("n_cores", "megabytes", "pay"),
+    [(1, 10_000, False), (8, 10_000, False), (9, 1500, False), (9, 2000, True), (64, 200, False), (64, 250, True)],
+)
+def test_processes_are_taken_where_they_are_done_before_eight_threads(n_cores, megabytes, pay):
+    """A second of work a process is 24 MiB, and so long does its start take."""
+    files = [ImageFile(f"{number}.jpg", f"{number}.jpg", megabytes * 2**20 // 200) for number in range(200)]
+    assert encode_files._pay_processes(files, n_cores) == pay
+
+
+def test_no_more_than_eight_threads_encode_on_64_cores(tmp_path, monkeypatch):
+    for number in range(40):
+        Image.new("RGB", (50, 40), (number, 0, 0)).save(tmp_path / f"{number:02}.png")
+    expected = PHash(verbose=False).encode_images(tmp_path, num_enc_workers=0)
+    monkeypatch.setattr(encode_files, "n_cores", lambda: 64)
+    used = set()
+
+    def noticed(picture):
+        used.add(threading.get_ident())
+        time.sleep(0.02)
+        return PHash().encoder.pixels(picture)
+
+    encoder = replace(PHash().encoder, pixels=noticed)
+    made = list(encode_files.encode_files(list_images(str(tmp_path)), [encoder], Decoding()))
+    assert [(file.name, f"{int(result.features['phash']):016x}") for file, result in made] == list(expected.items())
+    assert 2 <= len(used) <= 8
 
 
 def test_a_daemonic_process_encodes_a_folder(tmp_path):

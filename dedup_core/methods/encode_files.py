@@ -21,7 +21,7 @@ MAX_FILE_BYTES = 256 * 2**20
 
 _CHUNK_FILES, _CHUNK_BYTES = 32, 8 * 2**20
 _BYTES_A_FILE = 16 * 1024  # an image costs about as much as so many bytes of JPEG, however small it is
-_FEW_BYTES_A_CORE = 24 * 2**20  # about a second of work, and so long does a process take to start
+_BYTES_A_START = 24 * 2**20  # about a second of work, and so long does a process take to start
 _MOST_THREADS = 8  # decoders and resizes leave Python, which has less than a tenth of the work
 
 Result = Encoded | Failure
@@ -41,8 +41,8 @@ def encode_files(
         files: what to read.
         encoders: what to make of each picture, which is decoded once for all of them.
         decoding: how files become pictures.
-        n_workers: how many processes to start. 0 encodes right here; None takes all cores: by threads, or where
-            these would wait for each other, and there is enough work for processes to pay, by a process each.
+        n_workers: how many processes to start. 0 encodes right here; None takes up to eight threads, or a process a
+            core where there are more cores, and enough work for processes to pay.
 
     Raises:
         DedupError: if a process dies.
@@ -58,7 +58,7 @@ def encode_files(
         results: Iterator[list[_Sent]] = map(work, chunks)
     elif n_workers is None and not _pay_processes(files, n_useful):
         _load_beside(len(files), encoders)
-        results = map_in_threads(work, chunks, n_useful)
+        results = map_in_threads(work, chunks, min(n_useful, _MOST_THREADS))
     else:
         results = _in_processes(work, chunks, n_useful)
     for chunk, sent in zip(chunks, results, strict=True):
@@ -88,8 +88,9 @@ def _chunks(files: Sequence[ImageFile], n_workers: int) -> Iterator[Sequence[Ima
 
 
 def _pay_processes(files: Sequence[ImageFile], n_workers: int) -> bool:
+    """Return whether so many processes, which have to start, would be done before the threads that there can be."""
     work = sum((file.size or 0) + _BYTES_A_FILE for file in files)
-    return n_workers > _MOST_THREADS and work > _FEW_BYTES_A_CORE * n_workers
+    return work / min(n_workers, _MOST_THREADS) > work / n_workers + _BYTES_A_START
 
 
 def _in_processes(
