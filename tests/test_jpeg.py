@@ -3,6 +3,8 @@
 import logging
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -234,16 +236,33 @@ def test_without_simplejpeg_pillow_decodes_and_the_log_says_so_once(monkeypatch,
     assert "pip install simplejpeg" in told[0]
 
 
+def test_threads_that_begin_at_once_say_so_once(monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "simplejpeg", None)
+    together = threading.Barrier(8)
+
+    def decoder(_):
+        together.wait()
+        return jpeg.decoder()
+
+    jpeg._tried.cache_clear()
+    try:
+        with caplog.at_level(logging.WARNING, "dedup_core"), ThreadPoolExecutor(8) as pool:
+            assert len(set(pool.map(decoder, range(8)))) == 1
+    finally:
+        jpeg._tried.cache_clear()
+    assert len(caplog.records) == 1
+
+
 def decoded_afresh(caplog):
     """What a process gives that has decoded nothing yet, twice, and what its log says."""
-    jpeg.checked.cache_clear()
+    jpeg._tried.cache_clear()
     try:
         with caplog.at_level(logging.WARNING, "dedup_core"):
             decode(TINY)
             found = decode(TINY)
             assert jpeg.decoder().startswith("Pillow ")
     finally:
-        jpeg.checked.cache_clear()
+        jpeg._tried.cache_clear()
     return found, [record.getMessage() for record in caplog.records]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import io
 import logging
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,6 +22,8 @@ from dedup_core.images.jpeg_header import Header
 logger = logging.getLogger(__name__)
 
 Decode = Callable[..., np.ndarray]
+
+_TRYING = threading.Lock()
 
 TIMES = (8, 4, 2, 1)
 """By what a JPEG can be decoded smaller. simplejpeg knows other fractions too, but Pillow doesn't."""
@@ -58,9 +61,14 @@ def _attempt(decode: Decode, data: bytes, size: tuple[int, int], times: int) -> 
     return pixels if pixels.shape == (height, width, 3) else None
 
 
-@functools.cache
 def checked() -> tuple[Decode | None, str]:
     """Return simplejpeg's decoder and what it is called, if it gives Pillow's pixels; else none, and Pillow's name."""
+    with _TRYING:  # all threads ask at once: one of them tries, and says what is wrong
+        return _tried()
+
+
+@functools.cache
+def _tried() -> tuple[Decode | None, str]:
     by_pillow = f"Pillow {PIL.__version__}"
     try:
         import simplejpeg
