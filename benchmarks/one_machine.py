@@ -32,11 +32,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(frozen=True)
 class Run:
-    """One process, from its start to its end: seconds on the clock, seconds of CPU, and a digest of all hashes."""
+    """One process, from its start to its end: seconds on the clock and of CPU, and a digest of each method's hashes."""
 
     wall: float
     cpu: float
-    digest: str
+    digests: dict[str, str]
 
 
 def compare(folder: Path, peer: str, rounds: int) -> Iterator[str]:
@@ -55,15 +55,22 @@ def compare(folder: Path, peer: str, rounds: int) -> Iterator[str]:
     for name in METHODS:
         yield line(name, *([turn[name][side] for turn in taken] for side in SIDES))
     theirs = [added([turn[name]["imagededup"] for name in METHODS]) for turn in taken]
+    for one, other in zip(theirs, together, strict=True):
+        must_agree(one, other, folder)
     yield line("all four", theirs, together)
 
 
 def _both(folder: Path, peer: str, name: str) -> dict[str, Run]:
     pythons = {"imagededup": peer, "ours": sys.executable}
     runs = {side: run(side, folder, pythons[side], [name]) for side in SIDES}
-    if runs["ours"].digest != runs["imagededup"].digest:
-        raise RuntimeError(f"{name} of {folder} differs from imagededup's")
+    must_agree(runs["imagededup"], runs["ours"], folder)
     return runs
+
+
+def must_agree(theirs: Run, ours: Run, folder: Path) -> None:
+    differing = [name for name, digest in ours.digests.items() if theirs.digests[name] != digest]
+    if differing:
+        raise RuntimeError(f"{', '.join(differing)} of {folder}: imagededup's hashes are others")
 
 
 def run(side: str, folder: Path, python: str, names: Sequence[str]) -> Run:
@@ -76,11 +83,12 @@ def run(side: str, folder: Path, python: str, names: Sequence[str]) -> Run:
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
-    return Run(time.perf_counter() - started, used.ru_utime + used.ru_stime, said.split()[-1])
+    return Run(time.perf_counter() - started, used.ru_utime + used.ru_stime, json.loads(said.splitlines()[-1]))
 
 
 def added(runs: Sequence[Run]) -> Run:
-    return Run(sum(run.wall for run in runs), sum(run.cpu for run in runs), "")
+    digests = {name: digest for run in runs for name, digest in run.digests.items()}
+    return Run(sum(run.wall for run in runs), sum(run.cpu for run in runs), digests)
 
 
 def line(name: str, theirs: Sequence[Run], ours: Sequence[Run]) -> str:
@@ -103,6 +111,10 @@ def encode(side: str, folder: str, names: Sequence[str]) -> dict[str, dict[str, 
     return {name: theirs[name](verbose=False).encode_images(folder, num_enc_workers=CORES) for name in names}
 
 
+def digest(hashes: dict[str, str]) -> str:
+    return hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest()
+
+
 def _their_methods() -> dict[str, Any]:
     sys.path[:] = [place for place in sys.path if Path(place).resolve() != Path(__file__).resolve().parent]
     for module, name in (("imagededup.methods.cnn", "CNN"), ("imagededup.utils.models", "CustomModel")):
@@ -116,4 +128,4 @@ def _their_methods() -> dict[str, Any]:
 
 if __name__ == "__main__":
     hashes = encode(sys.argv[1], sys.argv[2], sys.argv[3:])
-    print(hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest())
+    print(json.dumps({name: digest(of_files) for name, of_files in hashes.items()}))
