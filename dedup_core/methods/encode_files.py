@@ -45,7 +45,8 @@ def encode_files(
             core where there are more cores, and enough work for processes to pay.
 
     Raises:
-        DedupError: if a process dies.
+        DedupError: if a process that was started dies, as of a file that crashes a decoder. Threads, and 0, have none:
+            what crashes a decoder there ends this process.
     """
     n_wanted = n_cores() if n_workers is None else n_workers
     light = [encoder for encoder in encoders if encoder.batch_size is None]

@@ -85,9 +85,10 @@ class EncodingMethod(ABC, Generic[Feature]):
         Args:
             image_dir: the folder. Names in it that begin with a dot are passed over.
             recursive: whether to encode the images in the folders inside it too.
-            num_enc_workers: how many processes to start; 0 encodes right here. The default takes all cores: up to eight
-                by threads, which start at once, and more by processes where the folder is large enough for these to
-                pay.
+            num_enc_workers: how many processes to start; 0 encodes right here. The default takes up to eight threads,
+                which start at once, or a process a core where there are more cores and the folder is large enough for
+                these to pay. A file that crashes a decoder ends the process that reads it: with threads or 0 this
+                one, with 1 or more one that was started, and the call with an error.
 
         Returns:
             Each image's feature by its path relative to the folder. What can't be encoded has no entry: it
@@ -97,6 +98,7 @@ class EncodingMethod(ABC, Generic[Feature]):
         Raises:
             TypeError: if an argument has the wrong type.
             ValueError: if there is no such folder, or num_enc_workers is negative.
+            DedupError: if a process that was started dies.
         """
         return encode_images_with([self], image_dir, recursive, num_enc_workers)[self.name]
 
@@ -209,6 +211,7 @@ def encode_images_with(
     Raises:
         TypeError: if an argument has the wrong type.
         ValueError: if there is no such folder, num_enc_workers is negative, or the methods don't go together.
+        DedupError: if a process that was started dies.
     """
     decoding = _shared_decoding(methods)
     folder = validation.folder(image_dir, "image_dir")
