@@ -25,7 +25,7 @@ from dedup_core.encoders.registry import ENCODERS
 from dedup_core.images import jpeg
 from dedup_core.images.decoding import decode, decode_coarsely
 from dedup_core.images.jpeg_header import usual
-from dedup_core.images.resizing.small import use_kernels
+from dedup_core.images.resizing.small import expect
 
 FAST = Decoding(mode="fast")
 PHASH = ENCODERS["phash"].encoder()
@@ -124,7 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--large", type=int, nargs=2, default=(4000, 3000), help="width and height of the large one")
     given = parser.parse_args(arguments)
     contents = usual_jpegs(given.photographs, given.count)
-    use_kernels(n_images=1_000_000)
+    expect(n_images=1_000_000, sizes=[(32, 32)])
     print(f"decoder: {jpeg.decoder()}")
     for some in (contents, [enlarged(contents[0], tuple(given.large))]):
         print("\n" + "\n".join(table(some, given.rounds)))

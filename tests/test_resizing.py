@@ -18,8 +18,9 @@ from PIL import Image
 
 from dedup_core.encoders.encoder import Decoding, Encoded, encode_batch
 from dedup_core.encoders.registry import ENCODERS, Standard
+from dedup_core.images.picture import from_array
 from dedup_core.images.resizing import kernels, lanes, passes, pillow, plan, small, weights
-from dedup_core.images.resizing.small import LOOK, gray, kernels_resize, look, resized, seen, use_kernels
+from dedup_core.images.resizing.small import LOOK, expect, gray, kernels_resize
 from dedup_core.images.resizing.wanted import BILINEAR, LANCZOS, Wanted
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +34,28 @@ def _kernels():
     assert use_kernels(10**6)
     yield
     use_kernels(0)
+
+
+def use_kernels(n_images, sizes=((32, 32),)):
+    """Begin as a process does of which so many pictures are expected, and return whether kernels make them small."""
+    small._SWITCH.is_on, small._SWITCH.seen = False, 0
+    expect(n_images, sizes)
+    return small._SWITCH.is_on
+
+
+def seen(pixels, wanted_sizes):
+    """A picture in some sizes, and the look at it, as encoders have them: from one pass."""
+    picture = from_array(pixels)
+    picture.prepare(wanted_sizes)
+    return [picture.rgb(size) for size in wanted_sizes], picture.look()
+
+
+def resized(pixels, wanted_sizes):
+    return seen(pixels, wanted_sizes)[0]
+
+
+def look(pixels):
+    return from_array(pixels).look()
 
 
 def noise(width, height, seed=0):
@@ -50,10 +73,10 @@ def look_by_pillow(pixels):
 
 
 def check(pixels, wanted_sizes):
-    made = seen(pixels, wanted_sizes)
-    for size, of_size in zip(wanted_sizes, made.resized, strict=True):
+    made, look_at_it = seen(pixels, wanted_sizes)
+    for size, of_size in zip(wanted_sizes, made, strict=True):
         np.testing.assert_array_equal(of_size, by_pillow(pixels, size), err_msg=str(size))
-    np.testing.assert_array_equal(made.look, look_by_pillow(pixels))
+    np.testing.assert_array_equal(look_at_it, look_by_pillow(pixels))
 
 
 # As Pillow
@@ -122,20 +145,25 @@ def test_grey_is_pillows(width, height, seed):
 @settings(deadline=None, max_examples=40)
 def test_a_resize_is_the_oracles(width, height, size):
     pixels, lowers = noise(width, height), pillow.lowers_first()
-    made = seen(pixels, [size])
-    np.testing.assert_array_equal(made.resized[0], naive_resize.resized(pixels, size, LANCZOS, lowers))
-    np.testing.assert_array_equal(made.look, naive_resize.look(pixels, lowers))
+    (made,), look_at_it = seen(pixels, [size])
+    np.testing.assert_array_equal(made, naive_resize.resized(pixels, size, LANCZOS, lowers))
+    np.testing.assert_array_equal(look_at_it, naive_resize.look(pixels, lowers))
 
 
 def test_a_pillow_that_resizes_the_width_first_is_followed(monkeypatch):
     pixels = noise(41, 301)
     for lowers in (False, True):
         monkeypatch.setattr(plan, "lowers_first", lambda lowers=lowers: lowers)
-        plan.forget()
+        forget()
         for size in ((64, 128), (8, 8), (32, 300)):
             (made,) = kernels.made_small(pixels, [Wanted(size, LANCZOS)])
             np.testing.assert_array_equal(made, naive_resize.resized(pixels, size, LANCZOS, lowers))
-    plan.forget()
+    forget()
+
+
+def forget():
+    plan._PLANS.clear()
+    plan._AXES.clear()
 
 
 @given(n_in=st.integers(1, 3000), n_out=st.integers(1, 400), reach=st.sampled_from([LANCZOS, BILINEAR]))
@@ -232,7 +260,7 @@ def test_memory_is_bounded_for_extreme_shapes(shape):
 def test_what_is_kept_is_bounded():
     for width in range(1000, 1400):
         resized(noise(width, 3), HASHES)
-    assert 0 < plan.kept_bytes() <= plan.MOST_KEPT_BYTES
+    assert 0 < plan._PLANS.n_bytes + plan._AXES.n_bytes <= plan.MOST_KEPT_BYTES
 
 
 def test_threads_do_not_share_what_they_work_in():

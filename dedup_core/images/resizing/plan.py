@@ -222,14 +222,3 @@ def _room(size: int) -> np.ndarray:
     if room.nbytes <= MOST_ROOM_BYTES:
         _THREAD.room = room
     return room
-
-
-def kept_bytes() -> int:
-    """Return how much of plans and weights is kept."""
-    return _PLANS.n_bytes + _AXES.n_bytes
-
-
-def forget() -> None:
-    """Keep nothing of what was planned."""
-    _PLANS.clear()
-    _AXES.clear()

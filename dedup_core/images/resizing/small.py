@@ -1,4 +1,4 @@
-"""The one call that makes a picture small: by compiled kernels where that pays, else by Pillow, with the same bits."""
+"""Whether compiled kernels make a picture small, which they do where that pays, or Pillow: both give the same bits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import logging
 import threading
 from collections.abc import Iterable, Sequence
 from types import ModuleType
-from typing import NamedTuple
 
 import numpy as np
 
@@ -26,18 +25,6 @@ _USUAL = 500, 400  # pixels of a photograph
 _LOOKS_SHARE = 16  # Pillow averages a picture for the look at it in so much less time than it resizes it
 _TRIED = (((167, 111), ((32, 32), (256, 9))), ((40, 301), ((8, 8), (9, 8), (64, 128))), ((3, 2), ((5, 7), (3, 9))))
 _LOG = logging.getLogger(__name__)
-
-
-class Seen(NamedTuple):
-    """What one pass over a picture gives.
-
-    Attributes:
-        resized: uint8 (height, width, 3) of each size, as Pillow's LANCZOS makes it.
-        look: uint8 (32, 32, 3).
-    """
-
-    resized: list[np.ndarray]
-    look: np.ndarray
 
 
 class _Switch:
@@ -66,20 +53,6 @@ class _Switch:
 _SWITCH = _Switch()
 
 
-def use_kernels(n_images: int, sizes: Iterable[tuple[int, int]] = ((32, 32),)) -> bool:
-    """Say how many pictures this process is to make small, and return whether kernels will do it from now on.
-
-    A process of which nothing is said has them once it has made so many small that they would have paid.
-
-    Args:
-        n_images: how many pictures are to come; 0 leaves all to Pillow until they pay.
-        sizes: width and height of what is to be made of each.
-    """
-    _SWITCH.is_on, _SWITCH.seen = False, 0.0
-    expect(n_images, sizes)
-    return _SWITCH.is_on
-
-
 def expect(n_images: int, sizes: Iterable[tuple[int, int]]) -> None:
     """Say that so many pictures are to come: kernels that pay for that are loaded now, and those that are, stay.
 
@@ -102,32 +75,6 @@ def _work(shape: tuple[int, int], wanted: Iterable[Wanted]) -> float:
     return sum(width * height / _LOOKS_SHARE if each.gap else (width + each.size[0]) * height for each in wanted)
 
 
-def seen(pixels: np.ndarray, sizes: Sequence[tuple[int, int]]) -> Seen:
-    """Return a picture in all sizes, and the look at it, from one pass.
-
-    Args:
-        pixels: uint8 (height, width, 3), contiguous.
-        sizes: width and height each.
-    """
-    *small, look = made_small(pixels, [*_direct(sizes), LOOK])
-    return Seen(small, look)
-
-
-def resized(pixels: np.ndarray, sizes: Sequence[tuple[int, int]]) -> list[np.ndarray]:
-    """Return a picture in all sizes, uint8 (height, width, 3) each: as ``Image.resize`` by LANCZOS, bit for bit.
-
-    Args:
-        pixels: uint8 (height, width, 3), contiguous.
-        sizes: width and height each.
-    """
-    return made_small(pixels, _direct(sizes))
-
-
-def look(pixels: np.ndarray) -> np.ndarray:
-    """Return a picture seen from afar, uint8 (32, 32, 3): as ``Image.resize`` by BILINEAR with a gap of 3."""
-    return made_small(pixels, [LOOK])[0]
-
-
 def gray(pixels: np.ndarray) -> np.ndarray:
     """Return luma, uint8 (height, width) of uint8 (height, width, 3): as Pillow's mode L."""
     if not _SWITCH.is_on:
@@ -137,19 +84,16 @@ def gray(pixels: np.ndarray) -> np.ndarray:
     return kernels.gray(pixels)
 
 
-def made_small(pixels: np.ndarray, wanted: Sequence[Wanted]) -> list[np.ndarray]:
-    """Return a picture as is wanted, uint8 (height, width, 3) each.
+def by_kernels(pixels: np.ndarray, wanted: Sequence[Wanted]) -> list[np.ndarray]:
+    """Return a picture as is wanted, by kernels: for those who have asked `kernels_resize`.
 
     Args:
         pixels: uint8 (height, width, 3), contiguous.
         wanted: sizes, filters and gaps.
+
+    Returns:
+        uint8 (height, width, 3) each.
     """
-    kernels_do = kernels_resize((pixels.shape[1], pixels.shape[0]), wanted)
-    return by_kernels(pixels, wanted) if kernels_do else pillow.made_small(pixels, wanted)
-
-
-def by_kernels(pixels: np.ndarray, wanted: Sequence[Wanted]) -> list[np.ndarray]:
-    """Do as `made_small` does, by kernels: for those who have asked whether these are to do it."""
     from dedup_core.images.resizing import kernels  # loads numba
 
     return kernels.made_small(pixels, wanted)
