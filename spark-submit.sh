@@ -96,7 +96,7 @@ END
 
 # An archive of classes bears no folder on the class path, such as that of the configuration: so Java is told of its parts.
 java_options() {
-    export SPARK_SUBMIT_OPTS="$given_options \"-Dlog4j2.configurationFile=$here/conf/log4j2.properties\" \"$1\" -Xlog:disable"
+    export SPARK_SUBMIT_OPTS="-Xlog:disable \"-Dlog4j2.configurationFile=$here/conf/log4j2.properties\" \"$1\" $given_options"
 }
 
 # The defaults in conf/ are for one machine; a cluster's submitter has their own.
