@@ -9,6 +9,7 @@ from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.photographs import add_broken_files, installed_photographs, make_corpus
 from dedup_core.settings.settings import FindSettings, PipelineSettings
 from dedup_core.spark import batches
+from dedup_core.spark import staging as stagings
 from dedup_core.spark.pipeline import run_find, run_pipeline
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.store import Store
@@ -57,6 +58,13 @@ def test_many_tasks_give_the_tables_of_one(spark, images, few, tmp_path, monkeyp
     assert texts[0] == texts[1]
 
 
+def test_many_pairs_of_few_images_give_the_same_tables(spark, images, few, tmp_path, monkeypatch):
+    monkeypatch.setattr(stagings, "FEW_STEP_ROWS", 0)
+    pipeline(spark, images, tmp_path)
+    for table in TABLES:
+        assert rows_of(spark, tmp_path, table) == rows_of(spark, few[0], table), table
+
+
 def test_stored_features_of_few_images_give_the_same_tables(spark, few, tmp_path):
     output, _ = few
     settings = FindSettings(output=str(tmp_path / "out"), features=str(output / "features"), images=None)
@@ -71,3 +79,11 @@ def test_rows_are_counted_by_the_files_that_hold_them(spark, tmp_path):
     staging.write("some", spark.range(1000).repartition(3))
     staging.write("many", spark.range(100).repartition(20))
     assert [staging.count(name) for name in ("some", "many", "none")] == [1000, 100, 0]
+
+
+def test_one_task_reads_what_few_images_make_but_for_very_many_pairs(spark, tmp_path, monkeypatch):
+    staging = Staging(spark, Store(str(tmp_path)), "work", holds_few=True)
+    step = spark.range(1000).repartition(3)
+    assert staging.write("step", step).rdd.getNumPartitions() == 1
+    monkeypatch.setattr(stagings, "FEW_STEP_ROWS", 999)
+    assert staging.write("step", step).rdd.getNumPartitions() > 1

@@ -65,7 +65,7 @@ def verdicts(
         steps: where the steps are written.
         decided: ``VERDICTS`` by pixels that are known: these images are not decoded again.
     """
-    looked = steps.write("looked", _looked(code_pairs, contents, same_score))
+    looked = steps.write("looked", _looked(code_pairs, contents, same_score, steps.holds_few))
     undecided = looked.where(F.col("verdict").isNull()).select(*_proposed(looked))
     if reread is None:
         return looked.withColumn("verdict", F.coalesce("verdict", F.lit(SIMILAR)))
@@ -113,7 +113,7 @@ def _proposed(looked: DataFrame) -> list[str]:
     return looked.columns[: looked.columns.index("verdict")]
 
 
-def _looked(code_pairs: DataFrame, contents: Contents, same_score: float) -> DataFrame:
+def _looked(code_pairs: DataFrame, contents: Contents, same_score: float, are_few: bool) -> DataFrame:
     """Return the verdicts by looks, of contents whose codes have pairs, or that share a code."""
     compared = contents.compared
     shared = compared.where(F.col("siblings") > F.lit(1)).select("root", "code").distinct()
@@ -122,7 +122,7 @@ def _looked(code_pairs: DataFrame, contents: Contents, same_score: float) -> Dat
     pairs = across.unionByName(within.withColumn("score", F.lit(same_score).cast("double")))
     known = "content", "copies", "look", "width", "height", "frames", "format"
     members = compared.select("root", F.col("code").alias("key"), "id", *known)
-    return GroupBlocks.of(members, pairs, _BLOCK_LOOKS, contents.count).written(_by_looks, VERDICTS)
+    return GroupBlocks.of(members, pairs, _BLOCK_LOOKS, contents.count, are_few).written(_by_looks, VERDICTS)
 
 
 def _by_looks(known: pa.RecordBatch | pa.Table, pairs: Iterator[Arrays]) -> Iterator[pa.RecordBatch]:
