@@ -133,6 +133,13 @@ def read_table(spark: SparkSession, store: Store, table: str) -> DataFrame:
     return rows.coalesce(1) if are_few(_counted(store, table)) else rows
 
 
+def are_few_images(store: Store, table: str) -> bool:
+    """Return whether a published table with a row an image and method is of few images, as far as its files tell."""
+    rows = _counted(store, table)
+    methods = sum(name.startswith("method=") for name in store.entries(table))
+    return rows is not None and are_few(rows // max(1, methods))
+
+
 def _counted(store: Store, *place: str) -> int | None:
     """Return how many rows the Parquet files at a place have, as these tell; None of many, or where one can't."""
     above = "/".join(place)

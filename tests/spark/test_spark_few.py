@@ -1,8 +1,13 @@
 """Few images are read by one task, step by step: the tables are those of many tasks, and the Spark jobs are few."""
 
+import importlib
+import io
 import json
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 from tables import rows_of
 
 from dedup_core.corpus.edits import EDITS
@@ -10,8 +15,9 @@ from dedup_core.corpus.photographs import add_broken_files, installed_photograph
 from dedup_core.settings.settings import FindSettings, PipelineSettings
 from dedup_core.spark import batches
 from dedup_core.spark import staging as stagings
+from dedup_core.spark.blocks import decided_in_blocks
 from dedup_core.spark.pipeline import run_find, run_pipeline
-from dedup_core.spark.staging import Staging
+from dedup_core.spark.staging import Staging, are_few_images
 from dedup_core.spark.store import Store
 from dedup_core.spark.tables import TABLES
 
@@ -72,6 +78,44 @@ def test_stored_features_of_few_images_give_the_same_tables(spark, few, tmp_path
     run_find(spark, settings, lambda _line: None)
     assert rows_of(spark, tmp_path / "out", "groups") == rows_of(spark, output, "groups")
     assert spark.conf.get("spark.sql.autoBroadcastJoinThreshold") == before
+
+
+def test_what_is_published_is_few_or_many_images(few, tmp_path, monkeypatch):
+    store = Store(str(few[0]))
+    assert are_few_images(store, "features")
+    monkeypatch.setattr(batches, "FEW_ROWS", 1)
+    assert not are_few_images(store, "features")
+    assert are_few_images(Store(str(tmp_path)), "features")
+
+
+def test_few_images_of_a_table_are_not_moved_to_be_joined_with_their_blocks(spark, tmp_path, monkeypatch):
+    plans = []
+
+    def noted(*arguments):
+        decided = decided_in_blocks(*arguments)
+        plans.append(decided._jdf.queryExecution().executedPlan().toString())
+        return decided
+
+    monkeypatch.setattr(importlib.import_module("dedup_core.spark.verify.verdicts"), "decided_in_blocks", noted)
+    (tmp_path / "table").mkdir()
+    pq.write_table(twice_each(installed_photographs()[:3]), tmp_path / "table" / "images.parquet")
+    pipeline(spark, tmp_path / "table", tmp_path / "out")
+    pairs = spark.read.parquet(str(tmp_path / "out" / "pairs"))
+    assert [row["verdict"] for row in pairs.collect()] == ["same"] * 3
+    assert len(plans) == 1
+    assert "BroadcastHashJoin [code" in plans[0]
+
+
+def twice_each(photographs):
+    """A table of photographs, each in two formats that keep its pixels."""
+    paths, contents = [], []
+    for number, photograph in enumerate(photographs):
+        for form in ("PNG", "BMP"):
+            with Image.open(photograph) as image, io.BytesIO() as file:
+                image.convert("RGB").resize((160, 120)).save(file, form)
+                contents.append(file.getvalue())
+            paths.append(f"{number}.{form}")
+    return pa.table({"path": paths, "content": pa.array(contents, pa.binary())})
 
 
 def test_rows_are_counted_by_the_files_that_hold_them(spark, tmp_path):

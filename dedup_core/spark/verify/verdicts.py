@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -95,7 +95,8 @@ def decided_by_pixels(waiting: DataFrame, known: DataFrame, reread: Reread, step
     rows = _BATCH_CARRIED if reread.by_spark else _BATCH_IMAGES  # what carries its bytes may be large
     with setting(steps.spark, "spark.sql.execution.arrow.maxRecordsPerBatch", str(rows)):
         decide = partial(_by_pixels, read=_Reader(reread))
-        return steps.write("decided", decided_in_blocks(waiting, images, steps, _BLOCK_IMAGES, decide, VERDICTS))
+        blocks = replace(steps, holds_few=steps.holds_few and not reread.by_spark)  # few images may be many bytes
+        return steps.write("decided", decided_in_blocks(waiting, images, blocks, _BLOCK_IMAGES, decide, VERDICTS))
 
 
 def tiles_where(is_told: np.ndarray, tiles: np.ndarray) -> pa.ListArray:
