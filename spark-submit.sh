@@ -76,10 +76,12 @@ prepare_java() {
 
 # Java loads some 15,000 classes to run Spark. A small run, made once, leaves an archive of them, from which they come in
 # a fraction of the time. Without it all works as well: where it does not fit, Java passes over it in silence.
-prepare_classes() {
+prepare_classes() (
     rm -f "$classes"
-    [[ -z "${SPARK_HOME:-}${SPARK_CONF_DIR:-}" ]] || return 0
-    local folder; folder="$(mktemp -d)"
+    [[ -z "${SPARK_HOME:-}${SPARK_CONF_DIR:-}" ]] || exit 0
+    folder="$(mktemp -d "$venv/.classes-XXXXXX")" || exit 0
+    trap 'rm -rf "$folder"' EXIT
+    printf '%s\n' "Making an archive of Spark's classes (once; half a minute) ..." >&2
     mkdir "$folder/images"
     "$venv/bin/python" - "$folder/images" 2>/dev/null <<'END' || true
 import sys
@@ -88,15 +90,15 @@ for number in range(8):
     Image.effect_noise((200, 200), 50 + number // 2).save(f"{sys.argv[1]}/{number}.png")
 END
     java_options "-XX:ArchiveClassesAtExit=$folder/classes"
-    "$venv/bin/spark-submit" --properties-file "$here/conf/spark-defaults.conf" "$here/jobs/pipeline.py" \
-        --input "$folder/images" --output "$folder/tables" --method phash >/dev/null 2>&1 </dev/null || true
+    env -u SPARK_REMOTE "$venv/bin/spark-submit" --properties-file "$here/conf/spark-defaults.conf" \
+        "$here/jobs/pipeline.py" --input "$folder/images" --output "$folder/tables" --method phash \
+        >/dev/null 2>&1 </dev/null || true
     [[ ! -f "$folder/classes" ]] || mv "$folder/classes" "$classes"
-    rm -rf "$folder"
-}
+)
 
 # An archive of classes bears no folder on the class path, such as that of the configuration: so Java is told of its parts.
 java_options() {
-    export SPARK_SUBMIT_OPTS="$given_options \"-Dlog4j2.configurationFile=$here/conf/log4j2.properties\" \"$1\" -Xlog:disable"
+    export SPARK_SUBMIT_OPTS="-Xlog:disable \"-Dlog4j2.configurationFile=$here/conf/log4j2.properties\" \"$1\" $given_options"
 }
 
 # The defaults in conf/ are for one machine; a cluster's submitter has their own.
@@ -134,7 +136,7 @@ export PATH="$venv/bin:$PATH" PYSPARK_PYTHON="${PYSPARK_PYTHON:-$venv/bin/python
 for variable in OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS NUMBA_NUM_THREADS TF_NUM_INTRAOP_THREADS TF_NUM_INTEROP_THREADS; do
     export "$variable=${!variable:-1}"
 done
-if [[ -n "$is_new" ]]; then prepare_classes; export SPARK_SUBMIT_OPTS="$given_options"; fi
+if [[ -n "$is_new" ]]; then prepare_classes || true; fi
 if [[ "${1:-}" == --exec ]]; then shift; exec "$@"; fi
 
 [[ $# -gt 0 ]] || set -- "$here/jobs/demo.py"

@@ -6,7 +6,8 @@
 - The decoder: CPU of one thread for the decode alone, and for the decode with one hash and with all four.
 - One machine, with `--peer`: our API and imagededup's, from process start, on two cores (see `one_machine.py`).
 - Spark beside a pool of as many processes: the same files and calls, on one core a process. Workers are warm on both
-  sides: a first round over a part of the files is not counted. Rounds alternate, and the ratio is that of the medians.
+  sides: a first round over a part of the files is not counted. Rounds alternate, and the ratios are those of medians,
+  by the clock and by the processor time of all processes that are at work.
 
 With weights of MobileNet its embeddings take the place of the hashes, and only Spark and the pool are timed.
 """
@@ -28,6 +29,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import one_machine
+from benchmarks.process_tree import core_seconds
 from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.photographs import installed_photographs, make_corpus
 from dedup_core.encoders.encoder import Encoder, encode_batch
@@ -112,7 +114,8 @@ def machine_lines(files: list[str], counts: Sequence[int], peer: str, rounds: in
 
 
 def spark_line(files: list[str], methods: Methods, weights: str | None, rounds: int) -> str:
-    """Return images a second of the pool and of Spark, and their ratio."""
+    """Return images a second and processor milliseconds an image, of the pool and of Spark, and their ratios."""
+    cores: dict[str, list[float]] = {"pool": [], "spark": []}
     with session("benchmark") as spark, ProcessPoolExecutor(n_cores(), SPAWN) as pool:
         sides = {
             "pool": pool_round(pool, files, methods, weights),
@@ -121,11 +124,21 @@ def spark_line(files: list[str], methods: Methods, weights: str | None, rounds: 
         some = files[:256]
         pool_round(pool, some, methods, weights)()
         spark_round(spark, some, methods, weights)()
-        seconds = alternated(sides, rounds, time.perf_counter)
+        counted = {name: functools.partial(count_cores, side, cores[name]) for name, side in sides.items()}
+        seconds = alternated(counted, rounds, time.perf_counter)
     rates = {name: len(files) / statistics.median(times) for name, times in seconds.items()}
+    costs = {name: statistics.median(times) / len(files) * 1000 for name, times in cores.items()}
     what = "embeddings" if weights else "one hash" if len(methods) == 1 else "four hashes"
-    figures = "  ".join(f"{name} {rate:8.1f} images/s" for name, rate in rates.items())
-    return f"  {what:<14}{figures}  spark / pool = {rates['spark'] / rates['pool']:.2f}"
+    figures = "  ".join(f"{name} {rate:8.1f} images/s {costs[name]:6.2f} core ms" for name, rate in rates.items())
+    ratios = f"{rates['spark'] / rates['pool']:.2f}, by processor time {costs['pool'] / costs['spark']:.2f}"
+    return f"  {what:<14}{figures}  spark / pool = {ratios}"
+
+
+def count_cores(action: Action, spent: list[float]) -> None:
+    """Run one side, and note the processor seconds that this process and all that it started took."""
+    started = core_seconds(os.getpid())
+    action()
+    spent.append(core_seconds(os.getpid()) - started)
 
 
 def pool_round(pool: ProcessPoolExecutor, files: list[str], methods: Methods, weights: str | None) -> Action:

@@ -14,6 +14,7 @@ from pathlib import Path
 _WORKER = b"pyspark.daemon"
 _PROC = Path("/proc")
 _PARENT, _TIMES = 1, slice(11, 13)  # fields of stat, after the name
+_ALL_TIMES = slice(11, 15)  # those of ended children too
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,11 @@ def measured(command: Sequence[str], log: Path, every: float = 1.0) -> Measured:
     return Measured(seconds, sum(core_seconds.values()), peak)
 
 
+def core_seconds(process: int) -> float:
+    """Return the seconds of a core that a process and all that it started, ended ones too, have had so far."""
+    return sum(_tree(process, _ALL_TIMES).values())
+
+
 def _memory_of(processes: Iterable[int]) -> Memory:
     held = {True: 0, False: 0}
     for number in processes:
@@ -88,7 +94,7 @@ def _memory_of(processes: Iterable[int]) -> Memory:
     return Memory(held[False], held[True], held[False] + held[True])
 
 
-def _tree(root: int) -> dict[int, float]:
+def _tree(root: int, times: slice = _TIMES) -> dict[int, float]:
     """Return the numbers of a process and all that it started, each with the seconds that it has had of a core."""
     children, seconds = defaultdict(list), {}
     for folder in _PROC.glob("[0-9]*"):
@@ -96,7 +102,7 @@ def _tree(root: int) -> dict[int, float]:
             # The name stands in brackets and may hold anything.
             after = (folder / "stat").read_text().rpartition(")")[2].split()
             children[int(after[_PARENT])].append(int(folder.name))
-            seconds[int(folder.name)] = sum(map(int, after[_TIMES])) / os.sysconf("SC_CLK_TCK")
+            seconds[int(folder.name)] = sum(map(int, after[times])) / os.sysconf("SC_CLK_TCK")
     found = [root]
     for number in found:
         found += children[number]

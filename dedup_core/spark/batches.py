@@ -13,6 +13,9 @@ FEW_ROWS = 5_000
 """What is known of so many images is best read by one task. A shuffle costs a Spark job, as does a small table that is
 sent to all tasks, and each job costs more than so many rows."""
 
+FEW_STEP_ROWS = 200_000
+"""A step may make many rows of few images, such as their pairs: of more than these, several tasks read them."""
+
 Batches = Iterator[pa.RecordBatch]
 
 

@@ -44,17 +44,19 @@ class GroupBlocks:
         pairs: root, key_a, key_b, and more. A key with itself stands for each two of its members.
         places: how many members the groups have.
         block_members: how many members a block holds, and as many others.
-        is_one: whether one block holds all.
+        are_few: whether one block holds all, and they are few rows, that come to its task without a shuffle.
     """
 
     members: DataFrame
     pairs: DataFrame
     places: Places
     block_members: int
-    is_one: bool = False
+    are_few: bool = False
 
     @classmethod
-    def of(cls, members: DataFrame, pairs: DataFrame, block_members: int, most: int | None = None) -> GroupBlocks:
+    def of(
+        cls, members: DataFrame, pairs: DataFrame, block_members: int, most: int | None = None, are_few: bool = False
+    ) -> GroupBlocks:
         """Count the members of each group, unless one block holds all.
 
         Args:
@@ -62,9 +64,10 @@ class GroupBlocks:
             pairs: root, key_a, key_b, and more.
             block_members: how many members a block holds, and as many others.
             most: how many members there are at most, where that is known.
+            are_few: whether what they are read from has few rows too.
         """
         if most is not None and most <= block_members:
-            return cls(members, pairs, Places(most, ()), block_members, is_one=True)
+            return cls(members, pairs, Places(most, ()), block_members, are_few)
         sizes = members.groupBy(F.col("root").alias("place")).count()
         return cls(members, pairs, Places.counted(sizes, block_members), block_members)
 
@@ -84,7 +87,7 @@ class GroupBlocks:
 
     @property
     def _tasks(self) -> int | None:
-        if self.is_one:
+        if self.are_few:
             return None
         parts = [-(-count // self.block_members) for _, count in self.places.crowded]
         # Of the blocks of very many parts most are empty, and all together hold no more pairs than there are.

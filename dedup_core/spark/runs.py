@@ -165,5 +165,5 @@ def _versions(spark: SparkSession) -> dict[str, str]:
     for library in _LIBRARIES:
         with suppress(importlib.metadata.PackageNotFoundError):
             found[library] = importlib.metadata.version(library)
-    found["jpeg"] = jpeg.decoder()  # of this process; what workers decode by, their logs say
+    found["jpeg_of_driver"] = jpeg.decoder()  # a worker elsewhere may have another one, and its log says so
     return found

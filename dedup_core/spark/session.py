@@ -27,6 +27,9 @@ _lock = threading.RLock()
 _in_use: dict[SparkSession, tuple[int, ExitStack]] = {}
 """How many jobs use a session, and what to do when the last of them ends."""
 
+_held: dict[tuple[SparkSession, str], dict[object, str | None]] = {}
+"""What each user of a setting sets, in the order in which they came; first, by None, what there was before them."""
+
 
 @contextmanager
 def session(name: str) -> Iterator[SparkSession]:
@@ -49,11 +52,13 @@ def session(name: str) -> Iterator[SparkSession]:
 
 @contextmanager
 def setting(spark: SparkSession, name: str, value: str) -> Iterator[None]:
-    """Set a runtime setting of the session for a while."""
-    is_set = any(row["key"] == name for row in spark.sql("SET").collect())  # conf.get would also give a default
-    before = spark.conf.get(name) if is_set else None
-    spark.conf.set(name, value)
-    with _at_the_end(lambda: spark.conf.unset(name) if before is None else spark.conf.set(name, before)):
+    """Set a runtime setting of the session for a while. Where several overlap the latest holds, and the last sets back.
+
+    Jobs may share a session and end in any order: what was set before the first of them is there after all of them.
+    """
+    user = object()
+    with _at_the_end(lambda: _take_back(spark, name, user)):
+        _set_for(user, spark, name, value)
         yield
 
 
@@ -79,6 +84,28 @@ def joined_where_they_are(spark: SparkSession) -> Iterator[None]:
     """Have Spark join tables that one task reads in that task, for a while: to send one to all tasks is a job."""
     with setting(spark, "spark.sql.autoBroadcastJoinThreshold", "-1"):
         yield
+
+
+def _set_for(user: object, spark: SparkSession, name: str, value: str) -> None:
+    with _lock:
+        if (spark, name) not in _held:
+            is_set = any(row["key"] == name for row in spark.sql("SET").collect())  # conf.get would also give a default
+            _held[spark, name] = {None: spark.conf.get(name) if is_set else None}
+        _held[spark, name][user] = value
+        spark.conf.set(name, value)
+
+
+def _take_back(spark: SparkSession, name: str, user: object) -> None:
+    with _lock:
+        values = _held[spark, name]
+        del values[user]
+        if len(values) == 1:
+            del _held[spark, name]
+        value = list(values.values())[-1]
+        if value is None:
+            spark.conf.unset(name)
+        else:
+            spark.conf.set(name, value)
 
 
 def _entered(name: str) -> SparkSession:

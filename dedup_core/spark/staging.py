@@ -20,7 +20,7 @@ from pyspark.sql.types import StructType
 from dedup_core.errors import InputError
 from dedup_core.filesystems import literal
 from dedup_core.ledger import STAGING
-from dedup_core.spark.batches import are_few
+from dedup_core.spark.batches import FEW_STEP_ROWS, are_few
 from dedup_core.spark.store import Place, Store
 from dedup_core.spark.tables import TABLES, conform
 
@@ -40,7 +40,7 @@ class Staging:
         spark: the session.
         store: the output folder.
         name: of the place, with slashes.
-        holds_few: whether the work is of few images, so that one task reads each step's result.
+        holds_few: whether the work is of few images, so that one task reads each step's result that is not long.
     """
 
     spark: SparkSession
@@ -67,7 +67,8 @@ class Staging:
 
     def read(self, name: str, schema: StructType | str) -> DataFrame:
         """Read a step's result. With the schema given, Spark need not open files to find it out."""
-        return self.together(self.spark.read.schema(schema).parquet(literal(self.path(name))))
+        rows = self.spark.read.schema(schema).parquet(literal(self.path(name)))
+        return self.together(rows) if self._is_short(name) else rows
 
     def together(self, rows: DataFrame) -> DataFrame:
         """Return rows, in one task where they are few: joins and groups of such need no shuffle."""
@@ -77,6 +78,11 @@ class Staging:
         """Return how many rows a step's result has, as its files tell; of many files a job counts."""
         counted = _counted(self.store, *self.place(name))
         return self.spark.read.parquet(literal(self.path(name))).count() if counted is None else counted
+
+    def _is_short(self, name: str) -> bool:
+        """Return whether one task reads a step's result: few images may have many pairs."""
+        rows = _counted(self.store, *self.place(name)) if self.holds_few else None
+        return rows is not None and rows <= FEW_STEP_ROWS
 
     def finish(self, table: str, method: str, frame: DataFrame) -> DataFrame:
         """Write one method's part of a table to ``ready`` and return it as read back."""
@@ -125,6 +131,13 @@ def read_table(spark: SparkSession, store: Store, table: str) -> DataFrame:
         raise InputError(f"no {table} table in {store.url}: run the job that makes it first, or name another folder")
     rows = conform(spark.read.schema(TABLES[table]).parquet(literal(store.path(table))), TABLES[table])
     return rows.coalesce(1) if are_few(_counted(store, table)) else rows
+
+
+def are_few_images(store: Store, table: str) -> bool:
+    """Return whether a published table with a row an image and method is of few images, as far as its files tell."""
+    rows = _counted(store, table)
+    methods = sum(name.startswith("method=") for name in store.entries(table))
+    return rows is not None and are_few(rows // max(1, methods))
 
 
 def _counted(store: Store, *place: str) -> int | None:

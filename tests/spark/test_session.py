@@ -12,7 +12,7 @@ import pytest
 from pyspark.errors import AnalysisException
 
 from dedup_core.spark import session as sessions
-from dedup_core.spark.session import rows_at_a_time, session, setting
+from dedup_core.spark.session import joined_where_they_are, rows_at_a_time, session, setting
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS, ZONE = "spark.sql.shuffle.partitions", "spark.sql.session.timeZone"
@@ -156,6 +156,35 @@ def test_a_setting_holds_for_a_while(spark):
         with pytest.raises(KeyError), setting(spark, name, "7"):
             raise KeyError
         assert spark.sql("SET").collect() == before
+
+
+@pytest.mark.parametrize("before", [None, "9"])
+@pytest.mark.parametrize("last", [0, 1, 2])
+def test_settings_that_overlap_leave_what_was_before_them(spark, before, last):
+    name = "spark.sql.some.setting.of.nobody"
+    if before is not None:
+        spark.conf.set(name, before)
+    users = [setting(spark, name, value) for value in "567"]
+    for user in users:
+        user.__enter__()
+    longest = users.pop(last)
+    for user in users:
+        user.__exit__(None, None, None)
+    assert spark.conf.get(name) == "567"[last]
+    longest.__exit__(None, None, None)
+    assert spark.conf.get(name, "nothing") == (before or "nothing")
+    spark.conf.unset(name)
+
+
+def test_jobs_that_overlap_leave_how_tables_are_joined(spark):
+    name = "spark.sql.autoBroadcastJoinThreshold"
+    before, jobs = spark.conf.get(name), [joined_where_they_are(spark) for _ in range(2)]
+    for job in jobs:
+        job.__enter__()
+    jobs[0].__exit__(None, None, None)
+    assert spark.conf.get(name) == "-1"
+    jobs[1].__exit__(None, None, None)
+    assert spark.conf.get(name) == before
 
 
 def test_an_error_is_raised_and_not_logged_beside(spark, capfd):

@@ -109,7 +109,7 @@ def test_the_record_closes_the_run_and_nothing_is_left_behind(finished):
     assert record["settings"]["method"] == ["phash", "dhash"]
     assert record["counts"]["found"]["phash"]["pairs"] == run.counts["found"]["phash"]["pairs"] > 0
     assert set(record["seconds"]) == {"encode", "search", "verify", "group", "write", "publish"}
-    assert {"spark", "numpy", "Pillow", "jpeg"} <= set(record["versions"])
+    assert {"spark", "numpy", "Pillow", "jpeg_of_driver"} <= set(record["versions"])
     assert not (output / "_staging").exists()
     assert "album/astronaut.png" in (output / "report" / "index.html").read_text()
 

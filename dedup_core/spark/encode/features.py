@@ -30,7 +30,7 @@ from dedup_core.spark.encode.listing import Listing, Source, list_images
 from dedup_core.spark.encode.tasks import BATCH_IMAGES, EncodePlan, encode_contents
 from dedup_core.spark.ids import are_told_apart, id_of
 from dedup_core.spark.session import rows_at_a_time
-from dedup_core.spark.staging import Staging, read_table
+from dedup_core.spark.staging import Staging, are_few_images, read_table
 from dedup_core.spark.tables import ENCODED, FAILURES, FEATURES, LISTING, STAGED, conform
 
 _BATCH_BYTES = 1 << 30
@@ -95,8 +95,9 @@ class FeatureWork:
             if not whole:
                 staging.clear()
             raise
-        staging = replace(staging, holds_few=are_few(listing.seen))
         published = _published(staging, settings, plan) if goes_on else None
+        few = are_few(listing.seen) and (published is None or are_few_images(staging.store, "features"))
+        staging = replace(staging, holds_few=few)
         work = cls(staging, settings, plan, run_id, listing, whole, frozenset(), published)
         if not whole:
             return work

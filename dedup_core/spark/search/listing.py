@@ -56,7 +56,8 @@ def listed(found: Found, metric: Metric, most_copies: int) -> DataFrame:
     is_first = F.col("path") == F.col("first_path")
     members = images.where(~is_star).unionByName(stars.where(is_first).drop("first_path"))
     known = members.select("root", F.col("content").alias("key"), "id", "path", is_star.alias("is_part"))
-    blocks = GroupBlocks.of(known, _pairs(found, metric, most_copies), _BLOCK_IMAGES, found.contents.images)
+    pairs = _pairs(found, metric, most_copies)
+    blocks = GroupBlocks.of(known, pairs, _BLOCK_IMAGES, found.contents.images, are_few=True)  # where one block has all
     write = partial(_lists, metric=metric, cut={root for root, _ in blocks.places.crowded})
     entry = f"STRUCT<{as_fields(f'rank DOUBLE, path STRING, {_told(found)}')}>"
     in_blocks = blocks.written(write, f"path STRING, is_part BOOLEAN, duplicates ARRAY<{entry}>")

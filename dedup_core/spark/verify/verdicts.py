@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -65,7 +65,7 @@ def verdicts(
         steps: where the steps are written.
         decided: ``VERDICTS`` by pixels that are known: these images are not decoded again.
     """
-    looked = steps.write("looked", _looked(code_pairs, contents, same_score))
+    looked = steps.write("looked", _looked(code_pairs, contents, same_score, steps.holds_few))
     undecided = looked.where(F.col("verdict").isNull()).select(*_proposed(looked))
     if reread is None:
         return looked.withColumn("verdict", F.coalesce("verdict", F.lit(SIMILAR)))
@@ -95,7 +95,8 @@ def decided_by_pixels(waiting: DataFrame, known: DataFrame, reread: Reread, step
     rows = _BATCH_CARRIED if reread.by_spark else _BATCH_IMAGES  # what carries its bytes may be large
     with setting(steps.spark, "spark.sql.execution.arrow.maxRecordsPerBatch", str(rows)):
         decide = partial(_by_pixels, read=_Reader(reread))
-        return steps.write("decided", decided_in_blocks(waiting, images, steps, _BLOCK_IMAGES, decide, VERDICTS))
+        blocks = replace(steps, holds_few=steps.holds_few and not reread.by_spark)  # few images may be many bytes
+        return steps.write("decided", decided_in_blocks(waiting, images, blocks, _BLOCK_IMAGES, decide, VERDICTS))
 
 
 def tiles_where(is_told: np.ndarray, tiles: np.ndarray) -> pa.ListArray:
@@ -113,7 +114,7 @@ def _proposed(looked: DataFrame) -> list[str]:
     return looked.columns[: looked.columns.index("verdict")]
 
 
-def _looked(code_pairs: DataFrame, contents: Contents, same_score: float) -> DataFrame:
+def _looked(code_pairs: DataFrame, contents: Contents, same_score: float, are_few: bool) -> DataFrame:
     """Return the verdicts by looks, of contents whose codes have pairs, or that share a code."""
     compared = contents.compared
     shared = compared.where(F.col("siblings") > F.lit(1)).select("root", "code").distinct()
@@ -122,7 +123,7 @@ def _looked(code_pairs: DataFrame, contents: Contents, same_score: float) -> Dat
     pairs = across.unionByName(within.withColumn("score", F.lit(same_score).cast("double")))
     known = "content", "copies", "look", "width", "height", "frames", "format"
     members = compared.select("root", F.col("code").alias("key"), "id", *known)
-    return GroupBlocks.of(members, pairs, _BLOCK_LOOKS, contents.count).written(_by_looks, VERDICTS)
+    return GroupBlocks.of(members, pairs, _BLOCK_LOOKS, contents.count, are_few).written(_by_looks, VERDICTS)
 
 
 def _by_looks(known: pa.RecordBatch | pa.Table, pairs: Iterator[Arrays]) -> Iterator[pa.RecordBatch]:
