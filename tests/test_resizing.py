@@ -290,7 +290,8 @@ def test_a_process_of_which_nothing_is_said_has_kernels_from_where_they_pay():
 
 @pytest.mark.parametrize(
     ("n_images", "sizes", "pays"),
-    [(800, [(32, 32)], False), (800, [(8, 8)], False), (800, [(9, 8)], False), (800, [(256, 256)], True),
+    [(400, [(32, 32)], False), (400, [(8, 8)], False), (400, [(9, 8)], False), (400, [(256, 256)], True),
+     (800, [(32, 32)], True), (200, HASHES, True),
      (800, HASHES, True), (20, HASHES, False), (5000, [(8, 8)], True), (100_000, [], True)],
 )  # fmt: skip
 def test_kernels_are_loaded_for_as_many_pictures_and_sizes_as_pay(n_images, sizes, pays):

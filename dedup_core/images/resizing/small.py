@@ -16,10 +16,10 @@ from dedup_core.images.resizing.wanted import BILINEAR, LANCZOS, Wanted
 LOOK = Wanted((32, 32), BILINEAR, 3.0)
 """How a picture is seen from afar."""
 
-ENOUGH = 200_000_000
-"""Pixels that Pillow reads and writes from which on the kernels pay for being loaded: about 1.4 seconds of its work.
+ENOUGH = 100_000_000
+"""Pixels that Pillow reads and writes from which on the kernels pay for being loaded: about a second of its work.
 
-Loading takes about a second of a core, and 10 where numba's cache holds nothing yet."""
+Loading takes nearly as long, and 10 seconds where numba's cache holds nothing yet."""
 
 _USUAL = 500, 400  # pixels of a photograph
 _LOOKS_SHARE = 16  # Pillow averages a picture for the look at it in so much less time than it resizes it
