@@ -274,7 +274,7 @@ def test_a_filesystem_that_does_not_answer_is_not_asked_for_every_row(monkeypatc
     started = time.monotonic()
     assert look_at_uri("slow://host/a.png") == filesystems.RemoteFile()
     assert read_uri("slow://host/b.png", 10) == Failure("unreadable", message)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 2.5  # and not the three that it takes to answer
     assert filesystem.asked == asked
 
 
