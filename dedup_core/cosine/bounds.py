@@ -19,7 +19,9 @@ from dedup_core.cosine.sketches import (
     MOST,
     REST_MARGIN,
     TAIL,
+    mark,
     narrow,
+    narrow_marks,
     propose,
     quantise,
     reach,
@@ -147,6 +149,17 @@ class Basis:
         wanted = -len(left) if diagonal is None else diagonal
         pairs = propose(tile_rows(left, self.head, least), tile_strips(right, self.head), wanted)
         return self.refined(left, right, min_similarity, pairs) if self.head < self.width else pairs
+
+    def marks(
+        self, left: np.ndarray, right: np.ndarray, min_similarity: float, diagonal: int | None = None
+    ) -> np.ndarray:
+        """Return `candidates` as marks, uint64 (strips, rows): see `sketches.mark`. A bit for each pair of rows."""
+        least = reach(min_similarity, self.scale)
+        wanted = -len(left) if diagonal is None else diagonal
+        found = mark(tile_rows(left, self.head, least), tile_strips(right, self.head), wanted)
+        if self.head < self.width:
+            narrow_marks(left, right, least, found)
+        return found
 
     def refined(self, left: np.ndarray, right: np.ndarray, min_similarity: float, pairs: np.ndarray) -> np.ndarray:
         """Return those of the pairs that the fine bound leaves, in their order.

@@ -22,7 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dedup_core.cosine.bounds import SAMPLE, Basis
-from dedup_core.cosine.kernels import ordered, scored, squared_lengths
+from dedup_core.cosine.kernels import ordered, squared_lengths
+from dedup_core.cosine.scores import score_marked, scored
+from dedup_core.cosine.sketches import marked
 from dedup_core.pairs import Pairs
 
 MAX_DIMENSION = 4096
@@ -176,10 +178,13 @@ def _block(left: _Side, right: _Side, start: Start, basis: Basis, min_similarity
     """The pairs of one block; with ``upper`` each once, the lower id left."""
     top, first = start
     left, right = left.rows(top, BLOCK_ROWS), right.rows(first, BLOCK_COLUMNS)
-    candidates = basis.candidates(left.sketches, right.sketches, min_similarity, top - first if upper else None)
+    marks = basis.marks(left.sketches, right.sketches, min_similarity, top - first if upper else None)
+    room = marked(marks)
+    found = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room)
     sides = (left.vectors, right.vectors), (left.squares, right.squares), (left.ids, right.ids)
-    one, other, scores = scored(*sides, candidates, float(min_similarity))
-    return Pairs(np.minimum(one, other), np.maximum(one, other), scores) if upper else Pairs(one, other, scores)
+    count = score_marked(*sides, marks, (float(min_similarity), upper), found)
+    few = 2 * count < room  # a part holds all of its array
+    return Pairs(*(column[:count].copy() if few else column[:count] for column in found))
 
 
 def _in_order(block: Callable[[Start], Pairs], starts: Iterable[Start], threads: int) -> Iterator[Pairs]:
@@ -196,5 +201,4 @@ def _in_order(block: Callable[[Start], Pairs], starts: Iterable[Start], threads:
 
 def _ordered(blocks: Iterable[Pairs], rows: tuple[int, int]) -> Pairs:
     """The blocks as one, ordered by (left, right)."""
-    pairs = Pairs.concatenate(blocks, np.float64)
-    return Pairs(*ordered(pairs.left, pairs.right, pairs.score, rows))
+    return Pairs(*ordered([(block.left, block.right, block.score) for block in blocks], rows))

@@ -28,6 +28,7 @@ from dedup_core.cosine.integers import (
     sums_reach,
 )
 from dedup_core.cosine.kernels import dot
+from dedup_core.jit.bits import lowest_bit, popcount
 from dedup_core.jit.compiled import compiled
 
 MOST, MOST_FIRST = 127.0, 32767.0  # of a coordinate, and of the first one, which has 16 bits
@@ -39,6 +40,7 @@ FLOAT_MARGIN = 1e-9  # above whatever float64 rounds in coordinates, lengths and
 # Keeps a rest's length above its true value, whatever was rounded while it was computed as ``sqrt(1 - h . h)``.
 REST_MARGIN = 2.0**-36
 _SIGNS = np.uint32(0x80808080)
+ONE = np.uint64(1)
 
 
 def words_of(width: int) -> int:
@@ -105,17 +107,36 @@ def narrow(left: np.ndarray, right: np.ndarray, least: int, pairs: np.ndarray) -
         least: the least sum of a pair to keep, of `reach`.
         pairs: int32 (2, p), changed.
     """
-    words = left.shape[1] - TAIL
     kept = 0
     for at in range(pairs.shape[1]):
         i, j = pairs[0, at], pairs[1, at]
-        a, b = np.int64(left[i, words + FIRST + 1]), np.int64(right[j, words + FIRST + 1])
-        firsts = (((a & 0xFFFF) ^ 0x8000) - 0x8000) * (((b & 0xFFFF) ^ 0x8000) - 0x8000)
-        slack = np.int64(left[i, words + SLACK + 1]) + np.int64(right[j, words + SLACK + 1])
-        if dot_words(left[i, :words], right[j, :words]) + firsts + (a >> 16) * (b >> 16) + slack >= least:
+        if fine_sum(left[i], right[j]) >= least:
             pairs[0, kept], pairs[1, kept] = i, j
             kept += 1
     return kept
+
+
+@compiled
+def narrow_marks(left: np.ndarray, right: np.ndarray, least: int, marks: np.ndarray) -> None:
+    """Take away the marks of `mark` that the fine bound doesn't leave; otherwise as `narrow`."""
+    for strip in range(len(marks)):
+        for i in range(len(left)):
+            mask = marks[strip, i]
+            while mask:
+                bit = mask & (~mask + ONE)
+                if fine_sum(left[i], right[strip * TILE_COLUMNS + np.int64(lowest_bit(mask))]) < least:
+                    marks[strip, i] ^= bit
+                mask ^= bit
+
+
+@compiled
+def fine_sum(left: np.ndarray, right: np.ndarray) -> int:
+    """Return the sum of whole numbers by which the fine bound tests two sketches."""
+    words = len(left) - TAIL
+    a, b = np.int64(left[words + FIRST + 1]), np.int64(right[words + FIRST + 1])
+    firsts = (((a & 0xFFFF) ^ 0x8000) - 0x8000) * (((b & 0xFFFF) ^ 0x8000) - 0x8000)
+    slack = np.int64(left[words + SLACK + 1]) + np.int64(right[words + SLACK + 1])
+    return dot_words(left[:words], right[:words]) + firsts + (a >> 16) * (b >> 16) + slack
 
 
 def tile_rows(sketches: np.ndarray, head: int, least: int) -> np.ndarray:
@@ -204,3 +225,47 @@ def propose(rows: np.ndarray, strips: np.ndarray, diagonal: int) -> np.ndarray:
                 if sums_reach(rows[i : i + TILE_ROWS], strips[strip], masks):
                     total += keep_marked(masks, (i, start), diagonal, pairs[:, total:])
     return pairs[:, :total].copy()
+
+
+@compiled
+def mark(rows: np.ndarray, strips: np.ndarray, diagonal: int) -> np.ndarray:
+    """Return the candidates of the coarse bound as marks, uint64 (strips, n up to whole PANEL_ROWS).
+
+    Bit ``b`` of ``marks[s, i]`` is left row ``i`` and right row ``s * TILE_COLUMNS + b``.
+
+    Args:
+        rows: int32 (n, k), of `tile_rows`.
+        strips: int32 (strips, k, TILE_COLUMNS), of `tile_strips`.
+        diagonal: only pairs with ``right row - left row > diagonal`` are wanted.
+    """
+    marks = np.zeros((len(strips), -(-len(rows) // PANEL_ROWS) * PANEL_ROWS), np.uint64)
+    for top in range(0, len(rows), PANEL_ROWS):
+        for strip in range(len(strips)):
+            start = strip * TILE_COLUMNS
+            if start + TILE_COLUMNS - 1 - top <= diagonal:
+                continue  # none of these pairs is wanted
+            for i in range(top, min(top + PANEL_ROWS, len(rows)), TILE_ROWS):
+                masks = marks[strip, i : i + TILE_ROWS]
+                if sums_reach(rows[i : i + TILE_ROWS], strips[strip], masks):
+                    unmark(masks, diagonal + i - start)
+    return marks
+
+
+@compiled
+def unmark(masks: np.ndarray, last: int) -> None:
+    """Take away the bits of ``masks[k]`` up to place ``last + k``."""
+    for row in range(len(masks)):
+        if last + row >= 63:
+            masks[row] = 0
+        elif last + row >= 0:
+            masks[row] &= ~((ONE << np.uint64(last + row + 1)) - ONE)
+
+
+@compiled
+def marked(marks: np.ndarray) -> int:
+    """Return how many pairs are marked."""
+    count = 0
+    for strip in range(len(marks)):
+        for row in range(marks.shape[1]):
+            count += popcount(marks[strip, row])
+    return count
