@@ -103,8 +103,8 @@ def test_the_largest_sums_have_room(sign):
 
 
 @EXAMPLES
-@given(st.integers(2, 90), st.integers(1, 90), st.floats(2**-11, 1.0), SEEDS)
-def test_no_bound_is_below_a_similarity(dimension, head, scale, seed):
+@given(st.integers(2, 90), st.integers(1, 90), st.floats(2**-11, 1.0), st.sampled_from([0, 1, 64, 127]), SEEDS)
+def test_no_bound_is_below_a_similarity(dimension, head, scale, zero, seed):
     """Vectors of one coordinate, whose others are cut off, very short and very long ones, and zeros."""
     rng = np.random.default_rng(seed)
     vectors = rng.standard_normal((40, dimension))
@@ -115,8 +115,8 @@ def test_no_bound_is_below_a_similarity(dimension, head, scale, seed):
     expected = naive.cosine_similarities(vectors, vectors)
     axes = np.linalg.qr(rng.standard_normal((dimension, dimension)))[0][:, : max(1, dimension // 2)]
     for basis in (
-        Basis(axes, min(head, axes.shape[1]), axes.shape[1], scale),
-        Basis(None, min(head, dimension), dimension, scale),
+        Basis(axes, min(head, axes.shape[1]), axes.shape[1], scale, zero=zero),
+        Basis(None, min(head, dimension), dimension, scale, zero=zero),
     ):
         for part in (vectors, vectors[21:]):  # with and without lengths that float32 could lose
             sketches, similarities = basis.project(part), expected[-len(part) :, -len(part) :]
@@ -124,6 +124,8 @@ def test_no_bound_is_below_a_similarity(dimension, head, scale, seed):
                 found = np.zeros((len(part), len(part)), bool)
                 found[tuple(basis.candidates(sketches, sketches, threshold))] = True
                 assert found[similarities >= threshold].all()
+                marks = basis.marks(sketches, sketches, basis.strips(sketches), threshold, None)
+                assert pairs_of(marks) == sorted(zip(*np.nonzero(found), strict=True))
     assert SMALLEST > 1e-30
 
 
@@ -158,6 +160,14 @@ def test_pairs_are_ordered_however_many_a_row_has(rows, columns, share, seed):
     shares = np.array_split(mixed, 3)
     found = ordered([(left[share], right[share], scores[share]) for share in shares], (rows, columns))
     assert [part.tolist() for part in found] == [left.tolist(), right.tolist(), scores.tolist()]
+
+
+def test_vectors_without_negative_coordinates_have_twice_the_steps():
+    rng = np.random.default_rng(1)
+    vectors = np.maximum(rng.standard_normal((300, 64)), 0.0).astype(np.float32)
+    one, other = Basis.whole(vectors), Basis.whole(vectors * rng.choice([-1.0, 1.0], 64).astype(np.float32))
+    assert (one.zero, other.zero) == (127, 0)
+    assert one.scale < 0.6 * other.scale
 
 
 def test_an_order_brings_like_vectors_together():

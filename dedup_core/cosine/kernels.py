@@ -62,7 +62,7 @@ def ordered(blocks: list[Triple], rows: tuple[int, int]) -> Triple:
     """Return the pairs ordered by (left, right): a counting sort by left, then each left row's by right.
 
     Args:
-        blocks: int64 left positions below ``rows[0]``, int64 right ones below ``rows[1]``, and float64 scores, each
+        blocks: integers, left positions below ``rows[0]`` and right ones below ``rows[1]``, and float64 scores, each
             (p,); no pair twice. The list is emptied: what is laid out is not held twice.
         rows: how many there are of each.
     """

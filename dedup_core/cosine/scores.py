@@ -37,12 +37,13 @@ ONE = np.uint64(1)
 def workspace(length: int) -> tuple:
     """Return what cells of vectors of that length are multiplied in.
 
-    Rows and columns as `widen` writes them, running sums, the products of tiles, and those of a cell.
+    Rows and columns as `widen` writes them, running sums, the products of tiles, those of a cell; and marks of the
+    columns that are written: who goes on to other columns clears them.
     """
     whole = length // STEP * LANES
     rows, columns = np.zeros((SUMS, DENSE_ROWS, whole)), np.zeros((SUMS, TILE_COLUMNS, whole))
     sums, products = np.zeros((SUMS, ROOM, LANES)), np.empty(ROOM)
-    return rows, columns, sums, products, np.empty((PANEL_ROWS, TILE_COLUMNS))
+    return rows, columns, sums, products, np.empty((PANEL_ROWS, TILE_COLUMNS)), np.zeros(1, np.uint64)
 
 
 @compiled
@@ -55,26 +56,59 @@ def score_marked(sides: Both, squares: Both, ids: Both, marks: np.ndarray, rule:
         ids: integers, for every left and right row of the marks which vector it is.
         marks: uint64 (strips, rows), of `mark`.
         rule: the least similarity; and whether the lower id of a pair goes left.
-        found: int64 left and right ids and float64 scores, each (p,) for p marks.
+        found: left and right ids, integers, and float64 scores, each (p,) for p marks.
     """
     least, upper = rule
     work = workspace(sides[0].shape[1])
     table, places, count = work[4], np.empty(TILE_COLUMNS, np.int64), 0
-    for top in range(0, marks.shape[1], PANEL_ROWS):
-        for strip in range(len(marks)):
-            cell, first = marks[strip, top : top + PANEL_ROWS], strip * TILE_COLUMNS
+    others, line = np.zeros(TILE_COLUMNS), np.empty(TILE_COLUMNS)
+    for strip in range(len(marks)):
+        first = strip * TILE_COLUMNS
+        columns = ids[1][first : first + TILE_COLUMNS]
+        for at in range(len(columns)):
+            others[at] = squares[1][columns[at]]
+        work[5][0] = 0
+        for top in range(0, marks.shape[1], PANEL_ROWS):
+            cell = marks[strip, top : top + PANEL_ROWS]
             if not multiply_cell(sides, ids, (top, first), cell, work):
                 continue
             for row in range(PANEL_ROWS):
-                for at in range(places_of(cell[row], places)):
-                    i, j = ids[0][top + row], ids[1][first + places[at]]
-                    product = with_tail(table[row, places[at]], sides[0][i], sides[1][j])
-                    score = similarity(product, squares[0][i], squares[1][j])
-                    swapped = upper and j < i
-                    found[0][count], found[1][count] = (j, i) if swapped else (i, j)
-                    found[2][count] = score
-                    count += score >= least  # no branch: near the threshold none could be foretold
+                wanted = places_of(cell[row], places)
+                if not wanted:
+                    continue
+                i = ids[0][top + row]
+                add_tails(sides[0][i], sides[1], columns, places[:wanted], table[row])
+                similarities(table[row], squares[0][i], others, places[:wanted], line)
+                for at in range(wanted):
+                    j = columns[places[at]]
+                    found[0][count] = min(i, j) if upper else i
+                    found[1][count] = max(i, j) if upper else j
+                    found[2][count] = line[places[at]]
+                    count += line[places[at]] >= least  # no branch: near the threshold none could be foretold
     return count
+
+
+@compiled
+def add_tails(one: np.ndarray, others: np.ndarray, ids: np.ndarray, places: np.ndarray, products: np.ndarray) -> None:
+    """Add the products of what is after the whole STEPs of the vectors, if there is anything."""
+    if len(one) % STEP:
+        for place in places:
+            products[place] = with_tail(products[place], one, others[ids[place]])
+
+
+@compiled
+def similarities(products: np.ndarray, one: float, others: np.ndarray, places: np.ndarray, found: np.ndarray) -> None:
+    """Write the `similarity` of a vector to the others at those places, or to all: whatever is faster."""
+    if len(places) < len(found) // 4:
+        for place in places:
+            found[place] = similarity(products[place], one, others[place])
+        return
+    for at in range(len(found)):
+        lengths = np.sqrt(one * others[at])
+        score = np.divide(products[at], lengths if lengths > 0.0 else 1.0)  # unlike / it has no branch
+        score = 1.0 if score > 1.0 else score
+        score = -1.0 if score < -1.0 else score
+        found[at] = score if lengths > 0.0 else 0.0
 
 
 @compiled
@@ -100,6 +134,7 @@ def scored(sides: Both, squares: Both, ids: Both, pairs: np.ndarray, least: floa
             cell[:] = 0
             for pair in range(at, end):
                 cell[pairs[0, pair] - top] |= ONE << np.uint64(pairs[1, pair] - first)
+            work[5][0] = 0
             multiply_cell(sides, ids, (top, first), cell, work)
         for pair in range(at, end):
             i, j = ids[0][pairs[0, pair]], ids[1][pairs[1, pair]]
@@ -153,9 +188,9 @@ def multiply_cell(sides: Both, ids: Both, corner: tuple[int, int], cell: np.ndar
         ids: which vector each row and column is.
         corner: the first row and the first column.
         cell: uint64 (PANEL_ROWS,), marks: bit ``b`` of word ``k`` is row ``k`` and column ``b``.
-        work: of `workspace`; its last, the table, is float64 (PANEL_ROWS, TILE_COLUMNS).
+        work: of `workspace`; the table is float64 (PANEL_ROWS, TILE_COLUMNS).
     """
-    columns, table = work[1], work[4]
+    columns, table, ready = work[1], work[4], work[5]
     pairs, union = 0, np.uint64(0)
     for row in range(PANEL_ROWS):
         pairs += popcount(cell[row])
@@ -163,7 +198,9 @@ def multiply_cell(sides: Both, ids: Both, corner: tuple[int, int], cell: np.ndar
     places = np.empty(TILE_COLUMNS + DENSE_COLUMNS, np.int64)
     dense = pairs >= CELL_PAIRS
     if dense:
-        for at in range(places_of(union, places)):
+        missing = union & ~ready[0]
+        ready[0] |= union
+        for at in range(places_of(missing, places)):
             for part in range(SUMS):
                 widen(sides[1][ids[1][corner[1] + places[at]]], part, columns[part, places[at]])
     for row in range(0, PANEL_ROWS if pairs else 0, DENSE_ROWS):
@@ -200,7 +237,7 @@ def multiply_rows(
         places: int64, whole DENSE_COLUMNS of them: which columns.
         work: of `workspace`, the columns filled in.
     """
-    rows, columns, sums, products, table = work
+    rows, columns, sums, products, table, _ = work
     top, first = start
     pairs = DENSE_ROWS * DENSE_COLUMNS
     for part in range(SUMS):
