@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from dedup_core.cosine import join
 from dedup_core.cosine.bounds import SMALLEST, Basis
-from dedup_core.cosine.integers import OFFSET, ROW_WORDS, TILE_COLUMNS, TILE_ROWS
-from dedup_core.cosine.kernels import ordered, scored, squared_lengths
-from dedup_core.cosine.sketches import TAIL, narrow, propose, tile_rows, tile_strips
+from dedup_core.cosine.integers import OFFSET, PANEL_ROWS, ROW_WORDS, TILE_COLUMNS, TILE_ROWS
+from dedup_core.cosine.kernels import ordered, squared_lengths
+from dedup_core.cosine.scores import score_marked, scored
+from dedup_core.cosine.sketches import TAIL, mark, marked, narrow, narrow_marks, propose, tile_rows, tile_strips
 
 SEEDS = st.integers(0, 2**32 - 1)
 EXAMPLES = settings(max_examples=25, deadline=None)
@@ -60,8 +61,29 @@ def test_both_bounds_are_sums_of_whole_numbers(rows, columns, steps, seed):
     found = propose(tile_rows(left, head, least), tile_strips(right, head), -rows)
     assert sorted(zip(*found.tolist(), strict=True)) == sorted(wanted)
     every = np.stack(np.nonzero(np.ones((rows, columns)))).astype(np.int32)
+    whole = every.copy()
     kept = every[:, : narrow(left, right, least, every)]
     assert list(zip(*kept.tolist(), strict=True)) == sorted(wanted)
+    for diagonal in (-rows, -1, 0, 70):
+        marks = mark(tile_rows(left, head, least), tile_strips(right, head), diagonal)
+        assert pairs_of(marks) == [(i, j) for i, j in sorted(wanted) if j - i > diagonal]
+        assert marked(marks) == len(pairs_of(marks))
+    marks = marks_of(whole, rows, columns)
+    narrow_marks(left, right, least, marks)
+    assert pairs_of(marks) == sorted(wanted)
+
+
+def marks_of(pairs, rows, columns):
+    marks = np.zeros((-(-columns // TILE_COLUMNS), -(-rows // PANEL_ROWS) * PANEL_ROWS), np.uint64)
+    bits = np.uint64(1) << (pairs[1] % TILE_COLUMNS).astype(np.uint64)
+    np.bitwise_or.at(marks, (pairs[1] // TILE_COLUMNS, pairs[0]), bits)
+    return marks
+
+
+def pairs_of(marks):
+    bits = (marks[:, :, None] >> np.arange(TILE_COLUMNS, dtype=np.uint64)) & np.uint64(1)
+    strip, row, place = np.nonzero(bits)
+    return sorted(zip(row.tolist(), (strip * TILE_COLUMNS + place).tolist(), strict=True))
 
 
 @pytest.mark.parametrize("sign", [1, -1])
@@ -81,8 +103,8 @@ def test_the_largest_sums_have_room(sign):
 
 
 @EXAMPLES
-@given(st.integers(2, 90), st.integers(1, 90), st.floats(2**-11, 1.0), SEEDS)
-def test_no_bound_is_below_a_similarity(dimension, head, scale, seed):
+@given(st.integers(2, 90), st.integers(1, 90), st.floats(2**-11, 1.0), st.sampled_from([0, 1, 64, 127]), SEEDS)
+def test_no_bound_is_below_a_similarity(dimension, head, scale, zero, seed):
     """Vectors of one coordinate, whose others are cut off, very short and very long ones, and zeros."""
     rng = np.random.default_rng(seed)
     vectors = rng.standard_normal((40, dimension))
@@ -93,8 +115,8 @@ def test_no_bound_is_below_a_similarity(dimension, head, scale, seed):
     expected = naive.cosine_similarities(vectors, vectors)
     axes = np.linalg.qr(rng.standard_normal((dimension, dimension)))[0][:, : max(1, dimension // 2)]
     for basis in (
-        Basis(axes, min(head, axes.shape[1]), axes.shape[1], scale),
-        Basis(None, min(head, dimension), dimension, scale),
+        Basis(axes, min(head, axes.shape[1]), axes.shape[1], scale, zero=zero),
+        Basis(None, min(head, dimension), dimension, scale, zero=zero),
     ):
         for part in (vectors, vectors[21:]):  # with and without lengths that float32 could lose
             sketches, similarities = basis.project(part), expected[-len(part) :, -len(part) :]
@@ -102,11 +124,13 @@ def test_no_bound_is_below_a_similarity(dimension, head, scale, seed):
                 found = np.zeros((len(part), len(part)), bool)
                 found[tuple(basis.candidates(sketches, sketches, threshold))] = True
                 assert found[similarities >= threshold].all()
+                marks = basis.marks(sketches, sketches, basis.strips(sketches), threshold, None)
+                assert pairs_of(marks) == sorted(zip(*np.nonzero(found), strict=True))
     assert SMALLEST > 1e-30
 
 
 @EXAMPLES
-@given(st.sampled_from([1, 31, 32, 33, 100, 257]), st.integers(1, 130), st.integers(1, 150), st.floats(0, 1), SEEDS)
+@given(st.sampled_from([1, 31, 32, 33, 100, 257]), st.integers(1, 230), st.integers(1, 150), st.floats(0, 1), SEEDS)
 def test_a_score_is_the_same_alone_and_among_many(dimension, rows, columns, share, seed):
     rng = np.random.default_rng(seed)
     sides = tuple(rng.standard_normal((count, dimension)).astype(np.float32) for count in (rows, columns))
@@ -116,6 +140,11 @@ def test_a_score_is_the_same_alone_and_among_many(dimension, rows, columns, shar
     left, right, scores = scored(sides, squares, ids, pairs, -1.0)
     assert left.tolist() == ids[0][pairs[0]].tolist()
     assert right.tolist() == ids[1][pairs[1]].tolist()
+    found = tuple(np.empty(pairs.shape[1], kind) for kind in (np.int64, np.int64, np.float64))
+    assert score_marked(sides, squares, ids, marks_of(pairs, rows, columns), (-1.0, False), found) == len(scores)
+    order, expected = np.lexsort((found[1], found[0])), np.lexsort((right, left))
+    for ours, other in zip(found, (left, right, scores), strict=True):
+        assert (ours[order] == other[expected]).all()
     mixed = rng.permutation(pairs.shape[1])
     alone = scored(sides, squares, ids, np.ascontiguousarray(pairs[:, mixed]), -1.0)[2]
     assert (alone == scores[mixed]).all()
@@ -128,8 +157,17 @@ def test_pairs_are_ordered_however_many_a_row_has(rows, columns, share, seed):
     rng = np.random.default_rng(seed)
     left, right = np.nonzero(rng.random((rows, columns)) < share * rng.random((rows, 1)) ** 4)
     scores, mixed = rng.random(len(left)), rng.permutation(len(left))
-    found = ordered(left[mixed], right[mixed], scores[mixed], (rows, columns))
+    shares = np.array_split(mixed, 3)
+    found = ordered([(left[share], right[share], scores[share]) for share in shares], (rows, columns))
     assert [part.tolist() for part in found] == [left.tolist(), right.tolist(), scores.tolist()]
+
+
+def test_vectors_without_negative_coordinates_have_twice_the_steps():
+    rng = np.random.default_rng(1)
+    vectors = np.maximum(rng.standard_normal((300, 64)), 0.0).astype(np.float32)
+    one, other = Basis.whole(vectors), Basis.whole(vectors * rng.choice([-1.0, 1.0], 64).astype(np.float32))
+    assert (one.zero, other.zero) == (127, 0)
+    assert one.scale < 0.6 * other.scale
 
 
 def test_an_order_brings_like_vectors_together():

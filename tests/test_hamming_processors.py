@@ -11,7 +11,8 @@ from llvmlite import binding
 SCRIPT = """
 import numpy as np
 import naive
-from dedup_core.hamming.popcount import SPARE, columns_within, popcount, rows_within
+from dedup_core.hamming.popcount import SPARE, columns_within, rows_within
+from dedup_core.jit.bits import popcount
 from dedup_core.jit.compiled import compiled
 from test_hamming import flipped, joined, plan_of, random_codes
 

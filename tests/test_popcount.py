@@ -13,10 +13,9 @@ from dedup_core.hamming.popcount import (
     STEP,
     VECTOR_BYTES,
     columns_within,
-    lowest_bit,
-    popcount,
     rows_within,
 )
+from dedup_core.jit.bits import lowest_bit, popcount
 
 
 @numba.njit

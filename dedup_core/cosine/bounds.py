@@ -19,7 +19,9 @@ from dedup_core.cosine.sketches import (
     MOST,
     REST_MARGIN,
     TAIL,
+    mark,
     narrow,
+    narrow_marks,
     propose,
     quantise,
     reach,
@@ -56,6 +58,7 @@ class Basis:
         width: coordinates of the fine bound, tested where the coarse one left a pair; equal to ``head`` for none.
         scale: what a unit of the coordinates stands for, 2**-11 to 1.
         guide: float32 (d, GUIDES), the axes by which like vectors are told, where there are no ``axes``; None for none.
+        zero: how many units a byte of 0 stands for, 0 to 127: more than 0 where no coordinate is negative.
     """
 
     axes: np.ndarray | None
@@ -63,6 +66,7 @@ class Basis:
     width: int
     scale: float = 1.0 / MOST
     guide: np.ndarray | None = None
+    zero: int = 0
 
     @classmethod
     def plain(cls, length: int) -> Basis:
@@ -72,7 +76,8 @@ class Basis:
     @classmethod
     def whole(cls, sample: np.ndarray) -> Basis:
         """Return `plain` with the scale that suits a sample, float32 (n, d): for few vectors, that repay no more."""
-        return replace(cls.plain(sample.shape[1]), scale=_scale(unit(np.ascontiguousarray(sample[:_SCALED]))))
+        scale, zero = _steps(unit(np.ascontiguousarray(sample[:_SCALED])))
+        return replace(cls.plain(sample.shape[1]), scale=scale, zero=zero)
 
     @classmethod
     def fit(cls, sample: np.ndarray, min_similarity: float, max_width: int | None = None) -> Basis:
@@ -111,7 +116,7 @@ class Basis:
             squares = squared_lengths(part)
             lengths = np.sqrt(squares)
             turned, error = (part, 0.0) if self.axes is None else _turned(part, lengths, self.axes)
-            quantise(turned, lengths, (self.scale, self.head, error), sketches[start : start + CHUNK])
+            quantise(turned, lengths, (self.scale, self.zero, self.head, error), sketches[start : start + CHUNK])
         return sketches
 
     def order(self, vectors: np.ndarray, sketches: np.ndarray) -> np.ndarray:
@@ -148,6 +153,29 @@ class Basis:
         pairs = propose(tile_rows(left, self.head, least), tile_strips(right, self.head), wanted)
         return self.refined(left, right, min_similarity, pairs) if self.head < self.width else pairs
 
+    def strips(self, right: np.ndarray) -> np.ndarray:
+        """Return the sketches of right rows as `marks` reads them."""
+        return tile_strips(right, self.head)
+
+    def marks(
+        self, left: np.ndarray, right: np.ndarray, strips: np.ndarray, min_similarity: float, diagonal: int | None
+    ) -> np.ndarray:
+        """Return `candidates` as marks, uint64 (strips, rows): see `sketches.mark`. A bit for each pair of rows.
+
+        Args:
+            left: int32 (n, words), sketches of this basis.
+            right: int32 (m, words), sketches of this basis.
+            strips: of the right rows, by `strips`.
+            min_similarity: the threshold.
+            diagonal: only pairs with ``right row - left row > diagonal``; None for all.
+        """
+        least = reach(min_similarity, self.scale)
+        wanted = -len(left) if diagonal is None else diagonal
+        found = mark(tile_rows(left, self.head, least), strips, wanted)
+        if self.head < self.width:
+            narrow_marks(left, right, least, found)
+        return found
+
     def refined(self, left: np.ndarray, right: np.ndarray, min_similarity: float, pairs: np.ndarray) -> np.ndarray:
         """Return those of the pairs that the fine bound leaves, in their order.
 
@@ -183,7 +211,7 @@ def _plans(
 ) -> Iterator[tuple[float, Basis]]:
     """Yield what may be done with those coordinates, and what a pair of vectors then costs."""
     most = turned.shape[1]
-    scale = _scale(turned)
+    scale, zero = _steps(turned)
     widths = sorted({min(width, most) for width in widths})
     heads = sorted({min(head, widths[-1]) for head in heads})
     kept = {k: _share(_bounds(turned[:, :k], scale), min_similarity) for k in {*heads, *widths}}
@@ -193,15 +221,20 @@ def _plans(
             if head <= width:
                 fine = FINE_COST + FINE_NUMBER_COST * width if head < width else 0.0
                 cost = PAIR_COST + COORDINATE_COST * head + kept[head] * (FOUND_COST + fine) + kept[width] * exact
-                yield cost, Basis(None if axes is None else np.ascontiguousarray(axes[:, :width]), head, width, scale)
+                kept_axes = None if axes is None else np.ascontiguousarray(axes[:, :width])
+                yield cost, Basis(kept_axes, head, width, scale, zero=zero)
 
 
-def _scale(turned: np.ndarray) -> float:
-    """The scale at which least is rounded away and cut off, together, from all coordinates but the first."""
+def _steps(turned: np.ndarray) -> tuple[float, int]:
+    """The scale and the zero at which least is rounded away and cut off of all coordinates but the first."""
     some = turned[:: max(1, len(turned) // _SCALED), 1:]
-    tried = np.maximum(np.abs(some).max(initial=0.0) / MOST * _SCALES, LEAST_SCALE)
-    lost = [np.linalg.norm(some - scale * np.rint(some / scale).clip(-MOST, MOST), axis=1).sum() for scale in tried]
-    return float(tried[int(np.argmin(lost))])
+    widest = np.maximum(np.abs(some).max(initial=0.0) / MOST * _SCALES, LEAST_SCALE)
+    tried = [(float(scale), zero) for zero in (0, int(MOST)) for scale in widest]
+    lost = [
+        np.linalg.norm(some - scale * np.rint(some / scale).clip(zero - MOST, zero + MOST), axis=1).sum()
+        for scale, zero in tried
+    ]
+    return tried[int(np.argmin(lost))]
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:

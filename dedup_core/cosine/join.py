@@ -13,6 +13,7 @@ The similarity of a zero vector to anything, itself included, is 0.
 
 from __future__ import annotations
 
+import functools
 import numbers
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dedup_core.cosine.bounds import SAMPLE, Basis
-from dedup_core.cosine.kernels import ordered, scored, squared_lengths
+from dedup_core.cosine.kernels import Triple, ordered, squared_lengths
+from dedup_core.cosine.scores import score_marked, scored
+from dedup_core.cosine.sketches import marked
 from dedup_core.pairs import Pairs
 
 MAX_DIMENSION = 4096
@@ -48,7 +51,7 @@ def self_join(vectors: np.ndarray, min_similarity: float, threads: int = 1) -> P
         TypeError: if the vectors are not float32, or the threshold is not a real number.
         ValueError: if the threshold is out of range, a value is not finite, or the shape is not as above.
     """
-    return _ordered(self_join_blocks(vectors, min_similarity, threads), (len(vectors), len(vectors)))
+    return _ordered(_self_blocks(vectors, min_similarity, threads, None), (len(vectors), len(vectors)))
 
 
 def cross_join(left: np.ndarray, right: np.ndarray, min_similarity: float, threads: int = 1) -> Pairs:
@@ -66,7 +69,7 @@ def cross_join(left: np.ndarray, right: np.ndarray, min_similarity: float, threa
     Raises:
         TypeError, ValueError: as `self_join`, and ValueError if the two differ in dimension.
     """
-    return _ordered(cross_join_blocks(left, right, min_similarity, threads), (len(left), len(right)))
+    return _ordered(_cross_blocks(left, right, min_similarity, threads, None), (len(left), len(right)))
 
 
 def self_join_blocks(
@@ -80,30 +83,14 @@ def self_join_blocks(
         threads: how many cores to use.
         basis: the bound to use; None to fit one here.
     """
-    check_threshold(min_similarity)
-    vectors = checked(vectors)
-    basis = basis or _fitted(vectors, min_similarity)
-    side = _Side.of(vectors, basis)
-    starts = [
-        (top, first)
-        for top in range(0, len(vectors), BLOCK_ROWS)
-        for first in range(top - top % BLOCK_COLUMNS, len(vectors), BLOCK_COLUMNS)
-    ]
-    return _in_order(lambda start: _block(side, side, start, basis, min_similarity, True), starts, threads)
+    return map(_pairs, _self_blocks(vectors, min_similarity, threads, basis))
 
 
 def cross_join_blocks(
     left: np.ndarray, right: np.ndarray, min_similarity: float, threads: int = 1, basis: Basis | None = None
 ) -> Iterator[Pairs]:
     """Return the pairs of `cross_join` block by block; see `self_join_blocks`."""
-    check_threshold(min_similarity)
-    left, right = checked(left), checked(right)
-    if left.shape[1] != right.shape[1]:
-        raise ValueError(f"left and right vectors differ in dimension: {left.shape[1]} and {right.shape[1]}")
-    basis = basis or _fitted(max(left, right, key=len), min_similarity)
-    a, b = _Side.of(left, basis), _Side.of(right, basis)
-    starts = [(top, first) for top in range(0, len(left), BLOCK_ROWS) for first in range(0, len(right), BLOCK_COLUMNS)]
-    return _in_order(lambda start: _block(a, b, start, basis, min_similarity, False), starts, threads)
+    return map(_pairs, _cross_blocks(left, right, min_similarity, threads, basis))
 
 
 def verify(left: np.ndarray, right: np.ndarray, pairs: np.ndarray, min_similarity: float) -> Pairs:
@@ -157,7 +144,8 @@ class _Side:
     @classmethod
     def of(cls, vectors: np.ndarray, basis: Basis) -> _Side:
         sketches = basis.project(vectors)
-        ids = basis.order(vectors, sketches)
+        # 32 bits are enough but for billions, and halve what is held of pairs until they are in order.
+        ids = basis.order(vectors, sketches).astype(np.int32 if len(vectors) < 2**31 else np.int64)
         return cls(vectors, squared_lengths(vectors), ids, sketches[ids])
 
     def rows(self, first: int, count: int) -> _Side:
@@ -172,20 +160,68 @@ def _fitted(vectors: np.ndarray, min_similarity: float) -> Basis:
     return Basis.fit(vectors[spread], min_similarity)
 
 
-def _block(left: _Side, right: _Side, start: Start, basis: Basis, min_similarity: float, upper: bool) -> Pairs:
-    """The pairs of one block; with ``upper`` each once, the lower id left."""
-    top, first = start
-    left, right = left.rows(top, BLOCK_ROWS), right.rows(first, BLOCK_COLUMNS)
-    candidates = basis.candidates(left.sketches, right.sketches, min_similarity, top - first if upper else None)
-    sides = (left.vectors, right.vectors), (left.squares, right.squares), (left.ids, right.ids)
-    one, other, scores = scored(*sides, candidates, float(min_similarity))
-    return Pairs(np.minimum(one, other), np.maximum(one, other), scores) if upper else Pairs(one, other, scores)
+def _self_blocks(vectors: np.ndarray, min_similarity: float, threads: int, basis: Basis | None) -> Iterator[Triple]:
+    check_threshold(min_similarity)
+    vectors = checked(vectors)
+    basis = basis or _fitted(vectors, min_similarity)
+    side = _Side.of(vectors, basis)
+    starts = [
+        (top, first)
+        for first in range(0, len(vectors), BLOCK_COLUMNS)
+        for top in range(0, min(first + BLOCK_COLUMNS, len(vectors)), BLOCK_ROWS)
+    ]
+    return _in_order(_Blocks(side, side, basis, min_similarity, True).of, starts, threads)
 
 
-def _in_order(block: Callable[[Start], Pairs], starts: Iterable[Start], threads: int) -> Iterator[Pairs]:
+def _cross_blocks(
+    left: np.ndarray, right: np.ndarray, min_similarity: float, threads: int, basis: Basis | None
+) -> Iterator[Triple]:
+    check_threshold(min_similarity)
+    left, right = checked(left), checked(right)
+    if left.shape[1] != right.shape[1]:
+        raise ValueError(f"left and right vectors differ in dimension: {left.shape[1]} and {right.shape[1]}")
+    basis = basis or _fitted(max(left, right, key=len), min_similarity)
+    sides = _Side.of(left, basis), _Side.of(right, basis)
+    starts = [(top, first) for first in range(0, len(right), BLOCK_COLUMNS) for top in range(0, len(left), BLOCK_ROWS)]
+    return _in_order(_Blocks(*sides, basis, min_similarity, False).of, starts, threads)
+
+
+class _Blocks:
+    """The blocks of a join; with ``upper`` each pair once, the lower id left."""
+
+    def __init__(self, left: _Side, right: _Side, basis: Basis, min_similarity: float, upper: bool) -> None:
+        self.left, self.right, self.basis = left, right, basis
+        self.rule = float(min_similarity), upper
+        # Blocks that share their columns follow each other.
+        self.columns = functools.lru_cache(maxsize=1)(self._columns)
+
+    def _columns(self, first: int) -> tuple[_Side, np.ndarray]:
+        right = self.right.rows(first, BLOCK_COLUMNS)
+        return right, self.basis.strips(right.sketches)
+
+    def of(self, start: Start) -> Triple:
+        """Return left and right ids, int32 or wider, and float64 scores of the pairs of one block."""
+        top, first = start
+        least, upper = self.rule
+        left, (right, strips) = self.left.rows(top, BLOCK_ROWS), self.columns(first)
+        marks = self.basis.marks(left.sketches, right.sketches, strips, least, top - first if upper else None)
+        room = marked(marks)
+        found = np.empty(room, left.ids.dtype), np.empty(room, right.ids.dtype), np.empty(room)
+        sides = (left.vectors, right.vectors), (left.squares, right.squares), (left.ids, right.ids)
+        count = score_marked(*sides, marks, self.rule, found)
+        few = 2 * count < room  # a part holds all of its array
+        one, other, scores = (column[:count].copy() if few else column[:count] for column in found)
+        return one, other, scores
+
+
+def _pairs(block: Triple) -> Pairs:
+    return Pairs(block[0].astype(np.int64, copy=False), block[1].astype(np.int64, copy=False), block[2])
+
+
+def _in_order(block: Callable[[Start], Triple], starts: Iterable[Start], threads: int) -> Iterator[Triple]:
     """Yield each block's pairs in the order of the starts, computed by so many threads a few blocks ahead."""
     with ThreadPoolExecutor(threads) as pool:
-        ahead: deque[Future[Pairs]] = deque()
+        ahead: deque[Future[Triple]] = deque()
         for start in starts:
             ahead.append(pool.submit(block, start))
             if len(ahead) > 2 * threads:
@@ -194,7 +230,6 @@ def _in_order(block: Callable[[Start], Pairs], starts: Iterable[Start], threads:
             yield ahead.popleft().result()
 
 
-def _ordered(blocks: Iterable[Pairs], rows: tuple[int, int]) -> Pairs:
+def _ordered(blocks: Iterable[Triple], rows: tuple[int, int]) -> Pairs:
     """The blocks as one, ordered by (left, right)."""
-    pairs = Pairs.concatenate(blocks, np.float64)
-    return Pairs(*ordered(pairs.left, pairs.right, pairs.score, rows))
+    return Pairs(*ordered(list(blocks), rows))

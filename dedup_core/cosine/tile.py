@@ -1,4 +1,4 @@
-"""The two innermost loops of the cosine search, written in LLVM's vector types.
+"""The innermost loops of the cosine search, written in LLVM's vector types.
 
 A compiler may not turn a plain loop over a sum into vector instructions, for that would change the order of additions.
 Here the order is written down: vectors of `LANES` running sums, folded in one way. LLVM maps them onto whatever the
@@ -31,7 +31,7 @@ LANES = 8  # numbers in one vector
 SUMS = 4  # vectors of running sums in a dot product: enough to hide an addition's latency
 STEP = LANES * SUMS
 DENSE_ROWS, DENSE_COLUMNS = (
-    (6, 4) if "avx512f" in FEATURES else (2, 2)
+    (4, 6) if "avx512f" in FEATURES else (2, 2)
 )  # pairs whose running sums fill the vector registers
 
 _DOUBLES = ir.VectorType(ir.DoubleType(), LANES)
@@ -53,16 +53,43 @@ def dot_steps(left: Any, right: Any) -> Any:
     return lanes[0]
 
 
-def dense_sums(left: Any, right: Any, sums: Any) -> Any:
+def widen(vector: Any, part: Any, wide: Any) -> None:
+    """Write the coordinates that belong to one of the running sums of `dot_steps`.
+
+    Args:
+        vector: float32 (d,), contiguous.
+        part: which of the SUMS, int64.
+        wide: float64 (k,), contiguous, written: LANES of each whole STEP.
+    """
+    wide[:] = vector[: len(wide) * SUMS].reshape(-1, SUMS, LANES)[:, part].ravel()
+
+
+def gathered_sums(left: Any, right: Any, places: Any, sums: Any) -> None:
     """Write one of the SUMS vectors of running sums of `dot_steps`, for every pair of so many left and right rows.
 
     Args:
-        left: float64 (DENSE_ROWS, k), contiguous: the coordinates that belong to these sums.
-        right: float64 (DENSE_COLUMNS, k), contiguous.
+        left: float64 (DENSE_ROWS, k), contiguous, of `widen`.
+        right: float64 (m, k), contiguous.
+        places: int64 (DENSE_COLUMNS,), contiguous: which of the right rows.
         sums: float64 (DENSE_ROWS * DENSE_COLUMNS, LANES), contiguous, written.
     """
-    rows, columns = (side.reshape(len(side), -1, LANES) for side in (left, right))
+    rows, columns = (side.reshape(len(side), -1, LANES) for side in (left, right[places]))
     sums[:] = (rows[:, None] * columns).sum(axis=2).reshape(-1, LANES)
+
+
+def fold_sums(sums: Any, first: Any, products: Any) -> None:
+    """Write what `dot_steps` returns for LANES pairs.
+
+    Args:
+        sums: float64 (SUMS, n, LANES), contiguous: the running sums of each pair.
+        first: the first of the pairs, int64.
+        products: float64 (n,), contiguous, written.
+    """
+    parts = sums[:, first : first + LANES]
+    lanes = (parts[0] + parts[1]) + (parts[2] + parts[3])
+    while lanes.shape[1] > 1:
+        lanes = lanes[:, ::2] + lanes[:, 1::2]
+    products[first : first + LANES] = lanes[:, 0]
 
 
 def _vector(builder: Any, base: Any, index: Any) -> Any:
@@ -137,27 +164,77 @@ def _vector_dot(_typing_context: Any, left: Any, right: Any) -> Any:
 
 
 @intrinsic
-def _vector_dense(_typing_context: Any, left: Any, right: Any, sums: Any) -> Any:
+def _vector_widen(_typing_context: Any, vector: Any, part: Any, wide: Any) -> Any:  # noqa: ARG001
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        (x, length), (y, _), (out, _) = (
+        (x, _), (out, length) = (data_of(context, builder, signature.args[at], arguments[at]) for at in (0, 2))
+        size = length.type
+        first = builder.mul(arguments[1], size(LANES))
+        with cgutils.for_range(builder, builder.udiv(length, size(LANES))) as loop:
+            at = builder.add(first, builder.mul(loop.index, size(STEP)))
+            _store(builder, _doubles(builder, _vector(builder, x, at)), out, builder.mul(loop.index, size(LANES)))
+        return context.get_dummy_value()
+
+    return types.none(vector, types.int64, wide), generate
+
+
+@intrinsic
+def _vector_gathered(_typing_context: Any, left: Any, right: Any, places: Any, sums: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        (x, length), (y, _), (which, _), (out, _) = (
             data_of(context, builder, kind, array) for kind, array in zip(signature.args, arguments, strict=True)
         )
-        size, places = length.type, list(itertools.product(range(DENSE_ROWS), range(DENSE_COLUMNS)))
-        totals = _zeros(builder, len(places))
+        size, pairs = length.type, list(itertools.product(range(DENSE_ROWS), range(DENSE_COLUMNS)))
+        starts = (
+            [builder.mul(length, size(row)) for row in range(DENSE_ROWS)],
+            [builder.mul(length, builder.load(builder.gep(which, [size(column)]))) for column in range(DENSE_COLUMNS)],
+        )
+        totals = _zeros(builder, len(pairs))
         with cgutils.for_range(builder, builder.udiv(length, size(LANES))) as loop:
             step = builder.mul(loop.index, size(LANES))
             rows, columns = (
-                [_vector(builder, base, builder.add(builder.mul(length, size(row)), step)) for row in range(count)]
-                for base, count in ((x, DENSE_ROWS), (y, DENSE_COLUMNS))
+                [_vector(builder, builder.gep(base, [start]), step) for start in side]
+                for base, side in zip((x, y), starts, strict=True)
             )
-            for (row, column), total in zip(places, totals, strict=True):
+            for (row, column), total in zip(pairs, totals, strict=True):
                 _add_product(builder, total, rows[row], columns[column])
         for at, total in enumerate(totals):
-            place = builder.bitcast(builder.gep(out, [size(at * LANES)]), _DOUBLES.as_pointer())
-            builder.store(builder.load(total), place, align=8)
+            _store(builder, builder.load(total), out, size(at * LANES))
         return context.get_dummy_value()
 
-    return types.none(left, right, sums), generate
+    return types.none(left, right, places, sums), generate
+
+
+@intrinsic
+def _vector_fold(_typing_context: Any, sums: Any, first: Any, products: Any) -> Any:  # noqa: ARG001
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        (x, _), (out, count) = (data_of(context, builder, signature.args[at], arguments[at]) for at in (0, 2))
+        size, first = count.type, arguments[1]
+        pairs = []
+        for at in range(LANES):
+            places = [builder.add(builder.mul(count, size(part)), builder.add(first, size(at))) for part in range(SUMS)]
+            parts = [_vector(builder, x, builder.mul(place, size(LANES))) for place in places]
+            pairs.append(builder.fadd(builder.fadd(parts[0], parts[1]), builder.fadd(parts[2], parts[3])))
+        while len(pairs) > 1:  # neighbouring lanes of all pairs at once
+            pairs = [_neighbours_added(builder, *pairs[at : at + 2]) for at in range(0, len(pairs), 2)]
+        _store(builder, pairs[0], out, first)
+        return context.get_dummy_value()
+
+    return types.none(sums, types.int64, products), generate
+
+
+def _neighbours_added(builder: Any, a: Any, b: Any) -> Any:
+    """The sums of neighbouring lanes, those of ``a`` and then those of ``b``."""
+    kind = ir.VectorType(ir.IntType(32), LANES)
+    even, odd = (
+        builder.shuffle_vector(a, b, ir.Constant(kind, [2 * at + odd for at in range(LANES)])) for odd in (0, 1)
+    )
+    return builder.fadd(even, odd)
+
+
+def _store(builder: Any, numbers: Any, base: Any, index: Any) -> None:
+    """Store LANES doubles at ``base[index]`` and after."""
+    place = builder.bitcast(builder.gep(base, [index]), _DOUBLES.as_pointer())
+    builder.store(numbers, place, align=8)
 
 
 def contiguous(*arrays: Any) -> bool:
@@ -174,9 +251,25 @@ def _compiled_dot_steps(left: Any, right: Any) -> Any:
     return dot if contiguous(left, right) else None
 
 
-@overload(dense_sums)
-def _compiled_dense_sums(left: Any, right: Any, sums: Any) -> Any:
-    def dense(left: Any, right: Any, sums: Any) -> Any:
-        return _vector_dense(left, right, sums)  # type: ignore[call-arg]
+@overload(widen)
+def _compiled_widen(vector: Any, part: Any, wide: Any) -> Any:  # noqa: ARG001
+    def write(vector: Any, part: Any, wide: Any) -> Any:
+        return _vector_widen(vector, part, wide)  # type: ignore[call-arg]
 
-    return dense if contiguous(left, right, sums) else None
+    return write if contiguous(vector, wide) else None
+
+
+@overload(gathered_sums)
+def _compiled_gathered_sums(left: Any, right: Any, places: Any, sums: Any) -> Any:
+    def dense(left: Any, right: Any, places: Any, sums: Any) -> Any:
+        return _vector_gathered(left, right, places, sums)  # type: ignore[call-arg]
+
+    return dense if contiguous(left, right, places, sums) else None
+
+
+@overload(fold_sums)
+def _compiled_fold_sums(sums: Any, first: Any, products: Any) -> Any:  # noqa: ARG001
+    def fold(sums: Any, first: Any, products: Any) -> Any:
+        return _vector_fold(sums, first, products)  # type: ignore[call-arg]
+
+    return fold if contiguous(sums, products) else None

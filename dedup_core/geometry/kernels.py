@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from dedup_core.hamming.popcount import popcount
+from dedup_core.jit.bits import popcount
 from dedup_core.jit.compiled import compiled
 
 X, Y, SCALE, ANGLE = 0, 1, 2, 3

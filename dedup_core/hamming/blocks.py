@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dedup_core.hamming.popcount import ROWS, SPARE, lowest_bit, popcount, rows_within
+from dedup_core.hamming.popcount import ROWS, SPARE, rows_within
+from dedup_core.jit.bits import lowest_bit, popcount
 from dedup_core.jit.compiled import compiled
 
 ZERO, ONE = np.uint64(0), np.uint64(1)

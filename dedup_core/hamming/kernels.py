@@ -12,7 +12,8 @@ import numpy as np
 
 from dedup_core.hamming.blocks import ONE, VECTOR_ROWS, ZERO, PairBuffer
 from dedup_core.hamming.buckets import Buckets
-from dedup_core.hamming.popcount import ROWS, VECTOR_BYTES, columns_within, lowest_bit, popcount, rows_within
+from dedup_core.hamming.popcount import ROWS, VECTOR_BYTES, columns_within, rows_within
+from dedup_core.jit.bits import lowest_bit, popcount
 from dedup_core.jit.compiled import compiled
 
 CANDIDATE_PAIRS = ROWS * VECTOR_BYTES // 4  # the most pairs in a candidate: a vector holds sixteen sketches

@@ -1,4 +1,4 @@
-"""Counting differing bits: one pair at a time, many words against a vector of others, and one word against many."""
+"""Counting differing bits: many words against a vector of others, and one word against many."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
+from dedup_core.jit.bits import popcount
+
 VECTOR_BYTES = 64
 ROWS = 32
 """How many rows `rows_within` looks at."""
@@ -19,16 +21,6 @@ TOP_BYTE = 24
 """Where the highest byte of 32 bits begins."""
 SPARE = max(ROWS, STEP, VECTOR_BYTES // 4)
 """How many more words an array must hold at its end for the vectors that begin at its last ones."""
-
-
-def popcount(word: Any) -> int:
-    """Return the number of set bits of a word of 32 or 64 bits."""
-    return int(word).bit_count()
-
-
-def lowest_bit(word: Any) -> int:
-    """Return the place of the lowest set bit of a uint64 that is not 0, as a uint64."""
-    return np.uint64((int(word) & -int(word)).bit_length() - 1)
 
 
 def columns_within(rows: Any, span: Any, columns: Any, column: Any, limit: Any) -> int:
@@ -72,22 +64,6 @@ def rows_within(rows: Any, first: Any, word: Any, limit: Any) -> int:
 # Those are written as LLVM vectors, which suit every processor: left to itself LLVM vectorises only long loops, and
 # most buckets are short. That lane 0 is the lowest bit of a word, and its lower half the first, holds for little-endian
 # processors: all that numba has.
-@intrinsic
-def _count_bits(_typing_context: Any, word: Any) -> Any:
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.ctpop(arguments[0])
-
-    return word(word), generate
-
-
-@intrinsic
-def _count_trailing_zeros(_typing_context: Any, word: Any) -> Any:
-    def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
-
-    return word(word), generate
-
-
 @intrinsic
 def _near_columns(_typing_context: Any, rows: Any, span: Any, columns: Any, column: Any, limit: Any) -> Any:
     # All rows share one test at the end: a branch a row would be mispredicted too often.
@@ -190,22 +166,6 @@ def _in_every_lane(builder: Any, word: Any, vector: Any) -> Any:
 
 
 # numba asks an overload's two signatures to agree in every annotation.
-@overload(popcount)
-def _compiled_popcount(word: Any) -> Any:  # noqa: ARG001
-    def count(word: Any) -> Any:
-        return np.int64(_count_bits(word))  # type: ignore[call-arg]
-
-    return count
-
-
-@overload(lowest_bit)
-def _compiled_lowest_bit(word: Any) -> Any:  # noqa: ARG001
-    def count(word: Any) -> Any:
-        return _count_trailing_zeros(word)  # type: ignore[call-arg]
-
-    return count
-
-
 @overload(columns_within)
 def _compiled_columns_within(rows: Any, span: Any, columns: Any, column: Any, limit: Any) -> Any:  # noqa: ARG001
     def compare(rows: Any, span: Any, columns: Any, column: Any, limit: Any) -> Any:

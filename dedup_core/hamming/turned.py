@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dedup_core.hamming.join import cross_join_blocks, self_join_blocks
-from dedup_core.hamming.popcount import popcount
+from dedup_core.jit.bits import popcount
 from dedup_core.jit.compiled import compiled
 from dedup_core.pairs import Pairs
 from dedup_core.turns import INVERSE, TURNS
