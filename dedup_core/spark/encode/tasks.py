@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,8 @@ from dedup_core.spark.tables import ENCODED
 
 BATCH_IMAGES = 64
 """How many images are held at a time: Arrow batches of images are big."""
+
+_MANY_OBJECTS = 30_000  # that aren't frozen: to collect among so many takes 10 ms
 
 _Rows = tuple[list[ImageRow], list[Looked | Failure]]
 """Rows, and for each of them the pixels that the encoders want, or why there are none."""
@@ -95,8 +98,19 @@ def encode_contents(contents: DataFrame, plan: EncodePlan) -> DataFrame:
 
     def encode(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from encoded(batches, plan)
+        keep_loaded()
 
     return contents.mapInArrow(encode, ENCODED)
+
+
+def keep_loaded() -> None:
+    """Have the garbage collector pass over what a worker has loaded by now.
+
+    Spark's workers collect after every task. With numba and pandas loaded that takes as long as 20 photographs do.
+    """
+    if len(gc.get_objects()) > _MANY_OBJECTS:
+        gc.collect()  # for what is frozen is never collected
+        gc.freeze()
 
 
 def encoded(batches: Iterator[pa.RecordBatch], plan: EncodePlan) -> Iterator[pa.RecordBatch]:
