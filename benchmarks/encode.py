@@ -5,8 +5,10 @@
 
 - The decoder: CPU of one thread for the decode alone, and for the decode with one hash and with all four.
 - One machine, with `--peer`: our API and imagededup's, from process start, on two cores (see `one_machine.py`).
-- Spark beside a pool of as many processes: the same files and calls, on one core a process. Workers are warm on both
-  sides: a first round over a part of the files is not counted. Rounds alternate, and the ratio is that of the medians.
+- Spark beside a pool of as many processes: the same files and calls, on one core a process. Both are warm: a first
+  round over all files is not counted. Rounds alternate, and the ratio is that of the medians, by the clock and by the
+  time of the processor that all processes take, Java and this one among them. Take no more images than a pool encodes
+  in a minute: after that Spark ends workers that have nothing to do.
 
 With weights of MobileNet its embeddings take the place of the hashes, and only Spark and the pool are timed.
 """
@@ -14,6 +16,7 @@ With weights of MobileNet its embeddings take the place of the hashes, and only 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import multiprocessing
 import os
@@ -24,6 +27,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -52,6 +58,7 @@ HELD = 400  # files whose content the bare decoder is given
 
 Methods = tuple[str, ...]
 Action = Callable[[], object]
+Time = TypeVar("Time", float, np.ndarray)
 
 
 @functools.cache
@@ -118,14 +125,40 @@ def spark_line(files: list[str], methods: Methods, weights: str | None, rounds: 
             "pool": pool_round(pool, files, methods, weights),
             "spark": spark_round(spark, files, methods, weights),
         }
-        some = files[:256]
-        pool_round(pool, some, methods, weights)()
-        spark_round(spark, some, methods, weights)()
-        seconds = alternated(sides, rounds, time.perf_counter)
-    rates = {name: len(files) / statistics.median(times) for name, times in seconds.items()}
+        alternated(sides, 1, time.perf_counter)
+        spent = {name: np.median(each, axis=0) for name, each in alternated(sides, rounds, Clocks()).items()}
     what = "embeddings" if weights else "one hash" if len(methods) == 1 else "four hashes"
-    figures = "  ".join(f"{name} {rate:8.1f} images/s" for name, rate in rates.items())
-    return f"  {what:<14}{figures}  spark / pool = {rates['spark'] / rates['pool']:.2f}"
+    figures = "  ".join(f"{name} {len(files) / wall:7.1f} images/s {cpu / len(files) * 1000:6.2f} ms of CPU"
+                        for name, (wall, cpu) in spent.items())  # fmt: skip
+    by_clock, by_cpu = spent["pool"] / spent["spark"]
+    return f"  {what:<13}{figures}  spark / pool: by CPU {by_cpu:.2f}, by the clock = {by_clock:.2f}"
+
+
+class Clocks:
+    """The time, and the processor's time of this process and of all that it has started, in seconds."""
+
+    def __init__(self) -> None:
+        self._cpu: dict[int, float] = {}
+
+    def __call__(self) -> np.ndarray:
+        """Return both as float64 (2,). What a process took that has ended since is what it had at the last call."""
+        table = _processes()
+        family, found = {os.getpid()}, 0
+        while found < len(family):  # the children of those that were found
+            found = len(family)
+            family |= {pid for pid, (parent, _) in table.items() if parent in family}
+        self._cpu |= {pid: table[pid][1] for pid in family if pid in table}
+        return np.array([time.perf_counter(), sum(self._cpu.values())])
+
+
+def _processes() -> dict[int, tuple[int, float]]:
+    """Return the parent of every process, and the seconds of the processor that it took; none but on Linux."""
+    table: dict[int, tuple[int, float]] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            fields = entry.read_text(errors="replace").rsplit(")", 1)[1].split()
+            table[int(entry.parent.name)] = int(fields[1]), sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+    return table
 
 
 def pool_round(pool: ProcessPoolExecutor, files: list[str], methods: Methods, weights: str | None) -> Action:
@@ -134,11 +167,11 @@ def pool_round(pool: ProcessPoolExecutor, files: list[str], methods: Methods, we
     return lambda: _exhaust(pool.map(work, batches), len(files))
 
 
-def spark_round(spark, files: list[str], methods: Methods, weights: str | None, images_a_task: int = 128) -> Action:
+def spark_round(spark, files: list[str], methods: Methods, weights: str | None) -> Action:
     chosen = {"method": ("cnn",), "cnn_weights": weights} if weights else {"method": methods}
     plan = EncodePlan.of(EncodeSettings(input="unused", output="unused", **chosen))
     named = spark.createDataFrame([(path, Path(path).as_uri()) for path in files], "path STRING, uri STRING")
-    contents = conform(named, CONTENTS).repartition(-(-len(files) // images_a_task)).cache()
+    contents = conform(named, CONTENTS).repartition(-(-len(files) // IMAGES_A_TASK)).cache()
     contents.count()
     return lambda: encode_contents(contents, plan).write.format("noop").mode("overwrite").save()
 
@@ -148,9 +181,9 @@ def _exhaust(counts, expected: int) -> None:
         raise RuntimeError("the pool lost files")
 
 
-def alternated(sides: dict[str, Action], rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:
+def alternated(sides: dict[str, Action], rounds: int, clock: Callable[[], Time]) -> dict[str, list[Time]]:
     """Return what a clock says that each side took, round by round; the sides take turns."""
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    seconds: dict[str, list[Time]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, action in sides.items():
             started = clock()
