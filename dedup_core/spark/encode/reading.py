@@ -34,12 +34,12 @@ def with_contents(rows: Iterable[ImageRow], max_bytes: int) -> Iterator[tuple[Im
 
 def _ahead(rows: Iterable[ImageRow], read: _Read) -> Iterator[tuple[ImageRow, Content]]:
     """Read as many files ahead as are few and small enough; one at least, however large."""
-    with _Reader(read) as reader:
+    with _FilesAhead(read) as files:
         ahead: deque[tuple[ImageRow, Callable[[], Content]]] = deque()
         size = 0
         for row in rows:
             size += row["size"] or 0
-            ahead.append((row, reader.begun(row)))
+            ahead.append((row, files.begun(row)))
             while ahead and (len(ahead) > _READS_AHEAD or size > _BYTES_AHEAD):
                 size -= ahead[0][0]["size"] or 0
                 yield _finished(*ahead.popleft())
@@ -47,7 +47,7 @@ def _ahead(rows: Iterable[ImageRow], read: _Read) -> Iterator[tuple[ImageRow, Co
             yield _finished(*ahead.popleft())
 
 
-class _Reader:
+class _FilesAhead:
     """Reads in threads, but for files of disks that answer quickly: a thread's turn takes longer than such a read.
 
     Args:
@@ -59,7 +59,7 @@ class _Reader:
         self._pool = ThreadPoolExecutor(_READS_AHEAD)
         self._seconds = 0.0
 
-    def __enter__(self) -> _Reader:
+    def __enter__(self) -> _FilesAhead:
         return self
 
     def __exit__(self, *_raised: object) -> None:
