@@ -5,9 +5,10 @@
 
 - The decoder: CPU of one thread for the decode alone, and for the decode with one hash and with all four.
 - One machine, with `--peer`: our API and imagededup's, from process start, on two cores (see `one_machine.py`).
-- Spark beside a pool of as many processes: the same files and calls, on one core a process. Workers are warm on both
-  sides: a first round over a part of the files is not counted. Rounds alternate, and the ratios are those of medians,
-  by the clock and by the processor time of all processes that are at work.
+- Spark beside a pool of as many processes: the same files and calls, on one core a process. Both are warm: a first
+  round over all files is not counted. Rounds alternate, and the ratio is that of the medians, by the clock and by the
+  time of the processor that all processes take, Java and this one among them. Take no more images than a pool encodes
+  in a minute: after that Spark ends workers that have nothing to do.
 
 With weights of MobileNet its embeddings take the place of the hashes, and only Spark and the pool are timed.
 """
@@ -25,6 +26,9 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -54,6 +58,7 @@ HELD = 400  # files whose content the bare decoder is given
 
 Methods = tuple[str, ...]
 Action = Callable[[], object]
+Time = TypeVar("Time", float, np.ndarray)
 
 
 @functools.cache
@@ -121,9 +126,7 @@ def spark_line(files: list[str], methods: Methods, weights: str | None, rounds: 
             "pool": pool_round(pool, files, methods, weights),
             "spark": spark_round(spark, files, methods, weights),
         }
-        some = files[:256]
-        pool_round(pool, some, methods, weights)()
-        spark_round(spark, some, methods, weights)()
+        alternated(sides, 1, time.perf_counter)
         counted = {name: functools.partial(count_cores, side, cores[name]) for name, side in sides.items()}
         seconds = alternated(counted, rounds, time.perf_counter)
     rates = {name: len(files) / statistics.median(times) for name, times in seconds.items()}
@@ -147,11 +150,11 @@ def pool_round(pool: ProcessPoolExecutor, files: list[str], methods: Methods, we
     return lambda: _exhaust(pool.map(work, batches), len(files))
 
 
-def spark_round(spark, files: list[str], methods: Methods, weights: str | None, images_a_task: int = 128) -> Action:
+def spark_round(spark, files: list[str], methods: Methods, weights: str | None) -> Action:
     chosen = {"method": ("cnn",), "cnn_weights": weights} if weights else {"method": methods}
     plan = EncodePlan.of(EncodeSettings(input="unused", output="unused", **chosen))
     named = spark.createDataFrame([(path, Path(path).as_uri()) for path in files], "path STRING, uri STRING")
-    contents = conform(named, CONTENTS).repartition(-(-len(files) // images_a_task)).cache()
+    contents = conform(named, CONTENTS).repartition(-(-len(files) // IMAGES_A_TASK)).cache()
     contents.count()
     return lambda: encode_contents(contents, plan).write.format("noop").mode("overwrite").save()
 
@@ -161,9 +164,9 @@ def _exhaust(counts, expected: int) -> None:
         raise RuntimeError("the pool lost files")
 
 
-def alternated(sides: dict[str, Action], rounds: int, clock: Callable[[], float]) -> dict[str, list[float]]:
+def alternated(sides: dict[str, Action], rounds: int, clock: Callable[[], Time]) -> dict[str, list[Time]]:
     """Return what a clock says that each side took, round by round; the sides take turns."""
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    seconds: dict[str, list[Time]] = {name: [] for name in sides}
     for _ in range(rounds):
         for name, action in sides.items():
             started = clock()

@@ -1,5 +1,6 @@
 """What a worker does, called as plain functions: no Spark session is needed."""
 
+import gc
 import io
 import threading
 import time
@@ -151,11 +152,24 @@ def test_a_row_that_carries_an_image_is_unpacked_when_it_is_asked_for():
     assert peak < 3 << 20
 
 
+def test_what_is_loaded_is_not_looked_through_after_every_task():
+    try:
+        tasks.keep_loaded()
+        kept = gc.get_freeze_count()
+        assert kept > tasks._MANY_OBJECTS
+        assert len(gc.get_objects()) < tasks._MANY_OBJECTS
+        tasks.keep_loaded()
+        assert gc.get_freeze_count() <= kept
+    finally:
+        gc.unfreeze()
+
+
 # Files read ahead
 
 
 def rows_of(sizes, **others):
-    return [{"path": str(n), "uri": f"u{n}", "size": size, "content": None} | others for n, size in enumerate(sizes)]
+    return [{"path": str(n), "uri": f"s3://u{n}", "size": size, "content": None} | others
+            for n, size in enumerate(sizes)]  # fmt: skip
 
 
 class Reads:
@@ -176,7 +190,7 @@ class Reads:
 def test_files_are_read_ahead_in_order_and_within_bounds(size):
     reads = Reads()
     for number, (row, content) in enumerate(reading._ahead(iter(rows_of([size] * 60)), reads)):
-        assert (row["path"], content) == (str(number), f"u{number}".encode())
+        assert (row["path"], content) == (str(number), f"s3://u{number}".encode())
         reads.taken += 1
     assert reads.most_files <= reading._READS_AHEAD + 2
     assert reads.most_bytes <= reading._BYTES_AHEAD + 2 * size
@@ -188,6 +202,20 @@ def test_what_is_carried_is_not_read_and_what_has_neither_is_empty():
     contents = [content for _, content in reading.with_contents(rows, 100)]
     assert contents[0] == b"carried"
     assert [failure.reason for failure in contents[1:]] == ["empty", "vanished"]
+
+
+def test_files_of_a_disk_are_read_in_threads_only_while_it_answers_slowly():
+    in_threads, rows = [], rows_of([1] * 200)
+
+    def read(row):
+        in_threads.append(threading.current_thread() is not threading.main_thread())
+        time.sleep(0.05 if 50 <= int(row["path"]) < 60 else 0)
+        return row["uri"].encode()
+
+    found = list(reading._ahead(iter([row | {"uri": f"/{row['path']}.jpg"} for row in rows]), read))
+    assert [content for _, content in found] == [f"/{n}.jpg".encode() for n in range(200)]
+    assert not any(in_threads[:50])
+    assert any(in_threads[60:])
 
 
 def test_a_task_that_stops_reading_leaves_no_thread():

@@ -212,10 +212,12 @@ def encode_all(source: Source, work: FeatureWork, progress: Progress) -> None:
     todo = Shelves.filled(staging, work.todo(), work.listing.seen)
     buckets = todo.counted()
     started, encoded, total = time.monotonic(), 0, sum(bucket.images for bucket in buckets.values())
-    for part in parts(buckets, work.pace(total)):
+    pace = work.pace(total)
+    plan = work.plan if pace.cores == 1 else replace(work.plan, images_a_core=total // pace.cores)
+    for part in parts(buckets, pace):
         with rows_at_a_time(staging.spark, _batch_rows(part.largest)):
             contents = source.contents(todo.of(part), part)
-            made = conform(encode_contents(contents, work.plan), ENCODED)
+            made = conform(encode_contents(contents, plan), ENCODED)
             work.parts.append(staging.add_part("encoded", made.withColumn("run_id", F.lit(work.run_id))))
         encoded += part.images
         progress(encoded, total, time.monotonic() - started)

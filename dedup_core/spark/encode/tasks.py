@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from pyspark.sql import DataFrame
 from dedup_core.encoders.encoder import Decoding, Encoder, Looked, Prepared, encode_looked, look_at
 from dedup_core.encoders.registry import ENCODERS
 from dedup_core.images.picture import Failure
+from dedup_core.images.resizing.small import expect
 from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark.encode.columns import Storage, pieces
 from dedup_core.spark.encode.reading import Content, ImageRow, with_contents
@@ -22,6 +24,8 @@ from dedup_core.spark.tables import ENCODED
 
 BATCH_IMAGES = 64
 """How many images are held at a time: Arrow batches of images are big."""
+
+_MANY_OBJECTS = 30_000  # that aren't frozen: to collect among so many takes 10 ms
 
 _Rows = tuple[list[ImageRow], list[Looked | Failure]]
 """Rows, and for each of them the pixels that the encoders want, or why there are none."""
@@ -36,12 +40,14 @@ class EncodePlan:
         columns: by method, the column of ``features`` that it fills.
         decoding: how files become pictures.
         max_file_bytes: larger files aren't read.
+        images_a_core: how many are to come, as far as is known: what pays only for many is then loaded at once.
     """
 
     methods: tuple[Prepared, ...]
     columns: Mapping[str, str]
     decoding: Decoding
     max_file_bytes: int
+    images_a_core: int = 0
 
     @classmethod
     def of(cls, settings: EncodeSettings) -> EncodePlan:
@@ -95,13 +101,26 @@ def encode_contents(contents: DataFrame, plan: EncodePlan) -> DataFrame:
 
     def encode(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         yield from encoded(batches, plan)
+        keep_loaded()
 
     return contents.mapInArrow(encode, ENCODED)
+
+
+def keep_loaded() -> None:
+    """Have the garbage collector pass over what a worker has loaded by now.
+
+    Spark's workers collect after every task. With numba and pandas loaded that takes as long as 20 photographs do.
+    """
+    if len(gc.get_objects()) > _MANY_OBJECTS:
+        gc.collect()  # for what is frozen is never collected
+        gc.freeze()
 
 
 def encoded(batches: Iterator[pa.RecordBatch], plan: EncodePlan) -> Iterator[pa.RecordBatch]:
     """Yield what `encode_contents` does, in a worker: as many images at a time as go through the encoders at once."""
     encoders = plan.encoders()
+    if plan.decoding.mode == "exact":
+        expect(plan.images_a_core, dict.fromkeys(size for encoder in encoders for size in encoder.sizes))
     storage = Storage(plan.fingerprints, plan.columns)
     looks = _looks(batches, plan, encoders)
     for rows, looked in _one_ahead(looks) if plan.decodes_ahead() else looks:
