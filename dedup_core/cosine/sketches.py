@@ -150,28 +150,28 @@ def fine_sum(left: np.ndarray, right: np.ndarray) -> int:
 
 def tile_rows(sketches: np.ndarray, head: int, least: int) -> np.ndarray:
     """Return the left side of `propose`, int32 (n up to whole TILE_ROWS, words + ADDED)."""
-    words = head_words(head)
-    rows = np.zeros((-(-len(sketches) // TILE_ROWS) * TILE_ROWS, words + ADDED), np.int32)
-    rows[:, -1] = NEVER
-    tail = sketches[:, -TAIL:]
-    rows[: len(sketches), :words] = sketches[:, :words]
-    rows[: len(sketches), -2] = tail[:, FIRST]
-    rows[: len(sketches), -1] = tail[:, SLACK] - OFFSET * tail[:, SUM] - least
-    return _head_only(rows, head)
+    rows = _tile_words(sketches, head, TILE_ROWS)
+    rows[: len(sketches), -1] -= OFFSET * sketches[:, SUM - TAIL] + least
+    return rows
 
 
 def tile_strips(sketches: np.ndarray, head: int) -> np.ndarray:
     """Return the right side of `propose`, int32 (strips, words + ADDED, TILE_COLUMNS)."""
+    rows = _tile_words(sketches, head, TILE_COLUMNS)
+    rows[:, :-ADDED].view(np.uint32)[...] ^= _SIGNS
+    return np.ascontiguousarray(rows.reshape(-1, TILE_COLUMNS, rows.shape[1]).transpose(0, 2, 1))
+
+
+def _tile_words(sketches: np.ndarray, head: int, multiple: int) -> np.ndarray:
+    """Return what the coarse bound reads of sketches, and rows that stand in for none up to a whole multiple."""
     words = head_words(head)
-    rows = np.zeros((-(-len(sketches) // TILE_COLUMNS) * TILE_COLUMNS, words + ADDED), np.int32)
+    rows = np.zeros((-(-len(sketches) // multiple) * multiple, words + ADDED), np.int32)
     rows[:, -1] = NEVER
     tail = sketches[:, -TAIL:]
     rows[: len(sketches), :words] = sketches[:, :words]
     rows[: len(sketches), -2] = tail[:, FIRST]
     rows[: len(sketches), -1] = tail[:, SLACK]
-    rows = _head_only(rows, head)
-    rows[:, :words].view(np.uint32)[...] ^= _SIGNS
-    return np.ascontiguousarray(rows.reshape(-1, TILE_COLUMNS, words + ADDED).transpose(0, 2, 1))
+    return _head_only(rows, head)
 
 
 def _head_only(rows: np.ndarray, head: int) -> np.ndarray:
