@@ -60,7 +60,7 @@ def decode(
         The picture (of several frames the first), or a Failure.
     """
     picture = _decode(data, max_pixels, orientation, shrink)
-    return picture if isinstance(picture, Failure) else replace(picture, transparency=transparency)
+    return _shown_to_encoders(picture, transparency)
 
 
 def decode_coarsely(
@@ -77,7 +77,13 @@ def decode_coarsely(
     """
     shrink = partial(_times_for_least, side=side)
     picture = _decode(data, max_pixels, orientation, shrink, _averages)
-    return picture if isinstance(picture, Failure) else replace(picture, transparency=transparency)
+    return _shown_to_encoders(picture, transparency)
+
+
+def _shown_to_encoders(picture: Picture | Failure, transparency: Transparency) -> Picture | Failure:
+    if isinstance(picture, Failure) or picture.transparency == transparency:
+        return picture
+    return replace(picture, transparency=transparency)
 
 
 def _averages(data: bytes, header: Header, times: int) -> np.ndarray | None:

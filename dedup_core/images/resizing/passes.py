@@ -39,7 +39,7 @@ def passed(pixels: np.ndarray, width: int, plan: tuple, rooms: Rooms) -> None:
     Args:
         pixels: uint8 (height * width * 3,).
         width: of the picture.
-        plan: int64 (n, WINDOW), int64 (m, WINDOW + 3) and int32 (k,): what is made of each row, what of each column,
+        plan: int32 (n, WINDOW), int32 (m, WINDOW + 3) and int32 (k,): what is made of each row, what of each column,
             and the weights of both; how many of the lanes that are made have weights of 22 bits, for the others are
             sums; and how many lanes after them are the picture's own columns.
         rooms: int32 arrays to work in, the last for the sums.

@@ -59,8 +59,8 @@ class Plan:
     """A pass over pictures of one shape.
 
     Attributes:
-        across: int64 (n, WINDOW): the windows of the columns that are made, size after size.
-        down: int64 (m, WINDOW + 3): the windows of the rows that are made; then their first lane, how many, and where
+        across: int32 (n, WINDOW): the windows of the columns that are made, size after size.
+        down: int32 (m, WINDOW + 3): the windows of the rows that are made; then their first lane, how many, and where
             the sums lie.
         taps: int32 (k,): the weights of both.
         n_weighted: how many lanes have weights; those after them are sums.
@@ -159,26 +159,41 @@ def is_lowered_first(shape: tuple[int, int], size: tuple[int, int]) -> bool:
 
 def _planned(shape: tuple[int, int], wanted: Sequence[Wanted], span: tuple[float, float] | None) -> Plan:
     steps = [_step(shape, each, span) for each in wanted]
-    across, down, taps, made = [np.zeros((0, WINDOW), np.int64)], [], [], {}
-    lane = n_sums = n_taps = n_weighted = 0
-    for k in sorted(range(len(steps)), key=lambda k: OUTCOMES.index(steps[k].made.outcome)):
-        rows_across, rows_down, entry = steps[k]
-        if rows_across is not None:
-            across.append(_padded(_moved(rows_across.rows, n_taps), entry.lanes // CHANNELS))
-            taps.append(rows_across.taps)
-            n_taps += len(rows_across.taps)
-        n = len(rows_down.rows)
-        places = np.column_stack([np.full((n, 2), (lane, entry.lanes)), n_sums + entry.lanes * np.arange(n)])
-        down.append(np.column_stack([_moved(rows_down.rows, n_taps), places]))
-        taps.append(rows_down.taps)
+    order = sorted(range(len(steps)), key=lambda k: OUTCOMES.index(steps[k].made.outcome))
+    across = np.zeros((sum(_lanes_across(step) for step in steps) // CHANNELS, WINDOW), np.int32)
+    down = np.empty((sum(len(step.down.rows) for step in steps), WINDOW + 3), np.int32)
+    taps, made = [], {}
+    lane = row = n_sums = n_taps = n_weighted = 0
+    for k in order:
+        of_columns, of_rows, entry = steps[k]
+        if of_columns is not None:
+            _enter(of_columns, across[lane // CHANNELS :], n_taps)
+            taps.append(of_columns.taps)
+            n_taps += len(of_columns.taps)
+        n = len(of_rows.rows)
+        _enter(of_rows, down[row:], n_taps)
+        down[row : row + n, WINDOW : WINDOW + 2] = lane, entry.lanes
+        down[row : row + n, WINDOW + 2] = range(n_sums, n_sums + n * entry.lanes, entry.lanes)
+        taps.append(of_rows.taps)
         made[k] = entry._replace(start=n_sums)
-        n_taps, n_sums = n_taps + len(rows_down.taps), n_sums + n * entry.lanes
-        lane += entry.lanes if rows_across is not None else 0
+        row, n_taps, n_sums = row + n, n_taps + len(of_rows.taps), n_sums + n * entry.lanes
+        lane += _lanes_across(steps[k])
         n_weighted = lane if entry.outcome == "resized" else n_weighted
     n_woven = max((entry.lanes for entry in made.values() if entry.outcome == "lowered"), default=0)
     n_columns = -(-min(shape[0], SEGMENT) // GROUP) * GROUP if lane else 0
-    return Plan(np.concatenate(across), np.concatenate(down), np.concatenate(taps), n_weighted, n_woven,
+    return Plan(across, down, np.concatenate(taps), n_weighted, n_woven,
                 tuple(made[k] for k in range(len(wanted))), n_columns, n_sums)  # fmt: skip
+
+
+def _lanes_across(step: Step) -> int:
+    return 0 if step.across is None else step.made.lanes
+
+
+def _enter(axis: Axis, windows: np.ndarray, n_taps: int) -> None:
+    """Enter an axis's windows among those of a plan, whose weights lie behind so many others."""
+    mine = windows[: len(axis.rows), :WINDOW]
+    mine[:] = axis.rows
+    mine[:, 2 :: WINDOW // 2] += n_taps
 
 
 def _step(shape: tuple[int, int], wanted: Wanted, span: tuple[float, float] | None) -> Step:
@@ -201,14 +216,6 @@ def _lanes(columns: int) -> int:
 
 def _axis(n_in: int, n_out: int, reach: int, span: float | None) -> Axis:
     return _AXES.get((n_in, n_out, reach, span), lambda: resized_axis(n_in, n_out, reach, span))  # type: ignore[return-value]
-
-
-def _moved(rows: np.ndarray, by: int) -> np.ndarray:
-    return rows + np.array([0, 0, by, 0] * 2)
-
-
-def _padded(rows: np.ndarray, length: int) -> np.ndarray:
-    return np.concatenate([rows, np.zeros((length - len(rows), rows.shape[1]), rows.dtype)])
 
 
 def _room(size: int) -> np.ndarray:

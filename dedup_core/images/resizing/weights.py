@@ -31,7 +31,7 @@ class Axis(NamedTuple):
     """The weights of one axis.
 
     Attributes:
-        rows: int64 (n, WINDOW): of each pixel that is made the first pair of pixels that count, how many pairs, where
+        rows: int32 (n, WINDOW): of each pixel that is made the first pair of pixels that count, how many pairs, where
             their weights begin and by how many bits they are shifted; then the same of the pairs whose weights have a
             high part.
         taps: int32 (m,): two weights of 16 bits in each, low parts and high ones.
@@ -54,9 +54,10 @@ def resized_axis(n_in: int, n_out: int, reach: int, span: float | None = None) -
     """
     width = np.float32(n_in if span is None else span)
     if n_in == n_out == width:
-        return _packed(np.arange(n_in), np.ones(n_in, np.int64), np.full((n_in, 1), ONE, np.int32))
+        windows = np.arange(n_in, dtype=np.int64), np.ones(n_in, np.int64), np.full((n_in, 1), ONE, np.int32)
+        return Axis(*_packed_rows(*windows))
     scale = float(width) / n_out
-    return _packed(*_weights(n_in, scale, n_out, reach))
+    return Axis(*_packed_rows(*_weights(n_in, scale, n_out, reach)))
 
 
 def averaged_axis(n_in: int, factor: int, most: int = 2**31) -> Axis:
@@ -67,14 +68,25 @@ def averaged_axis(n_in: int, factor: int, most: int = 2**31) -> Axis:
         factor: how many of them become one.
         most: the most that are summed at a time; a longer row of them becomes several sums.
     """
-    begins = np.arange(0, n_in, factor)
-    parts = np.arange(0, factor, most)
-    starts = np.minimum((begins[:, None] + parts).ravel(), n_in)
-    stops = np.minimum(np.minimum(begins[:, None] + parts + most, begins[:, None] + factor).ravel(), n_in)
-    counts = stops - starts
-    ones = np.ones((len(starts), max(1, int(counts.max()))), np.int32)
-    ones[counts == 0] = 0  # of an empty part the sum is to be 0, and not to be left out
-    return _packed(np.minimum(starts, n_in - 1), np.maximum(counts, 1), ones)
+    return Axis(*_packed_rows(*_summed(n_in, factor, most)))
+
+
+@compiled
+def _summed(n_in: int, factor: int, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return windows as `_weights` does, of weights of 1. Of an empty one the sum is to be 0, and not left out."""
+    parts = -(-factor // most)
+    n_out = -(-n_in // factor) * parts
+    starts, counts = np.zeros(n_out, np.int64), np.ones(n_out, np.int64)
+    whole = np.ones((n_out, min(factor, most, n_in)), np.int32)
+    for place in range(n_out):
+        cell, part = place // parts, place % parts
+        start, stop = cell * factor + part * most, min((cell + 1) * factor, n_in)
+        starts[place] = min(start, n_in - 1)
+        if start < stop:
+            counts[place] = min(stop - start, most)
+        else:
+            whole[place] = 0
+    return starts, counts, whole
 
 
 @compiled
@@ -152,7 +164,7 @@ def _proposed(window: tuple[int, int, float, float], row: np.ndarray, whole: np.
 @compiled
 def _packed_rows(starts: np.ndarray, counts: np.ndarray, whole: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Cut weights into parts of 16 bits, and pair them: the pairs begin at even pixels."""
-    rows = np.zeros((len(starts), WINDOW), np.int64)
+    rows = np.zeros((len(starts), WINDOW), np.int32)
     taps = np.zeros(2 * (whole.shape[1] // 2 + 2) * len(starts), np.int32)
     used = 0
     for place in range(len(starts)):
@@ -184,6 +196,3 @@ def _part(weights: np.ndarray, k: int, n: int, high: int) -> int:
     low = ((weights[k] + 0x8000) & 0xFFFF) - 0x8000
     return (weights[k] - low) >> 16 if high else low
 
-
-def _packed(starts: np.ndarray, counts: np.ndarray, whole: np.ndarray) -> Axis:
-    return Axis(*_packed_rows(starts.astype(np.int64), counts.astype(np.int64), whole))
