@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -19,7 +20,7 @@ from PIL import Image
 from dedup_core.encoders.encoder import Decoding, Encoded, encode_batch
 from dedup_core.encoders.registry import ENCODERS, Standard
 from dedup_core.images.picture import from_array
-from dedup_core.images.resizing import kernels, lanes, passes, pillow, plan, small, weights
+from dedup_core.images.resizing import kernels, lanes, layout, native, pillow, plan, small, weights
 from dedup_core.images.resizing.small import LOOK, expect, gray, kernels_resize
 from dedup_core.images.resizing.wanted import BILINEAR, LANCZOS, Wanted
 
@@ -217,7 +218,7 @@ def test_products_are_added_as_in_python(seed, n, shift, begun):
 
 
 def test_rows_are_laid_across_as_in_python():
-    pixels, starts = noise(40, 40).ravel(), np.arange(lanes.ROWS) * 120 + 6
+    pixels, starts = noise(40, 40).ravel(), np.arange(layout.ROWS) * 120 + 6
     laid = np.zeros((2, 3000), np.int32)
     lanes.lay_across(pixels, starts, laid[0], 5)
     compiled_lay_across(pixels, starts, laid[1], np.int64(5))
@@ -240,7 +241,7 @@ def test_sums_are_laid_down_as_in_python(rounding):
 def test_nothing_is_left_of_what_was_made_before(width):
     resized(noise(900, 900), [(600, 600)])
     pixels = noise(width, 7)
-    plan.plan_of((width, 7), [LOOK]).rooms()[0].base[:] = 0x7F7F7F7F
+    plan.plan_of((width, 7), [LOOK]).room()[:] = 0x7F7F7F7F
     np.testing.assert_array_equal(look(pixels), look_by_pillow(pixels))
 
 
@@ -275,13 +276,18 @@ def test_threads_do_not_share_what_they_work_in():
 # Where it pays
 
 
-def test_few_pictures_are_left_to_pillow():
+@pytest.fixture
+def uncompiled(monkeypatch):
+    monkeypatch.setattr(native, "is_compiled", lambda: False)
+
+
+def test_few_pictures_are_left_to_pillow(uncompiled):
     assert not use_kernels(20)
     assert not kernels_resize((500, 400), [LOOK, *(Wanted(size, LANCZOS) for size in HASHES)])
     np.testing.assert_array_equal(look(noise(300, 200)), look_by_pillow(noise(300, 200)))
 
 
-def test_a_process_of_which_nothing_is_said_has_kernels_from_where_they_pay():
+def test_a_process_of_which_nothing_is_said_has_kernels_from_where_they_pay(uncompiled):
     use_kernels(0)
     one = [Wanted((0, 0), LANCZOS)]
     assert not kernels_resize((small.ENOUGH // 1000 - 1, 1000), one)
@@ -294,8 +300,14 @@ def test_a_process_of_which_nothing_is_said_has_kernels_from_where_they_pay():
      (800, [(32, 32)], True), (200, HASHES, True),
      (800, HASHES, True), (20, HASHES, False), (5000, [(8, 8)], True), (100_000, [], True)],
 )  # fmt: skip
-def test_kernels_are_loaded_for_as_many_pictures_and_sizes_as_pay(n_images, sizes, pays):
+def test_kernels_are_compiled_for_as_many_pictures_and_sizes_as_pay(uncompiled, n_images, sizes, pays):
     assert use_kernels(n_images, sizes) == pays
+
+
+@pytest.mark.parametrize(("n_images", "pays"), [(20, False), (40, False), (80, True)])
+def test_kernels_that_were_compiled_before_are_loaded_for_fewer(monkeypatch, n_images, pays):
+    monkeypatch.setattr(native, "is_compiled", lambda: True)
+    assert use_kernels(n_images, [(32, 32)]) == pays
 
 
 def test_where_pillow_differs_it_resizes_and_the_log_says_so(monkeypatch, caplog):
@@ -326,7 +338,8 @@ def test_without_numba_pillow_resizes_and_the_log_says_so_once(tmp_path):
     for number in range(3):
         Image.fromarray(noise(1100, 900, number)).save(tmp_path / f"{number}.jpg")
     command = [sys.executable, "-c", WITHOUT_NUMBA, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, cwd=ROOT)
+    nothing_kept = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True, cwd=ROOT, env=nothing_kept)
     assert done.stdout == "3 0\n" * 4
     assert done.stderr.count("Pillow resizes") == 1
     assert done.stderr.count("no decoder of tiles") == 1
@@ -353,4 +366,4 @@ def test_encoders_see_the_same_by_kernels_and_by_pillow(mode, methods, transpare
 
 def test_a_look_is_wanted_as_looks_are():
     assert LOOK.size == (32, 32)
-    assert passes.SEGMENT % lanes.GROUP == 0
+    assert layout.SEGMENT % layout.GROUP == 0

@@ -1,4 +1,4 @@
-"""Resizes by compiled code: this file loads numba, and whoever wants that imports it when first used."""
+"""Resizes by compiled code."""
 
 from __future__ import annotations
 
@@ -6,15 +6,11 @@ import functools
 from collections.abc import Sequence
 
 import numpy as np
-from numba import config
 
-from dedup_core.images.resizing import passes
-from dedup_core.images.resizing.plan import Made, plan_of
+from dedup_core.images.resizing import native
+from dedup_core.images.resizing.plan import Made, Plan, plan_of
 from dedup_core.images.resizing.wanted import Wanted
 from dedup_core.images.resizing.weights import MOST_SUMMED
-
-IS_COMPILED = not config.DISABLE_JIT  # type: ignore[attr-defined]
-gray = passes.gray
 
 
 def made_small(
@@ -32,19 +28,34 @@ def made_small(
     """
     height, width, _ = pixels.shape
     plan = plan_of((width, height), wanted, span)
-    rooms = plan.rooms()
-    weights = plan.across, plan.down, plan.taps, plan.n_weighted, plan.n_woven
-    passes.passed(pixels.reshape(-1), width, weights, rooms)
-    left = [_left(made, rooms[-1], (width, height)) for made in plan.made]  # before another pass uses the rooms
+    sums = _passed(pixels, plan)
+    left = [_left(made, sums, (width, height)) for made in plan.made]  # before another pass uses the rooms
     return [_finished(small, made, each, (width, height), span)
             for small, made, each in zip(left, plan.made, wanted, strict=True)]  # fmt: skip
 
 
+def gray(pixels: np.ndarray) -> np.ndarray:
+    """Return luma, uint8 (height, width) of uint8 (height, width, 3): as Pillow's mode L."""
+    luma = np.empty(pixels.shape[:2], np.uint8)
+    native.call("gray", np.ascontiguousarray(pixels), luma, luma.size)
+    return luma
+
+
+def _passed(pixels: np.ndarray, plan: Plan) -> np.ndarray:
+    """Pass over a picture, and return the sums of all that is made of it: they hold until this thread asks again."""
+    room = plan.room()
+    native.call("passed", pixels, *plan.addressed, room)
+    return room[plan.first_sum :]
+
+
 def _left(made: Made, sums: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Return what a pass has left of a picture for one size, as pixels."""
-    if made.outcome != "averaged":
-        return passes.rounded(sums[made.start :], made.lanes, made.size)
-    return passes.averaged(sums[made.start :], made.lanes, *_cells(shape, made.factors))
+    pixels = np.empty((made.size[1], made.size[0], 3), np.uint8)
+    if made.outcome == "averaged":
+        native.call("averaged", sums[made.start :], *_cells(shape, made.factors), pixels, _sizes(made))
+    else:
+        native.call("rounded", sums[made.start :], pixels, _sizes(made))
+    return pixels
 
 
 def _finished(
@@ -61,14 +72,17 @@ def _finished(
 
 
 @functools.lru_cache(maxsize=256)
-def _cells(shape: tuple[int, int], factors: tuple[int, int]) -> tuple[tuple[np.ndarray, np.ndarray, int], np.ndarray]:
-    """Return how many pixels each cell has each way and how many sums, and by what these are multiplied."""
-    widths, heights = (
-        np.minimum(np.arange(factor, side + factor, factor), side) - np.arange(0, side, factor)
-        for side, factor in zip(shape, factors, strict=True)
-    )
-    shares = np.array([[_share(int(widths[x]) * int(heights[y])) for x in (0, -1)] for y in (0, -1)])
-    return (widths, heights, -(-factors[0] // MOST_SUMMED)), shares
+def _sizes(made: Made) -> np.ndarray:
+    return np.array([*made.size, made.lanes])
+
+
+@functools.lru_cache(maxsize=256)
+def _cells(shape: tuple[int, int], factors: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many pixels a cell has each way, and the last one, and how many sums; then how sums are divided."""
+    last = [(side - 1) % factor + 1 for side, factor in zip(shape, factors, strict=True)]
+    whole = [min(side, factor) for side, factor in zip(shape, factors, strict=True)]
+    shares = [[_share(width * height) for width in (whole[0], last[0])] for height in (whole[1], last[1])]
+    return np.array([*whole, *last, -(-factors[0] // MOST_SUMMED)]), np.array(shares)
 
 
 def _share(pixels: int) -> int:

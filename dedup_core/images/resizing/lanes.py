@@ -18,14 +18,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
-ROWS = 32  # of a picture, that are resized at a time
-PAIRS = ROWS // 2
-CHANNELS = 3
-LANES = CHANNELS * ROWS  # sums that are added to at a time: 12 registers of AVX2, 6 of AVX-512
-GROUP = 16  # columns of a picture, that are laid across at a time
-GROUP_BYTES = GROUP * CHANNELS
-TURN = 8  # columns of sums, that are laid down at a time
-ORDER = np.arange(ROWS).reshape(2, 2, 8).swapaxes(0, 1).ravel()  # of rows in lanes, as vectors of two halves mix them
+from dedup_core.images.resizing.layout import CHANNELS, GROUP, GROUP_BYTES, LANES, ORDER, PAIRS, ROWS, TURN
 
 _WORD, _HALF, _BYTE, _SIZE = ir.IntType(32), ir.IntType(16), ir.IntType(8), ir.IntType(64)
 _VECTOR = 16  # lanes of the vectors that are written here

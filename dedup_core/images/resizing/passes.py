@@ -9,27 +9,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from dedup_core.images.resizing.lanes import (
-    CHANNELS,
-    GROUP,
-    GROUP_BYTES,
-    LANES,
-    PAIRS,
-    ROWS,
-    TURN,
-    add_products,
-    lay_across,
-    lay_down,
-)
+from dedup_core.images.resizing.lanes import add_products, lay_across, lay_down
+from dedup_core.images.resizing.layout import CHANNELS, GROUP, GROUP_BYTES, LANES, PAIRS, ROWS, SEGMENT, TURN
 from dedup_core.images.resizing.weights import BITS, WINDOW
 from dedup_core.jit.compiled import compiled
 
-SEGMENT = 2048
-"""Columns of a block: with its pairs it takes 192 bytes a column."""
-
 _HALF, _BITS = np.int32(1 << (BITS - 1)), np.int32(BITS)
 _LEAST, _MOST, _MOST_SUMMED = np.int32(0), np.int32(255), np.int32(32767)
-Rooms = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+Aside = tuple[np.ndarray, np.ndarray]
+Rooms = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, Aside]
 
 
 @compiled
@@ -42,17 +30,17 @@ def passed(pixels: np.ndarray, width: int, plan: tuple, rooms: Rooms) -> None:
         plan: int32 (n, WINDOW), int32 (m, WINDOW + 3) and int32 (k,): what is made of each row, what of each column,
             and the weights of both; how many of the lanes that are made have weights of 22 bits, for the others are
             sums; and how many lanes after them are the picture's own columns.
-        rooms: int32 arrays to work in, the last for the sums.
+        rooms: int32 arrays to work in, the fourth for the sums; and aside int64 (ROWS,), uint8 (ROWS * GROUP_BYTES,).
     """
     across, down, taps, n_weighted, n_woven = plan
-    pairs, sums, laid, made = rooms
+    pairs, sums, laid, made, aside = rooms
     height = len(pixels) // (width * CHANNELS)
     columns = len(across) * CHANNELS
     stride = columns + n_woven
     for top in range(0, height, ROWS):
         for left in range(0, width if columns else 0, SEGMENT):
             stop = min(left + SEGMENT, width)
-            _lay_block(pixels, width, (top, height, left, stop), pairs)
+            _lay_block(pixels, width, (top, height, left, stop), pairs, aside)
             _add_block(across, taps, left // 2, (stop + 1) // 2, pairs, sums)
         for column in range(0, columns, TURN):
             weighted = column < n_weighted
@@ -78,10 +66,12 @@ def _weave(pixels: np.ndarray, width: int, span: tuple[int, int], to: tuple[int,
 
 
 @compiled
-def _lay_block(pixels: np.ndarray, width: int, block: tuple[int, int, int, int], pairs: np.ndarray) -> None:
+def _lay_block(
+    pixels: np.ndarray, width: int, block: tuple[int, int, int, int], pairs: np.ndarray, aside: Aside
+) -> None:
     """Lay a block's rows across: columns ``left`` to ``stop`` of the rows from ``top`` on."""
+    starts, rest = aside
     top, height, left, stop = block
-    starts, rest = np.empty(ROWS, np.int64), np.zeros(ROWS * GROUP_BYTES, np.uint8)
     n_whole, n_rest = divmod(stop - left, GROUP)
     for row in range(ROWS):
         starts[row] = (min(top + row, height - 1) * width + left) * CHANNELS
@@ -137,46 +127,42 @@ def _add_rows(
 
 
 @compiled
-def rounded(made: np.ndarray, lanes: int, size: tuple[int, int]) -> np.ndarray:
-    """Return sums with 22 bits behind the point as uint8 (height, width, 3).
+def rounded(made: np.ndarray, lanes: int, pixels: np.ndarray) -> None:
+    """Round sums with 22 bits behind the point to pixels.
 
     Args:
         made: int32 (n,).
         lanes: how far apart its rows lie.
-        size: width and height.
+        pixels: uint8 (height, width * 3), written.
     """
-    width, height = size
-    n = width * CHANNELS
-    pixels = np.empty((height, n), np.uint8)
-    for row in range(height):
+    n = pixels.shape[1]
+    for row in range(len(pixels)):
         sums, line = made[row * lanes : row * lanes + n], pixels[row]
         for lane in range(n):
             line[lane] = min(max(np.int32(sums[lane] + _HALF) >> _BITS, _LEAST), _MOST)
-    return pixels.reshape(height, width, CHANNELS)
 
 
 @compiled
-def averaged(made: np.ndarray, lanes: int, cells: tuple[np.ndarray, np.ndarray, int], shares: np.ndarray) -> np.ndarray:
-    """Return sums of whole cells as their means, uint8 (height, width, 3).
+def averaged(made: np.ndarray, lanes: int, cells: np.ndarray, shares: np.ndarray, pixels: np.ndarray) -> None:
+    """Divide sums of whole cells by how many pixels they have.
 
     Args:
-        made: int32 (n,), of each cell one sum or several.
+        made: int32 (n,), of each cell one sum or several, the first of which are added up in place.
         lanes: how far apart its rows lie.
-        cells: of each column and of each row of cells how many pixels it has that way, and how many sums a cell has.
+        cells: int64 (5,): how many pixels a cell has across and down, those of the last column and of the last row,
+            and how many sums a cell has.
         shares: int64 (2, 2): by what a sum is multiplied to be divided by a cell's pixels, in 24 bits; last are those
             of the last row and of the last column.
+        pixels: uint8 (height, width * 3), written.
     """
-    widths, heights, parts = cells
-    n = len(widths) * CHANNELS
-    pixels = np.empty((len(heights), n), np.uint8)
-    for row in range(len(heights)):
-        sums, line = made[row * lanes : row * lanes + n * parts], pixels[row]
-        if parts > 1:
-            sums = _sums_of_parts(sums, parts)
-        share = shares[1 if row == len(heights) - 1 else 0]
-        _divided(sums[:-CHANNELS], widths[0] * heights[row], share[0], line[:-CHANNELS])
-        _divided(sums[-CHANNELS:], widths[-1] * heights[row], share[1], line[-CHANNELS:])
-    return pixels.reshape(len(heights), len(widths), CHANNELS)
+    n = pixels.shape[1]
+    for row in range(len(pixels)):
+        last = 1 if row == len(pixels) - 1 else 0
+        sums, line, height = made[row * lanes : row * lanes + n * cells[4]], pixels[row], cells[1 + 2 * last]
+        if cells[4] > 1:
+            _add_parts(sums, cells[4])
+        _divided(sums[: n - CHANNELS], cells[0] * height, shares[last, 0], line[: n - CHANNELS])
+        _divided(sums[n - CHANNELS : n], cells[2] * height, shares[last, 1], line[n - CHANNELS :])
 
 
 @compiled
@@ -187,20 +173,19 @@ def _divided(sums: np.ndarray, pixels: int, share: int, means: np.ndarray) -> No
 
 
 @compiled
-def _sums_of_parts(sums: np.ndarray, parts: int) -> np.ndarray:
-    whole = np.zeros(len(sums) // parts, np.int32)
-    for lane in range(len(sums)):
-        column, channel = lane // CHANNELS // parts, lane % CHANNELS
-        whole[column * CHANNELS + channel] += sums[lane]
-    return whole
+def _add_parts(sums: np.ndarray, parts: int) -> None:
+    """Add up each cell's sums, and leave them side by side at the front."""
+    for lane in range(len(sums) // parts):
+        first = lane // CHANNELS * parts * CHANNELS + lane % CHANNELS
+        total = np.int32(0)
+        for part in range(parts):
+            total += sums[first + part * CHANNELS]
+        sums[lane] = total
 
 
 @compiled
-def gray(pixels: np.ndarray) -> np.ndarray:
-    """Return the luma of pixels, uint8 (height, width) of uint8 (height, width, 3), as Pillow rounds it."""
-    height, width, _ = pixels.shape
-    numbers, luma = pixels.reshape(-1), np.empty(height * width, np.uint8)
+def gray(pixels: np.ndarray, luma: np.ndarray) -> None:
+    """Fill in the luma, uint8 (n,), of pixels, uint8 (3 * n,), as Pillow rounds it."""
     for k in range(len(luma)):
-        red, green, blue = np.int32(numbers[3 * k]), np.int32(numbers[3 * k + 1]), np.int32(numbers[3 * k + 2])
+        red, green, blue = np.int32(pixels[3 * k]), np.int32(pixels[3 * k + 1]), np.int32(pixels[3 * k + 2])
         luma[k] = (19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16
-    return luma.reshape(height, width)

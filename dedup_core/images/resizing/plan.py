@@ -11,8 +11,8 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from dedup_core.images.resizing.lanes import CHANNELS, GROUP, LANES, PAIRS, ROWS
-from dedup_core.images.resizing.passes import SEGMENT
+from dedup_core.images.resizing.layout import CHANNELS, GROUP, GROUP_BYTES, LANES, PAIRS, ROWS, SEGMENT
+from dedup_core.images.resizing.native import address
 from dedup_core.images.resizing.pillow import lowers_first
 from dedup_core.images.resizing.wanted import Wanted
 from dedup_core.images.resizing.weights import MOST_SUMMED, WINDOW, Axis, averaged_axis, resized_axis
@@ -59,6 +59,7 @@ class Plan:
     """A pass over pictures of one shape.
 
     Attributes:
+        shape: their width and height.
         across: int32 (n, WINDOW): the windows of the columns that are made, size after size.
         down: int32 (m, WINDOW + 3): the windows of the rows that are made; then their first lane, how many, and where
             the sums lie.
@@ -70,6 +71,7 @@ class Plan:
         n_sums: that the pass leaves.
     """
 
+    shape: tuple[int, int]
     across: np.ndarray
     down: np.ndarray
     taps: np.ndarray
@@ -85,16 +87,28 @@ class Plan:
         return self.across.nbytes + self.down.nbytes + self.taps.nbytes
 
     @cached_property
-    def _edges(self) -> list[int]:
-        lanes = len(self.across) * CHANNELS
-        sizes = (self.n_columns // 2 * LANES, lanes * ROWS, (lanes + self.n_woven) * PAIRS, self.n_sums)
-        return np.cumsum([0, *(-(-size // 16) * 16 for size in sizes)]).tolist()
+    def addressed(self) -> tuple[int, ...]:
+        """What `entries.passed` takes of it, by addresses."""
+        return tuple(map(address, (self.across, self.down, self.taps, self.sizes)))
 
-    def rooms(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return arrays to work in, each on a line of the cache: they hold until this thread asks again."""
-        first, second, third, fourth, end = self._edges
-        room = _room(end)
-        return room[first:second], room[second:third], room[third:fourth], room[fourth:end]
+    @cached_property
+    def sizes(self) -> np.ndarray:
+        """Of the picture and of the plan's arrays, and where in a room those to work in end: int64 (13,)."""
+        lanes = len(self.across) * CHANNELS
+        rooms = (self.n_columns // 2 * LANES, lanes * ROWS, (lanes + self.n_woven) * PAIRS, self.n_sums, 2 * ROWS,
+                 ROWS * GROUP_BYTES // 4)  # fmt: skip
+        arrays = len(self.across), len(self.down), len(self.taps)
+        ends = np.cumsum([-(-size // 16) * 16 for size in rooms])
+        return np.array([self.shape[1], self.shape[0], *arrays, self.n_weighted, self.n_woven, *ends])
+
+    @property
+    def first_sum(self) -> int:
+        """Where in a room the sums begin."""
+        return int(self.sizes[-4])
+
+    def room(self) -> np.ndarray:
+        """Return an int32 array to work in, on a line of the cache: it holds until this thread asks again."""
+        return _room(int(self.sizes[-1]))
 
 
 class _Kept:
@@ -181,7 +195,7 @@ def _planned(shape: tuple[int, int], wanted: Sequence[Wanted], span: tuple[float
         n_weighted = lane if entry.outcome == "resized" else n_weighted
     n_woven = max((entry.lanes for entry in made.values() if entry.outcome == "lowered"), default=0)
     n_columns = -(-min(shape[0], SEGMENT) // GROUP) * GROUP if lane else 0
-    return Plan(across, down, np.concatenate(taps), n_weighted, n_woven,
+    return Plan(shape, across, down, np.concatenate(taps), n_weighted, n_woven,
                 tuple(made[k] for k in range(len(wanted))), n_columns, n_sums)  # fmt: skip
 
 

@@ -6,20 +6,22 @@ import functools
 import logging
 import threading
 from collections.abc import Iterable, Sequence
-from types import ModuleType
 
 import numpy as np
 
-from dedup_core.images.resizing import pillow
+from dedup_core.images.resizing import kernels, native, pillow
 from dedup_core.images.resizing.wanted import BILINEAR, LANCZOS, Wanted
 
 LOOK = Wanted((32, 32), BILINEAR, 3.0)
 """How a picture is seen from afar."""
 
 ENOUGH = 100_000_000
-"""Pixels that Pillow reads and writes from which on the kernels pay for being loaded: about a second of its work.
+"""Pixels that Pillow reads and writes from which on kernels pay that have to be compiled: about a second of its work.
 
-Loading takes nearly as long, and 10 seconds where numba's cache holds nothing yet."""
+Compiling takes ten times as long, but its code is kept for all later runs."""
+
+ENOUGH_TO_LOAD = 10_000_000
+"""Pixels from which on kernels pay that were compiled before: loading and trying them takes a tenth of a second."""
 
 _USUAL = 500, 400  # pixels of a photograph
 _LOOKS_SHARE = 16  # Pillow averages a picture for the look at it in so much less time than it resizes it
@@ -37,7 +39,7 @@ class _Switch:
 
     def counts(self, work: float) -> bool:
         self.seen += work
-        if not self.is_on and self.seen >= ENOUGH:
+        if not self.is_on and self.seen >= _enough():
             self.turn_on()
         return self.is_on
 
@@ -60,8 +62,12 @@ def expect(n_images: int, sizes: Iterable[tuple[int, int]]) -> None:
         n_images: how many.
         sizes: width and height of what is to be made of each, beside the look at it.
     """
-    if not _SWITCH.is_on and n_images * _work(_USUAL, [*_direct(sizes), LOOK]) >= ENOUGH:
+    if not _SWITCH.is_on and n_images * _work(_USUAL, [*_direct(sizes), LOOK]) >= _enough():
         _SWITCH.turn_on()
+
+
+def _enough() -> int:
+    return ENOUGH_TO_LOAD if native.is_compiled() else ENOUGH
 
 
 def kernels_resize(shape: tuple[int, int], wanted: Sequence[Wanted]) -> bool:
@@ -79,8 +85,6 @@ def gray(pixels: np.ndarray) -> np.ndarray:
     """Return luma, uint8 (height, width) of uint8 (height, width, 3): as Pillow's mode L."""
     if not _SWITCH.is_on:
         return pillow.gray(pixels)
-    from dedup_core.images.resizing import kernels  # loads numba
-
     return kernels.gray(pixels)
 
 
@@ -94,8 +98,6 @@ def by_kernels(pixels: np.ndarray, wanted: Sequence[Wanted]) -> list[np.ndarray]
     Returns:
         uint8 (height, width, 3) each.
     """
-    from dedup_core.images.resizing import kernels  # loads numba
-
     return kernels.made_small(pixels, wanted)
 
 
@@ -107,9 +109,7 @@ def _direct(sizes: Iterable[tuple[int, int]]) -> list[Wanted]:
 def _are_exact() -> bool:
     """Return whether the kernels give the bits of this very Pillow; if not, or if there are none, say so once."""
     try:
-        from dedup_core.images.resizing import kernels  # loads numba
-
-        if kernels.IS_COMPILED and all(_is_equal(kernels, *tried) for tried in _TRIED):
+        if all(_is_equal(*tried) for tried in _TRIED):
             return True
         reason = f"compiled resizes are not those of Pillow {pillow.VERSION} here"
     except Exception as error:  # noqa: BLE001 - a numba that doesn't fit numpy or can't compile fails in many ways
@@ -118,7 +118,7 @@ def _are_exact() -> bool:
     return False
 
 
-def _is_equal(kernels: ModuleType, shape: tuple[int, int], sizes: Sequence[tuple[int, int]]) -> bool:
+def _is_equal(shape: tuple[int, int], sizes: Sequence[tuple[int, int]]) -> bool:
     pixels = np.random.default_rng(0).integers(0, 256, (shape[1], shape[0], 3), dtype=np.uint8)
     wanted = [*_direct(sizes), LOOK]
     small, expected = kernels.made_small(pixels, wanted), pillow.made_small(pixels, wanted)
