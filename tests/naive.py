@@ -208,7 +208,7 @@ def phash_of_transform(gray):
 
 def whash_of_transform(gray):
     """The bits as imagededup takes them, rounding and all: Haar's wavelets at level 5, and the median."""
-    approximation = pywt.wavedec2(gray, "haar", level=5)[0]
+    approximation = pywt.wavedec2(gray / 255, "haar", level=5)[0]
     return (approximation >= np.median(approximation)).ravel()
 
 

@@ -7,6 +7,7 @@ import json
 import naive
 import numpy as np
 import pytest
+import pywt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -137,6 +138,15 @@ def test_phash_is_that_of_the_transform_where_rounding_decides(small, seed):
 def test_whash_is_that_of_the_transform_where_rounding_decides(small, seed):
     gray = patterned(small, seed, 256)
     assert int(whash(gray[None])[0]) == naive.code_of(naive.whash_of_transform(gray))
+
+
+@pytest.mark.parametrize("seed", [15, 26, 37])
+def test_whash_is_of_pixels_from_0_to_1_where_rounding_decides(seed):
+    levels = np.random.default_rng(seed).integers(0, 40, (64, 64), dtype=np.uint8)
+    gray = np.kron(levels, np.ones((4, 4), np.uint8))
+    approximation = pywt.wavedec2(gray, "haar", level=5)[0]
+    of_levels = naive.code_of((approximation >= np.median(approximation)).ravel())
+    assert int(whash(gray[None])[0]) == naive.code_of(naive.whash_of_transform(gray)) != of_levels
 
 
 def test_on_noise_nearly_every_bit_is_decided_by_the_definition():

@@ -122,8 +122,8 @@ def _frequencies_of_scipy(gray: np.ndarray) -> np.ndarray:
 def _approximation(gray: np.ndarray) -> np.ndarray:
     """Return the Haar approximation of (n, 256, 256) at level 5, float64 (n, 8, 8).
 
-    It is the sum of each square of 32 x 32, over 32. That is exact, unless both values in the middle are equal: then
-    those of PyWavelets, which are rounded, lie on this side or that of their median.
+    It is the sum of each square of 32 x 32, over 32. That is exact, unless both values in the middle are equal. Then
+    those of PyWavelets, of pixels from 0 to 1 as imagededup has them, are rounded to this side or that of their median.
     """
     of_rows = gray.reshape(-1, 8, 32, 256).sum(axis=2, dtype=np.uint16)
     found = of_rows.reshape(-1, 8, 8, 32).sum(axis=3) / 32
@@ -132,7 +132,7 @@ def _approximation(gray: np.ndarray) -> np.ndarray:
     if is_open.any():
         import pywt  # as SciPy above
 
-        found[is_open] = pywt.wavedec2(gray[is_open], "haar", level=5, axes=(1, 2))[0]
+        found[is_open] = pywt.wavedec2(gray[is_open] / 255, "haar", level=5, axes=(1, 2))[0]
     return found
 
 

@@ -81,10 +81,10 @@ COARSE_SIDE = 32
 """How many pixels of a picture's shorter side are enough for a hash, where it is decoded fast."""
 
 
-def _hash(name: str, size: tuple[int, int], function: Hash, of_turns: Hash) -> Method:
+def _hash(name: str, size: tuple[int, int], function: Hash, of_turns: Hash, version: int = 2) -> Method:
     gray = partial(Picture.gray, size=size)
     both = gray if size == size[::-1] else partial(_both_ways, size=size)
-    upright = Encoder(name, gray, function, f"{name}-64-v2", sizes=(size,), coarse_side=COARSE_SIDE)
+    upright = Encoder(name, gray, function, f"{name}-64-v{version}", sizes=(size,), coarse_side=COARSE_SIDE)
     turned = replace(upright, pixels=both, encode=of_turns, fingerprint=f"{upright.fingerprint}{TURNED}")
     return Method(name, HAMMING, lambda options: turned if options.orientations else upright)
 
@@ -112,7 +112,7 @@ ENCODERS = {
         _hash("phash", (32, 32), hashes.phash, hashes.turned_phash),
         _hash("ahash", (8, 8), hashes.ahash, hashes.turned_ahash),
         _hash("dhash", (9, 8), hashes.dhash, hashes.turned_dhash),
-        _hash("whash", (256, 256), hashes.whash, hashes.turned_whash),
+        _hash("whash", (256, 256), hashes.whash, hashes.turned_whash, version=3),
         Method("cnn", COSINE, _network),
         Method("orb", INLIERS, _local),
     )

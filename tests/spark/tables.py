@@ -2,6 +2,7 @@
 
 import datetime
 
+from dedup_core.encoders.registry import ENCODERS
 from dedup_core.metric import HAMMING
 from dedup_core.spark.ids import id_of
 from dedup_core.spark.search import groups, listing
@@ -20,7 +21,7 @@ def signed(code):
 
 def features_of(spark, codes, method="phash", digest_of=lambda _path: None):
     """Return a features table of {path: code}, of images that nobody can look at."""
-    fingerprint = f"{method}-64-v2"
+    fingerprint = ENCODERS[method].encoder().fingerprint
     rows = [(*an_image(path, digest_of(path)), method, fingerprint, signed(code), None, None, None, "run")
             for path, code in codes.items()]  # fmt: skip
     return numbered(spark.createDataFrame(rows, UNNUMBERED))
