@@ -21,8 +21,8 @@ _WINDOWS = "int64*", "int64*", "int32*"
 @entry(*_WINDOWS, "float64*", "float64", "int64*", keeps_gil=True)
 def weigh(starts: Any, counts: Any, weights: Any, row: Any, scale: float, sizes: Any) -> int:
     """See `windows.weigh`; sizes are what there is, what is made, the most in a window, the filter."""
-    sizes = carray(sizes, (4,))
-    n_in, n, most, reach = sizes[0], sizes[1], sizes[2], sizes[3]
+    of = carray(sizes, (4,))
+    n_in, n, most, reach = of[0], of[1], of[2], of[3]
     made = carray(starts, (n,)), carray(counts, (n,)), carray(weights, (n, most))
     windows.weigh((n_in, n), scale, reach, made, carray(row, (most,)))
     return 0
@@ -31,8 +31,8 @@ def weigh(starts: Any, counts: Any, weights: Any, row: Any, scale: float, sizes:
 @entry(*_WINDOWS, "int64*", keeps_gil=True)
 def count(starts: Any, counts: Any, weights: Any, sizes: Any) -> int:
     """See `windows.count`; sizes are what there is, what is made, the most in a window, how many become one."""
-    sizes = carray(sizes, (4,))
-    n_in, n, most, factor = sizes[0], sizes[1], sizes[2], sizes[3]
+    of = carray(sizes, (4,))
+    n_in, n, most, factor = of[0], of[1], of[2], of[3]
     windows.count(n_in, factor, most, (carray(starts, (n,)), carray(counts, (n,)), carray(weights, (n, most))))
     return 0
 
@@ -40,45 +40,30 @@ def count(starts: Any, counts: Any, weights: Any, sizes: Any) -> int:
 @entry(*_WINDOWS, "int32*", "int32*", "int64*", keeps_gil=True)
 def pack(starts: Any, counts: Any, weights: Any, rows: Any, taps: Any, sizes: Any) -> int:
     """See `windows.pack`; sizes are how many windows, the most in one, and how many taps there is room for."""
-    sizes = carray(sizes, (3,))
-    n, most, room = sizes[0], sizes[1], sizes[2]
+    of = carray(sizes, (3,))
+    n, most, room = of[0], of[1], of[2]
     packed = carray(starts, (n,)), carray(counts, (n,)), carray(weights, (n, most))
     return windows.pack(packed, carray(rows, (n, WINDOW)), carray(taps, (room,)))
 
 
 @entry("uint8*", "int32*", "int32*", "int32*", "int64*", "int32*")
 def passed(pixels: Any, across: Any, down: Any, taps: Any, sizes: Any, room: Any) -> int:
-    """See `passes.passed`; sizes are those of `plan.Plan.sizes`."""
-    sizes = carray(sizes, (13,))
-    height, width, n_across, n_down, n_taps, n_weighted, n_woven, a, b, c, d, e, f = (
-        sizes[0],
-        sizes[1],
-        sizes[2],
-        sizes[3],
-        sizes[4],
-        sizes[5],
-        sizes[6],
-        sizes[7],
-        sizes[8],
-        sizes[9],
-        sizes[10],
-        sizes[11],
-        sizes[12],
-    )
-    plan = (carray(across, (n_across, WINDOW)), carray(down, (n_down, WINDOW + 3)), carray(taps, (n_taps,)),
-            n_weighted, n_woven)  # fmt: skip
-    rooms = carray(room, (f,))
-    aside = rooms[d:e].view(np.int64), rooms[e:f].view(np.uint8)
-    parts = rooms[:a], rooms[a:b], rooms[b:c], rooms[c:d], aside
-    passes.passed(carray(pixels, (height * width * CHANNELS,)), width, plan, parts)
+    """See `passes.passed`; sizes are those of a `plan.Plan`."""
+    of = carray(sizes, (13,))
+    ends = of[7:]
+    arrays = carray(across, (of[2], WINDOW)), carray(down, (of[3], WINDOW + 3)), carray(taps, (of[4],))
+    rooms = carray(room, (ends[5],))
+    aside = rooms[ends[3] : ends[4]].view(np.int64), rooms[ends[4] : ends[5]].view(np.uint8)
+    parts = rooms[: ends[0]], rooms[ends[0] : ends[1]], rooms[ends[1] : ends[2]], rooms[ends[2] : ends[3]], aside
+    passes.passed(carray(pixels, (of[0] * of[1] * CHANNELS,)), of[1], (*arrays, of[5], of[6]), parts)
     return 0
 
 
 @entry("int32*", "uint8*", "int64*", keeps_gil=True)
 def rounded(made: Any, pixels: Any, sizes: Any) -> int:
     """See `passes.rounded`; sizes are width, height and lanes."""
-    sizes = carray(sizes, (3,))
-    width, height, lanes = sizes[0], sizes[1], sizes[2]
+    of = carray(sizes, (3,))
+    width, height, lanes = of[0], of[1], of[2]
     passes.rounded(carray(made, (height * lanes,)), lanes, carray(pixels, (height, width * CHANNELS)))
     return 0
 
@@ -86,8 +71,8 @@ def rounded(made: Any, pixels: Any, sizes: Any) -> int:
 @entry("int32*", "int64*", "int64*", "uint8*", "int64*", keeps_gil=True)
 def averaged(made: Any, cells: Any, shares: Any, pixels: Any, sizes: Any) -> int:
     """See `passes.averaged`; sizes are width, height and lanes."""
-    sizes = carray(sizes, (3,))
-    width, height, lanes = sizes[0], sizes[1], sizes[2]
+    of = carray(sizes, (3,))
+    width, height, lanes = of[0], of[1], of[2]
     sums, means = carray(made, (height * lanes,)), carray(pixels, (height, width * CHANNELS))
     passes.averaged(sums, lanes, carray(cells, (5,)), carray(shares, (2, 2)), means)
     return 0

@@ -44,7 +44,7 @@ def gray(pixels: np.ndarray) -> np.ndarray:
 def _passed(pixels: np.ndarray, plan: Plan) -> np.ndarray:
     """Pass over a picture, and return the sums of all that is made of it: they hold until this thread asks again."""
     room = plan.room()
-    native.call("passed", pixels, *plan.addressed, room)
+    native.call("passed", np.ascontiguousarray(pixels), *plan.addresses, room)
     return room[plan.first_sum :]
 
 

@@ -59,27 +59,21 @@ class Plan:
     """A pass over pictures of one shape.
 
     Attributes:
-        shape: their width and height.
         across: int32 (n, WINDOW): the windows of the columns that are made, size after size.
         down: int32 (m, WINDOW + 3): the windows of the rows that are made; then their first lane, how many, and where
             the sums lie.
         taps: int32 (k,): the weights of both.
-        n_weighted: how many lanes have weights; those after them are sums.
-        n_woven: how many lanes the picture's own columns take, after all others: 0 if nothing is made of them.
+        sizes: int64 (13,), as `entries.passed` takes it: height and width of the picture; how many windows are across
+            and down, and how many taps; how many lanes have weights (those after them are sums), and how many the
+            picture's own columns take, after all others; then where each array to work in ends, all in one room.
         made: of each wanted size.
-        n_columns: of the picture, that are laid across at a time.
-        n_sums: that the pass leaves.
     """
 
-    shape: tuple[int, int]
     across: np.ndarray
     down: np.ndarray
     taps: np.ndarray
-    n_weighted: int
-    n_woven: int
+    sizes: np.ndarray
     made: tuple[Made, ...]
-    n_columns: int
-    n_sums: int
 
     @property
     def nbytes(self) -> int:
@@ -87,19 +81,9 @@ class Plan:
         return self.across.nbytes + self.down.nbytes + self.taps.nbytes
 
     @cached_property
-    def addressed(self) -> tuple[int, ...]:
-        """What `entries.passed` takes of it, by addresses."""
+    def addresses(self) -> tuple[int, ...]:
+        """Where the arrays lie, in the order in which `entries.passed` takes them."""
         return tuple(map(address, (self.across, self.down, self.taps, self.sizes)))
-
-    @cached_property
-    def sizes(self) -> np.ndarray:
-        """Of the picture and of the plan's arrays, and where in a room those to work in end: int64 (13,)."""
-        lanes = len(self.across) * CHANNELS
-        rooms = (self.n_columns // 2 * LANES, lanes * ROWS, (lanes + self.n_woven) * PAIRS, self.n_sums, 2 * ROWS,
-                 ROWS * GROUP_BYTES // 4)  # fmt: skip
-        arrays = len(self.across), len(self.down), len(self.taps)
-        ends = np.cumsum([-(-size // 16) * 16 for size in rooms])
-        return np.array([self.shape[1], self.shape[0], *arrays, self.n_weighted, self.n_woven, *ends])
 
     @property
     def first_sum(self) -> int:
@@ -195,8 +179,11 @@ def _planned(shape: tuple[int, int], wanted: Sequence[Wanted], span: tuple[float
         n_weighted = lane if entry.outcome == "resized" else n_weighted
     n_woven = max((entry.lanes for entry in made.values() if entry.outcome == "lowered"), default=0)
     n_columns = -(-min(shape[0], SEGMENT) // GROUP) * GROUP if lane else 0
-    return Plan(shape, across, down, np.concatenate(taps), n_weighted, n_woven,
-                tuple(made[k] for k in range(len(wanted))), n_columns, n_sums)  # fmt: skip
+    rooms = (n_columns // 2 * LANES, lane * ROWS, (lane + n_woven) * PAIRS, n_sums, 2 * ROWS,
+             ROWS * GROUP_BYTES // 4)  # fmt: skip
+    ends = np.cumsum([-(-size // 16) * 16 for size in rooms])
+    sizes = np.array([shape[1], shape[0], len(across), len(down), n_taps, n_weighted, n_woven, *ends])
+    return Plan(across, down, np.concatenate(taps), sizes, tuple(made[k] for k in range(len(wanted))))
 
 
 def _lanes_across(step: Step) -> int:
