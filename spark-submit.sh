@@ -96,6 +96,12 @@ END
     [[ ! -f "$folder/classes" ]] || mv "$folder/classes" "$classes"
 )
 
+# Compiled once, and loaded by whatever makes many pictures small; without it the first long runs do it.
+prepare_kernels() (
+    cd "$here"
+    "$venv/bin/python" -c 'from dedup_core.images.resizing import native; native.entries()' >/dev/null 2>&1 </dev/null
+)
+
 # An archive of classes bears no folder on the class path, such as that of the configuration: so Java is told of its parts.
 java_options() {
     export SPARK_SUBMIT_OPTS="-Xlog:disable \"-Dlog4j2.configurationFile=$here/conf/log4j2.properties\" \"$1\" $given_options"
@@ -136,7 +142,10 @@ export PATH="$venv/bin:$PATH" PYSPARK_PYTHON="${PYSPARK_PYTHON:-$venv/bin/python
 for variable in OMP_NUM_THREADS OPENBLAS_NUM_THREADS MKL_NUM_THREADS NUMBA_NUM_THREADS TF_NUM_INTRAOP_THREADS TF_NUM_INTEROP_THREADS; do
     export "$variable=${!variable:-1}"
 done
-if [[ -n "$is_new" ]]; then prepare_classes || true; fi
+if [[ -n "$is_new" ]]; then
+    prepare_kernels & prepare_classes || true
+    wait
+fi
 if [[ "${1:-}" == --exec ]]; then shift; exec "$@"; fi
 
 [[ $# -gt 0 ]] || set -- "$here/jobs/demo.py"

@@ -38,7 +38,7 @@ def change(copy, file):
 def test_a_kernel_is_compiled_again_when_a_file_of_kernels_changes_in_any_folder(copy):
     assert run(copy) == "0 from the cache"
     assert run(copy) == "1 from the cache"
-    for file in ("hamming/popcount.py", "cosine/kernels.py", "evaluation/sweep_groups.py", "jit/compiled.py"):
+    for file in ("hamming/popcount.py", "cosine/kernels.py", "images/resizing/layout.py", "jit/compiled.py"):
         change(copy, file)
         assert run(copy) == "0 from the cache", file
     (copy / "dedup_core/hamming/wide").mkdir()

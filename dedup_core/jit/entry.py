@@ -9,7 +9,7 @@ from typing import Any
 import numba
 from numba import types
 
-from dedup_core.jit.code import Code
+from dedup_core.jit.machine_code import MachineCode
 
 _TYPES = {
     "uint8*": types.CPointer(types.uint8), "int32*": types.CPointer(types.int32),
@@ -26,7 +26,7 @@ class Kernel:
     parameters: tuple[str, ...]
     keeps_gil: bool
 
-    def compiled(self) -> Code:
+    def compiled(self) -> MachineCode:
         """Return its machine code for this processor. That takes seconds."""
         signature = types.int64(*(_TYPES[name] for name in self.parameters))
         options: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -36,7 +36,7 @@ class Kernel:
             function.name for function in made.library._final_module.functions if function.is_declaration
         )  # numba has no other way to its machine code
         code = made.library._get_compiled_object()
-        return Code(made.fndesc.llvm_func_name, self.parameters, self.keeps_gil, outer, code)
+        return MachineCode(made.fndesc.llvm_func_name, self.parameters, self.keeps_gil, outer, code)
 
 
 def entry(*parameters: str, keeps_gil: bool = False) -> Callable[[Callable[..., int]], Kernel]:
@@ -44,6 +44,6 @@ def entry(*parameters: str, keeps_gil: bool = False) -> Callable[[Callable[..., 
 
     Args:
         parameters: the type of each: "int64", "float64", or of a pointer "uint8*", "int32*", "int64*", "float64*".
-        keeps_gil: of what takes less time than to give the GIL away.
+        keeps_gil: of what takes less time than to give the GIL away, but for pictures of extreme shapes.
     """
     return lambda kernel: Kernel(kernel, parameters, keeps_gil)

@@ -18,7 +18,7 @@ from dedup_core.jit.entry import entry
 _WINDOWS = "int64*", "int64*", "int32*"
 
 
-@entry(*_WINDOWS, "float64*", "float64", "int64*", keeps_gil=True)
+@entry(*_WINDOWS, "float64*", "float64", "int64*")
 def weigh(starts: Any, counts: Any, weights: Any, row: Any, scale: float, sizes: Any) -> int:
     """See `windows.weigh`; sizes are what there is, what is made, the most in a window, the filter."""
     of = carray(sizes, (4,))
@@ -28,7 +28,7 @@ def weigh(starts: Any, counts: Any, weights: Any, row: Any, scale: float, sizes:
     return 0
 
 
-@entry(*_WINDOWS, "int64*", keeps_gil=True)
+@entry(*_WINDOWS, "int64*")
 def count(starts: Any, counts: Any, weights: Any, sizes: Any) -> int:
     """See `windows.count`; sizes are what there is, what is made, the most in a window, how many become one."""
     of = carray(sizes, (4,))
@@ -37,7 +37,7 @@ def count(starts: Any, counts: Any, weights: Any, sizes: Any) -> int:
     return 0
 
 
-@entry(*_WINDOWS, "int32*", "int32*", "int64*", keeps_gil=True)
+@entry(*_WINDOWS, "int32*", "int32*", "int64*")
 def pack(starts: Any, counts: Any, weights: Any, rows: Any, taps: Any, sizes: Any) -> int:
     """See `windows.pack`; sizes are how many windows, the most in one, and how many taps there is room for."""
     of = carray(sizes, (3,))

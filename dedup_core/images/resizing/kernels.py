@@ -73,7 +73,7 @@ def _finished(
 
 @functools.lru_cache(maxsize=256)
 def _sizes(made: Made) -> np.ndarray:
-    return np.array([*made.size, made.lanes])
+    return np.array([*made.size, made.lanes], np.int64)
 
 
 @functools.lru_cache(maxsize=256)
@@ -82,7 +82,8 @@ def _cells(shape: tuple[int, int], factors: tuple[int, int]) -> tuple[np.ndarray
     last = [(side - 1) % factor + 1 for side, factor in zip(shape, factors, strict=True)]
     whole = [min(side, factor) for side, factor in zip(shape, factors, strict=True)]
     shares = [[_share(width * height) for width in (whole[0], last[0])] for height in (whole[1], last[1])]
-    return np.array([*whole, *last, -(-factors[0] // MOST_SUMMED)]), np.array(shares)
+    cell = [*whole, *last, -(-factors[0] // MOST_SUMMED)]
+    return np.array(cell, np.int64), np.array(shares, np.int64)
 
 
 def _share(pixels: int) -> int:

@@ -5,7 +5,7 @@ same way, so one instruction multiplies two numbers by two weights and adds both
 fit 16: it is cut into a low part, signed, and a high one that counts 65,536 times as much. Sums wrap at 32 bits, as
 they do in Pillow, so the order of additions doesn't matter and neither does the processor.
 
-The functions themselves are the same computation in Python, for reading and for runs with numba switched off.
+The functions themselves are the same computation in Python, for reading and for tests.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def lay_down(sums: Any, at: Any, pairs: Any, to: Any, rounding: Any) -> None:
         pairs[int(to[0]) + pair * int(to[1]) :][:TURN] = row
 
 
-# Kernels that run uncompiled (NUMBA_DISABLE_JIT=1) call the functions above; compiled ones get the versions below.
+# Kernels call the functions above, and compiled get the versions below.
 @intrinsic
 def _add_vectors(_typing_context: Any, into: Any, source: Any, taps: Any, begins: Any, how: Any) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

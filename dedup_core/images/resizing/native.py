@@ -9,19 +9,19 @@ import numpy as np
 
 from dedup_core.jit import stored
 
-_ENTRIES = "dedup_core.images.resizing.entries"
+_ENTRIES = "dedup_core.images.resizing.entries", ("passed", "rounded", "averaged", "gray", "weigh", "count", "pack")
 
 
 @functools.cache
 def is_compiled() -> bool:
     """Return whether an earlier run has left the code, so that it is loaded in a tenth of a second."""
-    return stored.is_kept(_ENTRIES)
+    return stored.are_kept(*_ENTRIES)
 
 
 @functools.cache
 def entries() -> dict[str, stored.Call]:
     """Return all entries by name, and load them, for which they may have to be compiled."""
-    return stored.functions(_ENTRIES)
+    return stored.functions(*_ENTRIES)
 
 
 def call(name: str, *arguments: np.ndarray | float) -> int:

@@ -182,7 +182,7 @@ def _planned(shape: tuple[int, int], wanted: Sequence[Wanted], span: tuple[float
     rooms = (n_columns // 2 * LANES, lane * ROWS, (lane + n_woven) * PAIRS, n_sums, 2 * ROWS,
              ROWS * GROUP_BYTES // 4)  # fmt: skip
     ends = np.cumsum([-(-size // 16) * 16 for size in rooms])
-    sizes = np.array([shape[1], shape[0], len(across), len(down), n_taps, n_weighted, n_woven, *ends])
+    sizes = np.array([shape[1], shape[0], len(across), len(down), n_taps, n_weighted, n_woven, *ends], np.int64)
     return Plan(across, down, np.concatenate(taps), sizes, tuple(made[k] for k in range(len(wanted))))
 
 

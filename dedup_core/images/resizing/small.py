@@ -10,22 +10,26 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from dedup_core.images.resizing import kernels, native, pillow
+from dedup_core.images.resizing.layout import SEGMENT
 from dedup_core.images.resizing.wanted import BILINEAR, LANCZOS, Wanted
 
 LOOK = Wanted((32, 32), BILINEAR, 3.0)
 """How a picture is seen from afar."""
 
 ENOUGH = 100_000_000
-"""Pixels that Pillow reads and writes from which on kernels pay that have to be compiled: about a second of its work.
+"""Pixels that Pillow reads and writes from which on kernels are compiled: about a second of its work.
 
-Compiling takes ten times as long, but its code is kept for all later runs."""
+Compiling takes ten times as long, and the first runs longer than without; but the code is kept for all later ones."""
 
 ENOUGH_TO_LOAD = 10_000_000
 """Pixels from which on kernels pay that were compiled before: loading and trying them takes a tenth of a second."""
 
 _USUAL = 500, 400  # pixels of a photograph
 _LOOKS_SHARE = 16  # Pillow averages a picture for the look at it in so much less time than it resizes it
-_TRIED = (((167, 111), ((32, 32), (256, 9))), ((40, 301), ((8, 8), (9, 8), (64, 128))), ((3, 2), ((5, 7), (3, 9))))
+_TRIED = (
+    ((167, 111), ((32, 32), (256, 9))), ((40, 301), ((8, 8), (9, 8), (64, 128))), ((3, 2), ((5, 7), (3, 9))),
+    ((SEGMENT + 50, 34), ((32, 32),)),
+)  # fmt: skip
 _LOG = logging.getLogger(__name__)
 
 
@@ -39,7 +43,7 @@ class _Switch:
 
     def counts(self, work: float) -> bool:
         self.seen += work
-        if not self.is_on and self.seen >= _enough():
+        if not self.is_on and _is_enough(self.seen):
             self.turn_on()
         return self.is_on
 
@@ -62,12 +66,12 @@ def expect(n_images: int, sizes: Iterable[tuple[int, int]]) -> None:
         n_images: how many.
         sizes: width and height of what is to be made of each, beside the look at it.
     """
-    if not _SWITCH.is_on and n_images * _work(_USUAL, [*_direct(sizes), LOOK]) >= _enough():
+    if not _SWITCH.is_on and _is_enough(n_images * _work(_USUAL, [*_direct(sizes), LOOK])):
         _SWITCH.turn_on()
 
 
-def _enough() -> int:
-    return ENOUGH_TO_LOAD if native.is_compiled() else ENOUGH
+def _is_enough(work: float) -> bool:
+    return work >= ENOUGH or (work >= ENOUGH_TO_LOAD and native.is_compiled())
 
 
 def kernels_resize(shape: tuple[int, int], wanted: Sequence[Wanted]) -> bool:

@@ -55,7 +55,7 @@ def resized_axis(n_in: int, n_out: int, reach: int, span: float | None = None) -
     scale = float(width) / n_out
     most = min(n_in, math.ceil(reach * max(scale, 1.0)) * 2 + 1)
     windows = _empty(n_out, most)
-    native.call("weigh", *windows, np.empty(most), scale, np.array([n_in, n_out, most, reach]))
+    native.call("weigh", *windows, np.empty(most), scale, _numbers(n_in, n_out, most, reach))
     return _packed(*windows)
 
 
@@ -69,7 +69,7 @@ def averaged_axis(n_in: int, factor: int, most: int = 2**31) -> Axis:
     """
     n_out = -(-n_in // factor) * -(-factor // most)
     windows = _empty(n_out, min(factor, most, n_in))
-    native.call("count", *windows, np.array([n_in, n_out, windows[2].shape[1], factor]))
+    native.call("count", *windows, _numbers(n_in, n_out, windows[2].shape[1], factor))
     return _packed(*windows)
 
 
@@ -77,8 +77,12 @@ def _empty(n: int, most: int) -> _Windows:
     return np.empty(n, np.int64), np.empty(n, np.int64), np.zeros((n, most), np.int32)
 
 
+def _numbers(*numbers: int) -> np.ndarray:
+    return np.array(numbers, np.int64)
+
+
 def _packed(starts: np.ndarray, counts: np.ndarray, weights: np.ndarray) -> Axis:
     n, most = weights.shape
     rows, taps = np.zeros((n, WINDOW), np.int32), np.empty(2 * (most // 2 + 2) * n, np.int32)
-    used = native.call("pack", starts, counts, weights, rows, taps, np.array([n, most, len(taps)]))
+    used = native.call("pack", starts, counts, weights, rows, taps, _numbers(n, most, len(taps)))
     return Axis(rows, taps[:used].copy())

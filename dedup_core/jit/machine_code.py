@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Code(NamedTuple):
+class MachineCode(NamedTuple):
     """A kernel's machine code.
 
     Attributes:
