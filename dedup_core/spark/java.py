@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from dedup_core.errors import DedupError
@@ -45,11 +46,11 @@ def java_home(environment: Mapping[str, str], places: Sequence[str] | None = Non
     Raises:
         DedupError: if nowhere is a Java that is new enough. It says how to install one on this system.
     """
-    too_old = []
-    for number, home in enumerate(_homes(environment, PLACES if places is None else places)):
+    named, too_old = list(_named(environment)), []
+    for home in chain(named, _lying_in(PLACES if places is None else places)):
         version = _version(home)
         if version >= OLDEST:
-            return None if number == 0 else str(home)
+            return None if home in named[:1] else str(home)
         if version:
             too_old.append((version, str(home)))
     found = "the newest found is Java {}, in {}".format(*max(too_old)) if too_old else "none was found"
@@ -78,13 +79,16 @@ def _distributions() -> list[str]:
     return [release.get("ID", ""), *release.get("ID_LIKE", "").split()]
 
 
-def _homes(environment: Mapping[str, str], places: Sequence[str]) -> Iterator[Path]:
-    """Yield the Java that Spark would take, and then others."""
+def _named(environment: Mapping[str, str]) -> Iterator[Path]:
+    """Yield the Java that Spark would take, and the one on the path."""
     if environment.get("JAVA_HOME"):
         yield Path(environment["JAVA_HOME"])
     on_path = shutil.which("java", path=environment.get("PATH", ""))
     if on_path:
         yield Path(os.path.realpath(on_path)).parents[1]
+
+
+def _lying_in(places: Sequence[str]) -> Iterator[Path]:
     for place in places:
         yield from map(Path, sorted(glob.glob(place)))
 

@@ -100,7 +100,8 @@ def _master_of_file(properties_file: str | None, environment: Mapping[str, str])
     folder = _spark_settings(environment)
     path = Path(properties_file) if properties_file else folder and folder / _SETTINGS
     lines = path.read_text(encoding="utf-8").splitlines() if path and path.is_file() else []
-    named = dict(line.replace("=", " ", 1).split(None, 1) for line in lines if len(line.split()) > 1)
+    pairs = (line.replace("=", " ", 1).split(None, 1) for line in lines)
+    named = dict(pair for pair in pairs if len(pair) == 2)
     return named.get("spark.master") or environment.get("MASTER") or "local[*]"
 
 
