@@ -23,16 +23,16 @@ _SETTINGS = "spark-defaults.conf"
 
 
 def started_with(environment: Mapping[str, str], verbose: bool) -> dict[str, str]:
-    """Return what ``dedup`` sets before it starts Spark, as ``spark-submit.sh`` does: what is set already stays.
+    """Return what ``dedup`` sets before it starts Spark, as ``spark-submit.sh`` does: what is set stays.
 
     Our settings of Spark and of its log are for one machine: where the environment names another configuration or
-    another master, that holds.
+    another master, that holds. The locale C alone is replaced, in which Java could not write many names.
     """
-    wanted = dict.fromkeys(WORKER_THREADS, "1") | _of_text()
+    wanted = dict.fromkeys(WORKER_THREADS, "1")
     if "SPARK_HOME" not in environment and is_local(environment):
         wanted["SPARK_CONF_DIR"] = str(configuration_folder())
     missing = {name: value for name, value in wanted.items() if name not in environment}
-    return missing | ({"DEDUP_LOG_LEVEL": "info"} if verbose else {})
+    return missing | _of_text() | ({"DEDUP_LOG_LEVEL": "info"} if verbose else {})
 
 
 def workers_environment(environment: Mapping[str, str]) -> dict[str, str]:

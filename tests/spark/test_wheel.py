@@ -106,12 +106,12 @@ def test_a_pipeline_runs_with_what_pip_has_installed(unpacked, tmp_path):
     (tmp_path / "bin" / "python3").write_text("#!/bin/sh\necho 'not this one' >&2\nexit 1\n")
     (tmp_path / "bin" / "python3").chmod(0o755)
     done = run(
-        unpacked, tmp_path, "pipeline", "--input", images, "--output", "out", "--no-report", LC_ALL="C",
+        unpacked, tmp_path, "pipeline", "--input", images, "--output", "Fünde", "--no-report", LC_ALL="C",
         PATH=f"{tmp_path}/bin:{os.environ['PATH']}",
         PYSPARK_SUBMIT_ARGS=f'--driver-java-options "{QUICK_JAVA}" pyspark-shell',
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")  # our settings of Spark's log hold: it is silent
-    removals = pq.read_table(tmp_path / "out" / "removals", columns=["path", "kept_path"]).to_pylist()
+    removals = pq.read_table(tmp_path / "Fünde" / "removals", columns=["path", "kept_path"]).to_pylist()
     assert {(row["path"], row["kept_path"]) for row in removals} == {("é0.png", "è0.png"), ("é1.png", "è1.png")}
 
 
