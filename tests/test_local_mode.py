@@ -98,7 +98,6 @@ def test_dedup_takes_our_settings_of_spark_where_the_user_has_none(configured):
     assert started_with({}, False)["SPARK_CONF_DIR"] == str(ROOT / "conf") == str(configuration_folder())
     for mine in ({"SPARK_CONF_DIR": configured("")}, {"SPARK_HOME": "/opt/spark"}, {"MASTER": "yarn"}):
         assert "SPARK_CONF_DIR" not in started_with(mine, False)
-    assert set(WORKER_THREADS) - set(started_with({"OMP_NUM_THREADS": "4"}, False)) == {"OMP_NUM_THREADS"}
 
 
 def test_verbose_brings_the_log_of_spark_back():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from dedup_core.commands import command_of
-from dedup_core.settings.command import job_command, run_command
+from dedup_core.settings.command import run_job
 from dedup_core.settings.demo import DemoSettings
 from dedup_core.settings.settings import (
     BenchmarkSettings,
@@ -73,4 +73,4 @@ def job_called(command: str) -> Job | None:
 def run_script(name: str, arguments: Sequence[str]) -> NoReturn:
     """Run a job by its name, as its script in ``jobs/`` does, and leave with its exit code."""
     job = JOBS[name]
-    run_command(lambda verbose: job_command(job.settings, job.run, job.text, verbose), arguments)
+    run_job(job.settings, job.run, arguments, job.text)

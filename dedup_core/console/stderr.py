@@ -16,7 +16,8 @@ def without_lines(beginning: bytes) -> Iterator[None]:
     What Python itself writes goes where it went, past all this.
     """
     shown = os.dup(2)
-    ours, sys.stderr = sys.stderr, open(shown, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+    ours = sys.stderr
+    sys.stderr = open(shown, "w", 1, encoding=ours.encoding, errors="backslashreplace", closefd=False)  # noqa: SIM115
     read, write = os.pipe()
     os.dup2(write, 2)
     os.close(write)

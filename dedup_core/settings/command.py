@@ -18,9 +18,14 @@ WIDE = {"max_content_width": 110}
 """How wide a help may be, in characters."""
 
 
-def run_job(kind: type[SettingsType], job: Callable[[SettingsType], None], arguments: Sequence[str]) -> NoReturn:
-    """Parse the arguments, run the job, and leave with its exit code."""
-    run_command(lambda verbose: job_command(kind, job, job.__doc__, verbose), arguments)
+def run_job(
+    kind: type[SettingsType],
+    job: Callable[[SettingsType], None],
+    arguments: Sequence[str],
+    text: str | None = None,
+) -> NoReturn:
+    """Parse the arguments, run the job, and leave with its exit code; its help is ``text``, or the job's docstring."""
+    run_command(lambda verbose: job_command(kind, job, text or job.__doc__, verbose), arguments)
 
 
 def run_command(

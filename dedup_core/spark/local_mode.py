@@ -28,11 +28,10 @@ def started_with(environment: Mapping[str, str], verbose: bool) -> dict[str, str
     Our settings of Spark and of its log are for one machine: where the environment names another configuration or
     another master, that holds. The locale C alone is replaced, in which Java could not write many names.
     """
-    wanted = dict.fromkeys(WORKER_THREADS, "1")
-    if "SPARK_HOME" not in environment and is_local(environment):
+    wanted = _of_text() | ({"DEDUP_LOG_LEVEL": "info"} if verbose else {})
+    if not {"SPARK_HOME", "SPARK_CONF_DIR"} & set(environment) and is_local(environment):
         wanted["SPARK_CONF_DIR"] = str(configuration_folder())
-    missing = {name: value for name, value in wanted.items() if name not in environment}
-    return missing | _of_text() | ({"DEDUP_LOG_LEVEL": "info"} if verbose else {})
+    return wanted
 
 
 def workers_environment(environment: Mapping[str, str]) -> dict[str, str]:
