@@ -95,7 +95,7 @@ def test_its_command_runs_away_from_the_checkout(unpacked, tmp_path):
     assert done.stdout == (unpacked / "dedup_core/conf/dedup.yaml").read_text(encoding="utf-8")
 
 
-def test_a_pipeline_runs_with_what_pip_has_installed(unpacked, tmp_path):
+def test_images_are_encoded_by_what_pip_has_installed(unpacked, tmp_path):
     """Where python3 is another one and the locale no UTF-8: workers are this Python, and names stay what they are."""
     images = tmp_path / "Bilder für ü"
     images.mkdir()
@@ -106,13 +106,14 @@ def test_a_pipeline_runs_with_what_pip_has_installed(unpacked, tmp_path):
     (tmp_path / "bin" / "python3").write_text("#!/bin/sh\necho 'not this one' >&2\nexit 1\n")
     (tmp_path / "bin" / "python3").chmod(0o755)
     done = run(
-        unpacked, tmp_path, "pipeline", "--input", images, "--output", "Fünde", "--no-report", LC_ALL="C",
+        unpacked, tmp_path, "encode", "--input", images, "--output", "Fünde", LC_ALL="C",
         PATH=f"{tmp_path}/bin:{os.environ['PATH']}",
         PYSPARK_SUBMIT_ARGS=f'--driver-java-options "{QUICK_JAVA}" pyspark-shell',
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")  # our settings of Spark's log hold: it is silent
-    removals = pq.read_table(tmp_path / "Fünde" / "removals", columns=["path", "kept_path"]).to_pylist()
-    assert {(row["path"], row["kept_path"]) for row in removals} == {("é0.png", "è0.png"), ("é1.png", "è1.png")}
+    features = pq.read_table(tmp_path / "Fünde" / "features", columns=["path", "hash"]).to_pylist()
+    hashes = {row["path"]: row["hash"] for row in features}
+    assert hashes["é0.png"] == hashes["è0.png"] != hashes["é1.png"] == hashes["è1.png"]
 
 
 def test_a_missing_java_is_one_line(unpacked, tmp_path):
