@@ -14,16 +14,36 @@ from dedup_core.settings.file import shortened
 from dedup_core.settings.layers import SettingsType, option, resolve
 from dedup_core.settings.settings import JobSettings
 
+WIDE = {"max_content_width": 110}
+"""How wide a help may be, in characters."""
 
-def run_job(kind: type[SettingsType], job: Callable[[SettingsType], None], arguments: Sequence[str]) -> NoReturn:
-    """Parse the arguments, run the job, and leave with its exit code.
+
+def run_job(
+    kind: type[SettingsType],
+    job: Callable[[SettingsType], None],
+    arguments: Sequence[str],
+    text: str | None = None,
+) -> NoReturn:
+    """Parse the arguments, run the job, and leave with its exit code; its help is ``text``, or the job's docstring."""
+    run_command(lambda verbose: job_command(kind, job, text or job.__doc__, verbose), arguments)
+
+
+def run_command(
+    command: Callable[[list[bool]], click.Command], arguments: Sequence[str], name: str | None = None
+) -> NoReturn:
+    """Make a command, run it, and leave with its exit code; an error is one line.
+
+    Args:
+        command: makes it, given a list with one boolean, whether tracebacks are shown, which it sets when it knows.
+        arguments: what follows the name on the command line.
+        name: what the help calls it, if not what the program is called.
 
     Exit codes: 0 done; 1 failed while running; 2 bad arguments or settings; 3 input unusable; 4 a limit or a
     quality gate of the user's was not met.
     """
     verbose = ["--verbose" in arguments]  # until the settings are known, which a file may have a say in
     try:
-        _command(kind, job, verbose).main(list(arguments), standalone_mode=False)
+        command(verbose).main(list(arguments), prog_name=name, standalone_mode=False)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except _InterruptedJobError:
@@ -49,7 +69,15 @@ def _fail(message: str, exit_code: int, verbose: bool) -> NoReturn:
     sys.exit(exit_code)
 
 
-def _command(kind: type[SettingsType], job: Callable[[SettingsType], None], verbose: list[bool]) -> click.Command:
+def job_command(
+    kind: type[SettingsType],
+    job: Callable[[SettingsType], None],
+    text: str | None,
+    verbose: list[bool],
+    **described: Any,
+) -> click.Command:
+    """Return the command that takes a job's settings as options and runs it; ``text`` is what its help says."""
+
     def callback(**given: Any) -> None:
         options = {name: _joined(value) for name, value in given.items() if value not in (None, ())}
         config = options.pop("config", None)
@@ -60,24 +88,25 @@ def _command(kind: type[SettingsType], job: Callable[[SettingsType], None], verb
         except KeyboardInterrupt as interrupt:
             raise _InterruptedJobError from interrupt
 
-    text = "YAML file with settings; options win over it."
-    config = click.Option(["--config"], metavar="FILE", help=text, multiple=True)
+    over = "YAML file with settings; options win over it."
+    config = click.Option(["--config"], metavar="FILE", help=over, multiple=True)
     options: list[click.Parameter] = [config, *(_option(kind, name) for name in kind.model_fields)]
-    wide = {"max_content_width": 110}
     several = [name for name, field in kind.model_fields.items() if _takes_several(field.annotation)]
-    return _Command(several, callback=callback, params=options, help=job.__doc__, context_settings=wide)
+    return _Command(several, callback=callback, params=options, help=text, context_settings=WIDE, **described)
 
 
 class _Command(click.Command):
     """A command that takes no option twice but those that take several names: click would use the last in silence."""
 
     def __init__(self, several: Collection[str], **described: Any) -> None:
-        super().__init__(name=None, **described)
+        super().__init__(**{"name": None} | described)
         self._several = several
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments, and refuse what is given twice."""
         rest = super().parse_args(ctx, list(args))
+        if ctx.resilient_parsing:  # a shell asks what could come next
+            return rest
         _, _, order = self.make_parser(ctx).parse_args(list(args))
         for parameter in dict.fromkeys(order):
             times = order.count(parameter)

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from pyspark.sql import DataFrame, SparkSession
 
+from dedup_core.commands import job_named
 from dedup_core.errors import InputError, LimitError, SettingsError, to_install
 from dedup_core.filesystems import fixed_part, lies_inside, normal
 from dedup_core.ledger import PLACES, REPORT, RUNS
@@ -132,7 +133,7 @@ def _report(run: Run, settings: PipelineSettings) -> None:
             write_report(run.spark, ReportSettings.model_validate({"output": settings.output}), say=lambda _line: None)
         except Exception as error:  # noqa: BLE001 - whatever it is, the run is finished
             reason = next(iter(str(error).splitlines()), type(error).__name__)
-            run.say(f"No report: {reason} (the tables are whole; jobs/report.py tries again)")
+            run.say(f"No report: {reason} (the tables are whole; {job_named('report')} tries again)")
 
 
 def _encode(run: Run, settings: EncodeSettings) -> Staging:
@@ -212,8 +213,8 @@ def _find(run: Run, settings: SearchSettings, features: DataFrame, again: Again,
 def _how_to_go_on(run: Run, settings: PipelineSettings) -> str:
     stale = "; pairs and groups there are still an earlier run's" if run.store.exists("groups") else ""
     return (
-        f"The features are in {run.store.url}/features{stale}: jobs/find_duplicates.py --output {settings.output} "
-        f"--method {','.join(settings.method)} with such an option searches them"
+        f"The features are in {run.store.url}/features{stale}: {job_named('find_duplicates')} "
+        f"--output {settings.output} --method {','.join(settings.method)} with such an option searches them"
     )
 
 

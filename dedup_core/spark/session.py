@@ -13,12 +13,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from dedup_core.errors import DedupError
-
-WORKER_THREADS = (
-    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS",
-)  # fmt: skip
-"""Each Python worker serves one task, and a library that starts a thread a core would starve its neighbours."""
+from dedup_core.spark.local_mode import workers_environment
 
 BATCH_BYTES = 64 << 20
 """Of rows that carry images, that Spark hands to Python at once: a worker holds them beside what it makes of them."""
@@ -145,15 +140,15 @@ def _running() -> SparkSession | None:
 
 @contextmanager
 def _started(name: str) -> Iterator[SparkSession]:
-    with _workers_that_find_this_python():
+    with _environment_of_workers():
         try:
             spark = SparkSession.builder.appName(name).getOrCreate()
         except PySparkException as error:
             if "JAVA_GATEWAY_EXITED" not in str(error):
                 raise
             raise DedupError(
-                "Spark can't start: it needs Java 17 or newer. Install it (Debian and Ubuntu: apt-get install "
-                "openjdk-17-jre-headless; macOS: brew install openjdk@17) or set JAVA_HOME to where it is"
+                "Spark can't start: Java ended at once, for what it has said above. See what PYSPARK_SUBMIT_ARGS and "
+                "spark-defaults.conf ask of it"
             ) from error
         with _at_the_end(spark.stop):
             spark.conf.set("spark.sql.session.timeZone", "UTC")
@@ -161,19 +156,18 @@ def _started(name: str) -> Iterator[SparkSession]:
 
 
 @contextmanager
-def _workers_that_find_this_python() -> Iterator[None]:
-    """Make workers on this machine use this interpreter and one thread each, unless the submitter said otherwise.
-
-    Spark starts ``python3`` from PATH, which need not be the virtual environment that the driver runs in.
-    """
-    wanted = {"PYSPARK_PYTHON": sys.executable} | dict.fromkeys(WORKER_THREADS, "1")
-    missing = {variable: value for variable, value in wanted.items() if variable not in os.environ}
-    os.environ.update(missing)
+def _environment_of_workers() -> Iterator[None]:
+    """Make workers use one thread each and, on this machine, this interpreter, unless the submitter said otherwise."""
+    wanted = workers_environment(os.environ)
+    before = {variable: os.environ.get(variable) for variable in wanted}
+    os.environ.update(wanted)
     try:
         yield
     finally:
-        for variable in missing:
+        for variable, value in before.items():
             os.environ.pop(variable, None)
+            if value is not None:
+                os.environ[variable] = value
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dedup_core.commands import job_named
 from dedup_core.ledger import TABLES
 from dedup_core.report.verdicts import caution_texts
 from dedup_core.spark.runs import Run
@@ -95,6 +96,6 @@ def _places(run: Run) -> list[str]:
     exports = [name for name in sorted(store.read_ledger().files) if "/" not in name and store.exists(name)]
     lines = [f"Tables   {store.url}/", f"         {', '.join(tables)}"]
     if store.exists("report", "index.html"):
-        stale = "" if "report" in run.seconds else " (of an earlier run: jobs/report.py makes it anew)"
+        stale = "" if "report" in run.seconds else f" (of an earlier run: {job_named('report')} makes it anew)"
         lines.append(f"Report   {store.url}/report/index.html{stale}")
     return lines + ([f"         {', '.join(exports)}"] if exports else [])

@@ -15,6 +15,7 @@ import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from dedup_core.commands import to_run
 from dedup_core.errors import InputError, LimitError, SettingsError
 from dedup_core.evaluation.metrics import Quality
 from dedup_core.evaluation.results import SAMPLES, MethodEvaluation, result_names, summary_lines, write_results
@@ -62,7 +63,7 @@ def run_evaluate(spark: SparkSession, settings: EvaluateSettings, say: Callable[
             say(line)
     say(f"\nTables   {run.store.url}/evaluation/")
     if run.store.exists("duplicates"):
-        say(f"Next     ./spark-submit.sh jobs/report.py --output {settings.output} shows it on a page")
+        say(f"Next     {to_run('report')} --output {settings.output} shows it on a page")
     _check_gates(settings, results)
     return run
 

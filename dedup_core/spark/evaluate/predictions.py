@@ -8,6 +8,7 @@ import numpy as np
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from dedup_core.commands import job_named
 from dedup_core.encoders.registry import metric_of
 from dedup_core.errors import InputError, SettingsError
 from dedup_core.metric import Metric
@@ -108,14 +109,14 @@ def _refuse_unlisted(store: Store, method: str) -> None:
     if not search.get("settings", {}).get("list_pairs", True):
         raise SettingsError(
             f"the {method} pairs in {store.url} were counted and not listed (--no-list-pairs), so there is nothing to "
-            "evaluate: run jobs/find_duplicates.py with --list-pairs"
+            f"evaluate: run {job_named('find_duplicates')} with --list-pairs"
         )
     counts = search.get("counts", {}).get("found", {}).get(method, {})
     if "listed" in counts and counts["listed"] < counts["pairs"]:
         raise SettingsError(
             f"{counts['pairs'] - counts['listed']:,} {method} pairs in {store.url} are not listed: of many equal "
-            "images each stands there with the first alone. To evaluate them all, run jobs/find_duplicates.py with "
-            f"--most-copies {counts['most_copies']}"
+            "images each stands there with the first alone. To evaluate them all, run "
+            f"{job_named('find_duplicates')} with --most-copies {counts['most_copies']}"
         )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from dedup_core.commands import job_named
 from dedup_core.encoders.registry import ENCODERS, TURNED, metric_of
 from dedup_core.errors import InputError
 from dedup_core.filesystems import for_spark
@@ -43,7 +44,8 @@ def read_features(spark: SparkSession, location: str, methods: Sequence[str], sa
     """
     location = Store(location).url
     if not Store(location).exists():
-        raise InputError(f"there is no features table at {location}: run jobs/encode.py first, or name another folder")
+        encode = job_named("encode")
+        raise InputError(f"there is no features table at {location}: run {encode} first, or name another folder")
     table = read_parquet(spark, location, "the features in")
     _check_columns(table, location, methods)
     if strange := sorted(set(table.columns) - set(_COLUMNS)):
