@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import math
 import os
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
@@ -45,7 +44,7 @@ def whole_number(value: object, name: str, least: int, most: int | None = None) 
     return number
 
 
-def real_number(value: Any, name: str, least: float, most: float) -> float:
+def real_number(value: object, name: str, least: float, most: float) -> float:
     """Return the value as float.
 
     Raises:
@@ -54,13 +53,10 @@ def real_number(value: Any, name: str, least: float, most: float) -> float:
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, Real):
         raise TypeError(f"{name} must be a number, not {shown(value)}")
-    try:
-        number = float(value)
-    except OverflowError:  # an integer of hundreds of digits
-        number = math.copysign(math.inf, int(value))
-    if not least <= number <= most:
-        raise ValueError(f"{name} must be {least} to {most}, not {number}")
-    return number
+    number: Any = value
+    if not least <= number <= most:  # before it is a float: integers may have hundreds of digits
+        raise ValueError(f"{name} must be {least} to {most}, not {shown(number)}")
+    return float(number)
 
 
 def flag(value: object, name: str) -> bool:
