@@ -157,7 +157,7 @@ def test_rankings_need_no_symmetry_of_what_was_retrieved():
 
 
 def test_an_unknown_metric_is_met_with_the_nearest_name():
-    with pytest.raises(ValueError, match=r"unknown metric 'jacard'.*'jaccard'"):
+    with pytest.raises(ValueError, match=r"^metric must be .*, not 'jacard' \(did you mean 'jaccard'\?\)$"):
         evaluate(PAIR, PAIR, metric="jacard")
 
 

@@ -146,7 +146,9 @@ def test_a_drawing_is_unsupported(content, name):
 
 @pytest.mark.parametrize("brand", [b"heic", b"heix", b"mif1", b"msf1"])
 def test_heic_without_its_plugin_says_what_to_install(without_plugins, brand):
-    assert_failure(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic", "unsupported", "HEIC", "pip install pillow-heif")
+    assert_failure(
+        b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic", "unsupported", "HEIC", "pip install 'dedup-core[heif]'"
+    )
 
 
 @pytest.mark.parametrize("begin", [b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"], ids=["naked", "in a container"])

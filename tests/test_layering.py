@@ -18,7 +18,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FIL
 # folder that has folders inside, each file is a room of its own. AGENTS.md says what each is for.
 FLOORS = (
     "commands errors jit metric processes",
-    "ledger pairs policy relations turns workers",
+    "arguments ledger pairs policy relations turns workers",
     "images/ancillary images/deep images/frames images/losses images/names images/opening images/patterns "
     "images/resizing images/shapes images/texts",
     "images/disks images/jpeg_header images/ours images/picture images/unread images/upright",

@@ -128,9 +128,9 @@ class TestImageArguments:
 
 
 def test_hamming_distance_takes_two_hashes():
-    with raises(TypeError, "hash2 must be a string of 16 hexadecimal characters, not 3"):
+    with raises(TypeError, "hash2 must be a string of 1 to 16 hexadecimal characters, not 3"):
         PHash.hamming_distance(HASH, 3)
-    with raises(ValueError, "hash1 must have 16 hexadecimal characters, not be 'x'"):
+    with raises(ValueError, "hash1 must have 1 to 16 hexadecimal characters, not be 'x'"):
         PHash.hamming_distance("x", HASH)
 
 

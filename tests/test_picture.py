@@ -657,7 +657,7 @@ def test_a_plugin_that_fails_to_load_is_as_if_not_installed(error, tmp_path):
         [sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
     )
     assert "reason='unsupported'" in done.stdout
-    assert "pip install pillow-heif" in done.stdout
+    assert "pip install 'dedup-core[heif]'" in done.stdout
 
 
 def test_a_plugin_that_the_caller_registered_stays(monkeypatch):

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from dedup_core.evaluation import sweep
-from dedup_core.metric import COSINE, HAMMING
+from dedup_core.methods.finding import Duplicates
+from dedup_core.metric import COSINE, HAMMING, INLIERS
 from dedup_core.plotting import duplicates, precision_recall, recall_heat_map, score_histogram, sweep_figure
 from dedup_core.relations import Related
 from dedup_core.utils import plot_duplicates
@@ -79,11 +80,26 @@ def test_no_caption_touches_an_image_and_the_heading_fits(folder):
 
 @pytest.mark.parametrize(
     ("score", "shown"),
-    [(3, "score 3"), (0, "score 0"), (4.0, "score 4"), (0.98765, "score 0.9877"), (np.float32(0.5), "score 0.5000")],
+    [
+        (3, "distance 3"),
+        (0, "distance 0"),
+        (4.0, "distance 4"),
+        (0.98765, "similarity 0.9877"),
+        (np.float32(0.5), "similarity 0.5"),
+    ],
 )
 def test_scores_are_shown(folder, score, shown):
     for entry in (("1.jpg", score), ["1.jpg", score]):
         assert captions(plot_duplicates(folder, {"0.jpg": [entry]}, "0.jpg"))[1] == f"1.jpg\n{shown}"
+
+
+@pytest.mark.parametrize(
+    ("metric", "shown"), [(HAMMING, "distance 9"), (INLIERS, "9 inliers"), (COSINE, "similarity 9")]
+)
+def test_who_knows_what_scores_say_is_believed(folder, metric, shown):
+    known = {"0.jpg": [("1.jpg", 9)]}
+    assert captions(plot_duplicates(folder, known, "0.jpg", metric=metric))[1] == f"1.jpg\n{shown}"
+    assert captions(plot_duplicates(folder, Duplicates(known, metric), "0.jpg"))[1] == f"1.jpg\n{shown}"
 
 
 @pytest.mark.parametrize(
@@ -197,17 +213,17 @@ def test_a_file_that_is_no_key_is_refused_with_what_was_meant(folder):
 
 
 def test_a_folder_that_is_missing_is_refused(folder):
-    with pytest.raises(NotADirectoryError, match=r"image_dir .*gone"):
+    with pytest.raises(ValueError, match=r"^image_dir must be a folder, and .*gone' is none$"):
         plot_duplicates(folder / "gone", {"0.jpg": []}, "0.jpg")
 
 
 @pytest.mark.parametrize(
     ("entry", "note"),
     [
-        (["1.jpg", 2, "same"], "score 2"),
+        (["1.jpg", 2, "same"], "distance 2"),
         (["1.jpg", "same"], "same"),
         (["1.jpg", "similar", {"relation": "cropped"}], "similar"),
-        (["1.jpg", 88, "similar", {"relation": "cropped"}], "score 88"),
+        (["1.jpg", 88, "similar", {"relation": "cropped"}], "88 inliers"),
         (["1.jpg", 88, "cropped", "other"], "88 inliers, a crop"),
     ],
 )

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import dedup_core
-from dedup_core.methods import progress
 from dedup_core.methods.progress import Bar
 
 NOT_NEEDED = (
@@ -32,8 +31,7 @@ print(len(made["whash"]), *(name for name in {names!r} if name in sys.modules))
 """
 
 
-def test_a_bar_counts_what_is_done(monkeypatch, capsys):
-    monkeypatch.setattr(progress, "_QUIET_SECONDS", -1)
+def test_a_bar_counts_what_is_done(capsys):
     with Bar("Encoding", 5, "images", silent=False) as bar:
         for done in (1, 3, 1):
             bar.add(done)
@@ -42,11 +40,10 @@ def test_a_bar_counts_what_is_done(monkeypatch, capsys):
     assert "5/5" in said
 
 
-@pytest.mark.parametrize(("quiet", "silent"), [(-1, True), (60, False)])
-def test_a_bar_that_is_silent_or_soon_over_says_nothing(monkeypatch, capsys, quiet, silent):
-    monkeypatch.setattr(progress, "_QUIET_SECONDS", quiet)
-    with Bar("Encoding", 2, "images", silent=silent) as bar:
-        bar.add(2)
+@pytest.mark.parametrize(("total", "silent"), [(2, True), (0, False)])
+def test_a_bar_that_is_silent_or_has_nothing_to_count_says_nothing(capsys, total, silent):
+    with Bar("Encoding", total, "images", silent=silent) as bar:
+        bar.add(total)
     assert capsys.readouterr().err == ""
 
 

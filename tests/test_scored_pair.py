@@ -80,5 +80,5 @@ def test_an_unreadable_file_is_named(folder, tmp_path):
     (tmp_path / "note.png").write_text("no picture")
     with pytest.raises(ValueError, match=r"note.png' can't be decoded"):
         score_pair(folder / "red.png", tmp_path / "note.png")
-    with pytest.raises(ValueError, match=r"gone.png' can't be read"):
+    with pytest.raises(ValueError, match=r"^one must be an image, and there is no file .*gone.png'$"):
         score_pair(tmp_path / "gone.png", folder / "red.png")

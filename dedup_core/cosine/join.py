@@ -48,8 +48,8 @@ def self_join(vectors: np.ndarray, min_similarity: float, threads: int = 1) -> P
         The pairs with ``left < right``, ordered by (left, right), and float64 scores in [-1, 1].
 
     Raises:
-        TypeError: if the vectors are not float32, or the threshold is not a real number.
-        ValueError: if the threshold is out of range, a value is not finite, or the shape is not as above.
+        TypeError: if the vectors are not float32, the threshold is not a real number, or threads not an integer.
+        ValueError: if the threshold or threads is out of range, a value is not finite, or the shape is not as above.
     """
     return _ordered(_self_blocks(vectors, min_similarity, threads, None), (len(vectors), len(vectors)))
 
@@ -118,6 +118,14 @@ def check_threshold(min_similarity: float) -> None:
         raise ValueError(f"min_similarity must lie between -1.0 and 1.0, not {min_similarity!r}")
 
 
+def check_threads(threads: int) -> None:
+    """Raise TypeError or ValueError unless the number of threads is a whole number from 1."""
+    if isinstance(threads, bool) or not isinstance(threads, numbers.Integral):
+        raise TypeError(f"threads must be an integer, not {threads!r}")
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, not {threads}")
+
+
 def checked(vectors: np.ndarray) -> np.ndarray:
     """Return the vectors, contiguous, or raise TypeError or ValueError unless they are finite float32 (n, d)."""
     if not isinstance(vectors, np.ndarray) or vectors.dtype != np.float32:
@@ -162,6 +170,7 @@ def _fitted(vectors: np.ndarray, min_similarity: float) -> Basis:
 
 def _self_blocks(vectors: np.ndarray, min_similarity: float, threads: int, basis: Basis | None) -> Iterator[Triple]:
     check_threshold(min_similarity)
+    check_threads(threads)
     vectors = checked(vectors)
     basis = basis or _fitted(vectors, min_similarity)
     side = _Side.of(vectors, basis)
@@ -177,6 +186,7 @@ def _cross_blocks(
     left: np.ndarray, right: np.ndarray, min_similarity: float, threads: int, basis: Basis | None
 ) -> Iterator[Triple]:
     check_threshold(min_similarity)
+    check_threads(threads)
     left, right = checked(left), checked(right)
     if left.shape[1] != right.shape[1]:
         raise ValueError(f"left and right vectors differ in dimension: {left.shape[1]} and {right.shape[1]}")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 
+from dedup_core import arguments
 from dedup_core.images.decoding import decode, decode_coarsely, frames_of
 from dedup_core.images.looks import Traits, file_digest, pixel_digest, traits_of
 from dedup_core.images.picture import MAX_PIXELS, Failure, Orientation, Picture, Transparency, not_encoded
@@ -106,12 +107,21 @@ class Decoding:
         transparency: as for `decode`.
         mode: "exact" has every pixel computed; "fast" of JPEGs only as many as the encoder needs, so that no feature
             depends on which others are computed beside it.
+
+    Raises:
+        TypeError, ValueError: if max_pixels is no whole number from 1, or another one none of its words.
     """
 
     max_pixels: int = MAX_PIXELS
     orientation: Orientation = "stored"
     transparency: Transparency = "drop"
     mode: Mode = "exact"
+
+    def __post_init__(self) -> None:
+        arguments.whole_number(self.max_pixels, "max_pixels", 1)
+        arguments.choice(self.orientation, "orientation", get_args(Orientation))
+        arguments.choice(self.transparency, "transparency", get_args(Transparency))
+        arguments.choice(self.mode, "mode", get_args(Mode))
 
     def fingerprint(self, of_encoder: str) -> str:
         """Return the fingerprint of an encoder's features over pictures decoded this way, from the encoder's own."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
-from dedup_core.errors import nearest
+from dedup_core import arguments
 from dedup_core.evaluation import metrics
 from dedup_core.relations import Related
 
@@ -32,7 +33,7 @@ def evaluate(ground_truth_map: DuplicateMap, retrieved_map: DuplicateMap, metric
         ground_truth_map: every file and the files it is a duplicate of: names, (name, score), or ``Related`` entries.
         retrieved_map: the same files and the duplicates that were found, best first; what a job wrote as
             ``duplicates.json`` is such a map, whatever it tells of each.
-        metric: 'map', 'ndcg', 'jaccard', 'classification' or 'all'.
+        metric: 'map', 'ndcg', 'jaccard', 'classification' or 'all', in any case.
 
     Returns:
         The figures asked for: ``map``, ``ndcg``, ``jaccard`` as float; ``precision``, ``recall``, ``f1-score``
@@ -50,7 +51,7 @@ def evaluate(ground_truth_map: DuplicateMap, retrieved_map: DuplicateMap, metric
         >>> evaluate(truth, retrieved, metric="map")
         {'map': 0.5}
     """
-    _check_metric(metric)
+    metric = _checked_metric(metric)
     truth, retrieved = _checked(ground_truth_map, retrieved_map)
     truth.check_symmetric()
     relevant = np.isin(retrieved.codes, truth.codes, assume_unique=True)
@@ -113,9 +114,8 @@ class _Lists:
             raise ValueError(f"{self.label} {complaint} ({len(codes):,} in all), such as {', '.join(examples)}")
 
 
-def _check_metric(metric: str) -> None:
-    if metric not in _METRICS:
-        raise ValueError(f"unknown metric {metric!r}: {nearest(str(metric), _METRICS)}")
+def _checked_metric(metric: object) -> str:
+    return arguments.choice(metric.lower() if isinstance(metric, str) else metric, "metric", _METRICS)
 
 
 def _checked(ground_truth_map: DuplicateMap, retrieved_map: DuplicateMap) -> tuple[_Lists, _Lists]:
@@ -124,6 +124,9 @@ def _checked(ground_truth_map: DuplicateMap, retrieved_map: DuplicateMap) -> tup
     for label, duplicates in maps.items():
         if not isinstance(duplicates, Mapping):
             raise TypeError(f"{label} must be a dictionary of lists, not {type(duplicates).__name__}")
+        strange = [key for key in duplicates if not isinstance(key, str)]
+        if strange:
+            raise TypeError(f"{label} must have file names as keys, not {arguments.shown(strange[0])}")
     _check_keys(ground_truth_map, retrieved_map)
     truth, retrieved = (_read(label, duplicates, list(ground_truth_map)) for label, duplicates in maps.items())
     return truth, retrieved
@@ -172,14 +175,16 @@ def name_of(entry: object) -> str | None:
         return entry
     if not isinstance(entry, Sequence) or not 2 <= len(entry) <= len(Related._fields) or not isinstance(entry[0], str):
         return None
+    if not isinstance(entry[1], (str, Real)) or isinstance(entry[1], bool):
+        return None
     return entry[0] if all(told is None or isinstance(told, (str, Mapping)) for told in entry[2:]) else None
 
 
 def _name(label: str, file: str, entry: object) -> str:
     if (name := name_of(entry)) is not None:
         return name
-    raise TypeError(f"{label}[{file!r}] holds {entry!r}, which is neither a name nor (name, score)")
+    raise TypeError(f"{label}[{file!r}] holds {arguments.shown(entry)}, which is neither a name nor (name, score)")
 
 
 def _examples(names: Iterable[object]) -> str:
-    return ", ".join(repr(name) for name in sorted(names, key=str)[:_N_EXAMPLES])
+    return ", ".join(arguments.shown(name) for name in sorted(names, key=str)[:_N_EXAMPLES])

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from dedup_core import arguments
 from dedup_core.images.disks import Disks
 from dedup_core.images.names import readable
 from dedup_core.images.ours import Ours
@@ -151,9 +152,10 @@ def list_images(folder: str, recursive: bool = False) -> list[ImageFile]:
     """Return the files in a folder, each under one of its names, sorted by name; see `walk`.
 
     Raises:
+        TypeError, ValueError: if the folder is no path.
         OSError: if the folder itself can't be listed.
     """
-    os.scandir(folder).close()
+    os.scandir(arguments.path(folder, "folder")).close()
     return sorted(one_name_a_file(walk(folder, recursive)), key=lambda file: file.name)
 
 

@@ -15,7 +15,7 @@ from dedup_core.images.unread import is_cut, unread_kind
 Diagnosis = tuple[Literal["truncated", "corrupt", "unsupported", "not_an_image"], str]
 """A reason, and a message for a person."""
 
-_HEIF = "a HEIC picture: pip install pillow-heif where images are read"
+_HEIF = "a HEIC picture: pip install 'dedup-core[heif]' where images are read"
 _AVIF = "an AVIF picture: pip install pillow-avif-plugin where images are read"
 _JXL = "a JPEG XL picture: pip install pillow-jxl-plugin where images are read"
 

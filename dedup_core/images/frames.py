@@ -11,8 +11,9 @@ _MP_VIEWS = "Multi-Frame"
 
 
 def frame_numbers(image: Image.Image) -> Sequence[int]:
-    """Return the numbers by which Pillow seeks an opened image's frames, the first first; none if it can't count them.
+    """Return the numbers by which Pillow seeks an opened image's frames, that which it opened first; none if uncounted.
 
+    A HEIC file says which of its pictures is the one to show, and that is not always the first that is stored.
     What a camera stores behind a JPEG, previews and maps of its light, is no frame.
     """
     try:
@@ -21,7 +22,8 @@ def frame_numbers(image: Image.Image) -> Sequence[int]:
         count = int(getattr(image, "n_frames", 1))
         if image.format == "MPO":
             return [0, *(number for number in range(1, count) if _is_view(image, number))]
-        return range(count)
+        opened = image.tell()
+        return [opened, *(number for number in range(count) if number != opened)] if opened else range(count)
     except Exception:  # noqa: BLE001 - whatever lies behind the first frame, it may not end a run
         return []
 

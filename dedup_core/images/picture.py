@@ -233,7 +233,7 @@ def not_encoded(error: Exception, what: str) -> Failure:
     return Failure("not_encoded", f"the picture was read, but {what} failed: {type(error).__name__}: {error}")
 
 
-def from_array(pixels: np.ndarray, transparency: Transparency = "drop") -> Picture:
+def from_array(pixels: np.ndarray | None, transparency: Transparency = "drop") -> Picture:
     """Return an array as a Picture.
 
     Args:
@@ -241,8 +241,11 @@ def from_array(pixels: np.ndarray, transparency: Transparency = "drop") -> Pictu
         transparency: as for ``decode``.
 
     Raises:
+        TypeError: if it is no array.
         ValueError: if the shape or the dtype is another, or a side is longer than ``MAX_SIDE``.
     """
+    if not isinstance(pixels, np.ndarray):
+        raise TypeError(f"image_array must be a numpy array, not {type(pixels).__name__}")
     shape_is_known = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (1, 3, 4))
     if not shape_is_known or pixels.dtype != np.uint8 or pixels.size == 0:
         raise ValueError(

@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from dedup_core import arguments
 from dedup_core.encoders.encoder import Decoding, Encoder
 from dedup_core.encoders.registry import ENCODERS, Standard
-from dedup_core.methods import validation
 from dedup_core.methods.encoding import AS_STORED, StrPath
-from dedup_core.methods.finding import MAX_PAIRS, FindingMethod, Images
+from dedup_core.methods.finding import MAX_PAIRS, FindingMethod, Images, warn_of_no_effect
 from dedup_core.pairs import Pairs
 from dedup_core.workers import n_cores
 
@@ -25,6 +25,8 @@ class CNN(FindingMethod[np.ndarray]):
 
     Args:
         verbose: as for the hashes.
+        model_config: refused. imagededup takes a network of PyTorch there: give ``model``, or embeddings of your own as
+            an ``encoding_map``.
         weights: MobileNet's weights: "imagenet", which Keras downloads once, or a file.
         model: the file of a Keras model to use instead of MobileNet.
         batch_size: how many images the network takes at a time.
@@ -40,6 +42,7 @@ class CNN(FindingMethod[np.ndarray]):
     def __init__(
         self,
         verbose: bool = True,
+        model_config: None = None,
         *,
         weights: StrPath = "imagenet",
         model: StrPath | None = None,
@@ -47,9 +50,14 @@ class CNN(FindingMethod[np.ndarray]):
         decoding: Decoding = AS_STORED,
     ) -> None:
         super().__init__(verbose, decoding=decoding)
-        self._weights = str(validation.path(weights, "weights"))
-        self._model = None if model is None else validation.path(model, "model")
-        self._batch_size = validation.whole_number(batch_size, "batch_size", 1)
+        if model_config is not None:
+            raise TypeError(
+                "model_config, a network of PyTorch, is not taken: give model=FILE, a Keras model, or what your "
+                "network makes of the images to find_duplicates(encoding_map=...)"
+            )
+        self._weights = str(arguments.path(weights, "weights"))
+        self._model = None if model is None else arguments.path(model, "model")
+        self._batch_size = arguments.whole_number(batch_size, "batch_size", 1)
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -68,10 +76,11 @@ class CNN(FindingMethod[np.ndarray]):
         encoding_map: Mapping[str, np.ndarray] | None = None,
         min_similarity_threshold: float = 0.9,
         scores: bool = False,
-        outfile: StrPath | None = None,
-        *,
+        outfile: StrPath | Literal[False] | None = None,
         recursive: bool = False,
         num_enc_workers: int | None = None,
+        num_sim_workers: int | None = None,
+        *,
         verified: bool = False,
         against: Mapping[str, np.ndarray] | None = None,
         max_pairs: int = MAX_PAIRS,
@@ -80,12 +89,13 @@ class CNN(FindingMethod[np.ndarray]):
 
         Args:
             image_dir: the folder of images.
-            encoding_map: float arrays (1, d) or (d,) by name, used instead of a folder.
+            encoding_map: arrays (1, d) or (d,) of numbers, or lists, by name, used instead of a folder.
             min_similarity_threshold: the least cosine similarity of two duplicates, -1.0 to 1.0.
             scores: whether to give (name, similarity) instead of names.
-            outfile: a JSON file to write the result to.
+            outfile: a JSON file to write the result to; None or False for none.
             recursive: whether to look at the images in the folders inside the folder too.
             num_enc_workers: as for ``encode_images``.
+            num_sim_workers: of imagededup, and of no effect, as a warning says.
             verified: whether to list only duplicates that are the same picture: their files are read again, and their
                 pixels decide. The images must be known to lie somewhere: by image_dir, or by what encode_images gave.
             against: arrays by name of images that are there already.
@@ -98,7 +108,8 @@ class CNN(FindingMethod[np.ndarray]):
             TypeError, ValueError: as ``PHash.find_duplicates``, naming the argument.
             LimitError: if there are more pairs than max_pairs. They are counted before the map is made.
         """
-        threshold = validation.real_number(min_similarity_threshold, "min_similarity_threshold", *self._range)
+        threshold = arguments.real_number(min_similarity_threshold, "min_similarity_threshold", *self._range)
+        warn_of_no_effect(num_sim_workers=num_sim_workers)
         images = Images(image_dir, encoding_map, recursive, num_enc_workers, verified)
         return self._find(images, threshold, scores, outfile, against, max_pairs)
 
@@ -107,14 +118,16 @@ class CNN(FindingMethod[np.ndarray]):
         image_dir: StrPath | None = None,
         encoding_map: Mapping[str, np.ndarray] | None = None,
         min_similarity_threshold: float = 0.9,
-        outfile: StrPath | None = None,
-        *,
+        outfile: StrPath | Literal[False] | None = None,
         recursive: bool = False,
         num_enc_workers: int | None = None,
+        num_sim_workers: int | None = None,
+        *,
         verified: bool = False,
     ) -> list[str]:
         """Return the images that could go, sorted, by the rule of ``PHash.find_duplicates_to_remove``."""
-        threshold = validation.real_number(min_similarity_threshold, "min_similarity_threshold", *self._range)
+        threshold = arguments.real_number(min_similarity_threshold, "min_similarity_threshold", *self._range)
+        warn_of_no_effect(num_sim_workers=num_sim_workers)
         images = Images(image_dir, encoding_map, recursive, num_enc_workers, verified)
         return self._find_to_remove(images, threshold, outfile)
 
@@ -152,11 +165,26 @@ class CNN(FindingMethod[np.ndarray]):
         return cosine.cross_join_blocks(values, others, threshold, n_cores())
 
 
-def _vector(array: object, described: str) -> np.ndarray:
-    if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.floating):
-        raise TypeError(f"{described} must be an array of floats, not {getattr(array, 'dtype', type(array).__name__)}")
+def _vector(given: object, described: str) -> np.ndarray:
+    """Return float32 (d,) of an array, or of a list, of numbers."""
+    array = _array(given, described)
     if array.size == 0 or array.shape not in ((array.size,), (1, array.size)):
         raise ValueError(f"{described} must have the shape (1, n) or (n,), not {array.shape}")
     if not np.isfinite(array).all():
         raise ValueError(f"{described} must have finite numbers only")
-    return array.astype(np.float32).ravel()
+    with np.errstate(over="ignore"):
+        vector = array.astype(np.float32).ravel()
+    if not np.isfinite(vector).all():
+        raise ValueError(f"{described} must have numbers that float32 can hold, not {np.abs(array).max():g}")
+    return vector
+
+
+def _array(given: object, described: str) -> np.ndarray:
+    try:
+        array = np.asarray(given) if isinstance(given, (list, tuple)) else given
+    except ValueError:  # lists of several lengths
+        array = None
+    if isinstance(array, np.ndarray) and array.dtype.kind in "fiu":
+        return array
+    kind = array.dtype if isinstance(array, np.ndarray) else type(given).__name__
+    raise TypeError(f"{described} must be an array of numbers, not {kind}")

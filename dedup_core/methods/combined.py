@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from dedup_core import arguments
 from dedup_core.encoders.encoder import Decoding, Encoder
 from dedup_core.encoders.registry import COMBINED, LOCAL_METHOD
 from dedup_core.local.defaults import MIN_INLIERS
 from dedup_core.local.features import LocalFeatures
-from dedup_core.methods import validation
 from dedup_core.methods.encoding import AS_STORED, StrPath, encode_image_with, encode_images_with
 from dedup_core.methods.encodings import Encodings
 from dedup_core.methods.finding import MAX_PAIRS, FindingMethod, Images
@@ -121,7 +121,7 @@ class Combined(JudgedMethod[Features]):
         encoding_map: Mapping[str, Features] | None = None,
         min_inliers: int = MIN_INLIERS,
         scores: bool = False,
-        outfile: StrPath | None = None,
+        outfile: StrPath | Literal[False] | None = None,
         *,
         max_distance_threshold: int = 10,
         min_similarity_threshold: float = 0.9,
@@ -139,7 +139,7 @@ class Combined(JudgedMethod[Features]):
             encoding_map: features by name, as ``encode_images`` returns them, used instead of a folder.
             min_inliers: as for `ORB`.
             scores: as for `ORB`; 0 where only the pixels are the same.
-            outfile: a JSON file to write the result to.
+            outfile: a JSON file to write the result to; None or False for none.
             max_distance_threshold: how many of 64 bits may differ of hashes that propose a pair.
             min_similarity_threshold: the least cosine similarity of embeddings that propose a pair.
             relations: as for `ORB`.
@@ -158,14 +158,14 @@ class Combined(JudgedMethod[Features]):
         limits = _limits(max_distance_threshold, min_similarity_threshold)
         rule = PairRule.of(min_inliers, max_pairs, relations, limits)
         images = Images(image_dir, encoding_map, recursive, num_enc_workers, verified)
-        return self._find(images, rule, scores or relations, outfile, against, max_pairs)
+        return self._find(images, rule, arguments.flag(scores, "scores") or relations, outfile, against, max_pairs)
 
     def find_duplicates_to_remove(  # noqa: PLR0913 - as find_duplicates
         self,
         image_dir: StrPath | None = None,
         encoding_map: Mapping[str, Features] | None = None,
         min_inliers: int = MIN_INLIERS,
-        outfile: StrPath | None = None,
+        outfile: StrPath | Literal[False] | None = None,
         *,
         max_distance_threshold: int = 10,
         min_similarity_threshold: float = 0.9,
@@ -224,10 +224,10 @@ class Combined(JudgedMethod[Features]):
 
 def _checked(methods: object, decoding: Decoding) -> list[FindingMethod[Any]]:
     if not isinstance(methods, Sequence) or not methods:
-        raise TypeError(f"methods must be a list such as [PHash(), ORB()], not {methods!r}")
+        raise TypeError(f"methods must be a list such as [PHash(), ORB()], not {arguments.shown(methods)}")
     for method in methods:
         if not isinstance(method, FindingMethod) or isinstance(method, Combined):
-            raise TypeError(f"methods must be a list such as [PHash(), ORB()], not {methods!r}")
+            raise TypeError(f"methods must be a list such as [PHash(), ORB()], not {arguments.shown(methods)}")
         if method.decoding != decoding:
             raise ValueError("methods must have the decoding of Combined: each image is decoded once for all of them")
     return list(methods)
@@ -240,6 +240,6 @@ def _stacked(images: np.ndarray, method: str) -> np.ndarray:
 
 def _limits(max_distance: object, min_similarity: object) -> dict[str, float]:
     options = HAMMING.option, COSINE.option
-    distance = validation.whole_number(max_distance, options[0], 0, int(HAMMING.farthest))
-    similarity = validation.real_number(min_similarity, options[1], COSINE.farthest, COSINE.closest)
+    distance = arguments.whole_number(max_distance, options[0], 0, int(HAMMING.farthest))
+    similarity = arguments.real_number(min_similarity, options[1], COSINE.farthest, COSINE.closest)
     return dict(zip(options, (distance, similarity), strict=True))

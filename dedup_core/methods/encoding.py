@@ -11,10 +11,10 @@ from typing import Any, Generic
 
 import numpy as np
 
+from dedup_core import arguments
 from dedup_core.encoders.encoder import Decoding, Encoded, Encoder, encode_batch
 from dedup_core.images.files import ImageFile, list_images
 from dedup_core.images.picture import Failure, from_array, read
-from dedup_core.methods import validation
 from dedup_core.methods.encode_files import MAX_FILE_BYTES, encode_files
 from dedup_core.methods.encodings import Encodings, Feature, ImageInfo
 from dedup_core.methods.progress import Bar
@@ -44,8 +44,8 @@ class EncodingMethod(ABC, Generic[Feature]):
 
     def __init__(self, verbose: bool = True, *, decoding: Decoding = AS_STORED) -> None:
         if not isinstance(decoding, Decoding):
-            raise TypeError(f"decoding must be a Decoding, not {decoding!r}")
-        self.verbose = validation.flag(verbose, "verbose")
+            raise TypeError(f"decoding must be a Decoding, not {arguments.shown(decoding)}")
+        self.verbose = arguments.flag(verbose, "verbose")
         self.decoding = decoding
         self.failures: dict[str, Failure] = {}
 
@@ -116,11 +116,11 @@ class EncodingMethod(ABC, Generic[Feature]):
         """
         from dedup_core.methods.feature_table import MethodFeatures
 
-        folder = validation.path(table, "table")
+        folder = arguments.path(table, "table")
         names, values = self._names_and_values(encodings, "encodings")
         known = (encodings.images, encodings.other_names) if isinstance(encodings, Encodings) else ()
         rows = MethodFeatures(self.name, self.fingerprint, names, values, *known)
-        rows.save(folder, validation.flag(overwrite, "overwrite"))
+        rows.save(folder, arguments.flag(overwrite, "overwrite"))
 
     def load_encodings(self, table: StrPath) -> Encodings[Feature]:
         """Load features from Parquet, saved by ``save_encodings`` or by the Spark jobs.
@@ -135,7 +135,7 @@ class EncodingMethod(ABC, Generic[Feature]):
         """
         from dedup_core.methods.feature_table import MethodFeatures
 
-        rows = MethodFeatures.load(validation.path(table, "table"), self.name, self.fingerprint)
+        rows = MethodFeatures.load(arguments.path(table, "table"), self.name, self.fingerprint)
         features = map(self._to_feature, rows.values)
         encodings = Encodings(zip(rows.names, features, strict=True), self.fingerprint)
         encodings.images = dict(rows.images)
@@ -155,7 +155,7 @@ class EncodingMethod(ABC, Generic[Feature]):
         """
 
     def _names_and_values(self, features: object, argument: str) -> tuple[list[str], np.ndarray]:
-        given = validation.mapping(features, argument)
+        given = arguments.mapping(features, argument)
         if isinstance(given, Encodings) and given.fingerprint != self.fingerprint:
             raise ValueError(
                 f"{argument} holds features of {given.fingerprint!r}, which can't be compared with {self.fingerprint!r}"
@@ -171,15 +171,11 @@ def encode_image_with(
     decoding = _shared_decoding(methods)
     for method in methods:
         method.failures = {}
-    if validation.exactly_one(image_file=image_file, image_array=image_array) == "image_array":
-        if not isinstance(image_array, np.ndarray):
-            raise TypeError(f"image_array must be a numpy array, not {type(image_array).__name__}")
+    if arguments.exactly_one(image_file=image_file, image_array=image_array) == "image_array":
         picture = from_array(image_array, decoding.transparency)
         stacks = [(method, method.encoder.pixels(picture)[np.newaxis]) for method in methods]
         return {method.name: method._to_feature(method.encoder.encode(stack)[0]) for method, stack in stacks}
-    file = validation.path(image_file, "image_file")
-    if not file.is_file():
-        raise ValueError(f"image_file must be an image, and there is no file {str(file)!r}")
+    file = arguments.file(image_file, "image_file", "an image")
     content = read(str(file), MAX_FILE_BYTES)
     (encoded,) = encode_batch([content], [method.encoder for method in methods], decoding)
     if isinstance(encoded, Encoded):
@@ -214,9 +210,9 @@ def encode_images_with(
         DedupError: if a process that was started dies.
     """
     decoding = _shared_decoding(methods)
-    folder = validation.folder(image_dir, "image_dir")
-    files = list_images(str(folder), validation.flag(recursive, "recursive"))
-    workers = None if num_enc_workers is None else validation.whole_number(num_enc_workers, "num_enc_workers", 0)
+    folder = arguments.folder(image_dir, "image_dir")
+    files = list_images(str(folder), arguments.flag(recursive, "recursive"))
+    workers = None if num_enc_workers is None else arguments.whole_number(num_enc_workers, "num_enc_workers", 0)
     results = encode_files(files, [method.encoder for method in methods], decoding, workers)
     silent = not any(method.verbose for method in methods)
     done: list[tuple[ImageFile, Encoded | Failure]] = []
@@ -236,8 +232,9 @@ def encode_images_with(
 
 
 def _shared_decoding(methods: Sequence[EncodingMethod[Any]]) -> Decoding:
-    if not methods or not all(isinstance(method, EncodingMethod) for method in methods):
-        raise TypeError(f"methods must be a list such as [PHash(), DHash()], not {methods!r}")
+    are_methods = isinstance(methods, Sequence) and all(isinstance(each, EncodingMethod) for each in methods)
+    if not methods or not are_methods:
+        raise TypeError(f"methods must be a list such as [PHash(), DHash()], not {arguments.shown(methods)}")
     names = [method.name for method in methods]
     if len(set(names)) < len(names):
         raise ValueError(f"methods must differ in kind, not be {', '.join(names)}")

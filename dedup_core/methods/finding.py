@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
-from dedup_core import groups
+from dedup_core import arguments, groups
 from dedup_core.encoders.registry import metric_of
 from dedup_core.errors import LimitError
 from dedup_core.groups import Distinct
 from dedup_core.images.names import storable
-from dedup_core.methods import validation
 from dedup_core.methods.encoding import EncodingMethod, StrPath
 from dedup_core.methods.encodings import Encodings, Feature
 from dedup_core.metric import Metric
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 Scored = dict[str, list[Any]]
 """Each image's duplicates, as tuples that begin with name and score."""
+
+SEARCH_METHODS = ("bktree", "brute_force", "brute_force_cython")
+"""Of imagededup, which all find what the one search here finds."""
 
 MAX_PAIRS = 20_000_000
 _FEWEST_HELD, _HELD_A_VALUE = 5_000_000, 20  # pairs in memory while removals are decided: 18 or 24 bytes each
@@ -40,6 +43,18 @@ class Images(NamedTuple):
     recursive: bool
     num_enc_workers: int | None
     verified: bool = False
+
+
+class Duplicates(dict[str, list[Any]]):
+    """Each image's duplicates: a dictionary that also knows what scores in it say.
+
+    Attributes:
+        metric: that of the method which found them.
+    """
+
+    def __init__(self, found: Mapping[str, list[Any]], metric: Metric) -> None:
+        super().__init__(found)
+        self.metric = metric
 
 
 class FindingMethod(EncodingMethod[Feature]):
@@ -98,12 +113,12 @@ class FindingMethod(EncodingMethod[Feature]):
         images: Images,
         threshold: Any,
         scores: bool,
-        outfile: StrPath | None,
+        outfile: StrPath | Literal[False] | None,
         against: Mapping | None,
         max_pairs: int,
     ) -> dict[str, list[Any]]:
-        with_scores, target = validation.flag(scores, "scores"), validation.output_file(outfile, "outfile")
-        most = validation.whole_number(max_pairs, "max_pairs", 0)
+        with_scores, target = arguments.flag(scores, "scores"), arguments.output_file(outfile, "outfile")
+        most = arguments.whole_number(max_pairs, "max_pairs", 0)
         existing = None if against is None else self._searched(against, "against")
         given, argument = self._given(images)
         names, values = self._searched(given, argument)
@@ -122,7 +137,7 @@ class FindingMethod(EncodingMethod[Feature]):
             of_images, of_others = (dict(zip(*side, strict=True)) for side in sides)
             found = self._described(found, of_images, of_others, threshold, files is not None)
         _write_json(found, target)
-        return found
+        return Duplicates(found, self.metric)
 
     def _pairs(self, values: np.ndarray, threshold: Any, most: int) -> Pairs:
         """Return the pairs of images, in any order: found among distinct values, and counted before they are listed.
@@ -143,8 +158,8 @@ class FindingMethod(EncodingMethod[Feature]):
         blocks = self._blocks(values[left.first], others[right.first], threshold)
         return Pairs.concatenate(_expanded(blocks, (left, right), 0, most), self._score_type)
 
-    def _find_to_remove(self, images: Images, threshold: Any, outfile: StrPath | None) -> list[str]:
-        target = validation.output_file(outfile, "outfile")
+    def _find_to_remove(self, images: Images, threshold: Any, outfile: StrPath | Literal[False] | None) -> list[str]:
+        target = arguments.output_file(outfile, "outfile")
         given, argument = self._given(images)
         names, values = self._searched(given, argument)
         others = given.other_names if isinstance(given, Encodings) else {}
@@ -180,7 +195,7 @@ class FindingMethod(EncodingMethod[Feature]):
     @staticmethod
     def _files(images: Images, given: object, names: Sequence[str], argument: str) -> Files | None:
         """Return the files behind the images where pairs are to be verified."""
-        if not validation.flag(images.verified, "verified"):
+        if not arguments.flag(images.verified, "verified"):
             return None
         from dedup_core.methods.verified import Files  # loads numba and Pillow, which verification alone needs
 
@@ -210,10 +225,39 @@ class FindingMethod(EncodingMethod[Feature]):
 
     def _given(self, images: Images) -> tuple[Mapping[str, Any] | None, str]:
         """Return the features by name, and the argument that they come from."""
-        if validation.exactly_one(image_dir=images.image_dir, encoding_map=images.encoding_map) == "encoding_map":
+        if arguments.exactly_one(image_dir=images.image_dir, encoding_map=images.encoding_map) == "encoding_map":
+            _warn_of_unused(images)
             return images.encoding_map, "encoding_map"
-        folder = validation.path(images.image_dir, "image_dir")
+        folder = arguments.path(images.image_dir, "image_dir")
         return self.encode_images(folder, images.recursive, images.num_enc_workers), "image_dir"
+
+
+def warn_of_no_effect(search_method: object = None, **workers: object) -> None:
+    """Check what imagededup lets choose of a search, and warn the caller of the caller that it changes nothing.
+
+    Raises:
+        TypeError, ValueError: if imagededup doesn't know it.
+    """
+    if search_method is not None:
+        arguments.choice(search_method, "search_method", SEARCH_METHODS)
+        text = "search_method has no effect: there is one search here, and it finds the same pairs"
+        warnings.warn(text, RuntimeWarning, stacklevel=3)
+    for name, number in workers.items():
+        if number is not None:
+            arguments.whole_number(number, name, 0)
+            text = f"{name} has no effect: the search decides by itself how many cores it takes"
+            warnings.warn(text, RuntimeWarning, stacklevel=3)
+
+
+def _warn_of_unused(images: Images) -> None:
+    """Warn who searches features that were made before, and says how to make them."""
+    if arguments.flag(images.recursive, "recursive"):
+        text = "recursive has no effect: an encoding_map is searched as it is, and no folder is read"
+        warnings.warn(text, SyntaxWarning, stacklevel=5)
+    if images.num_enc_workers is not None:
+        arguments.whole_number(images.num_enc_workers, "num_enc_workers", 0)
+        text = "num_enc_workers has no effect: an encoding_map is searched as it is, and nothing is encoded"
+        warnings.warn(text, RuntimeWarning, stacklevel=5)
 
 
 def _expanded(

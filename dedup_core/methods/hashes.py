@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from dedup_core import arguments
 from dedup_core.encoders.encoder import Decoding, Encoder
 from dedup_core.encoders.hashes import to_hex
 from dedup_core.encoders.registry import ENCODERS, Standard
-from dedup_core.methods import validation
 from dedup_core.methods.encoding import AS_STORED, StrPath
 from dedup_core.methods.encodings import TurnedHash
 from dedup_core.methods.few_hashes import MOST_COMPARED, few_pairs
-from dedup_core.methods.finding import MAX_PAIRS, FindingMethod, Images, Scored
+from dedup_core.methods.finding import MAX_PAIRS, FindingMethod, Images, Scored, warn_of_no_effect
 from dedup_core.pairs import Pairs
 from dedup_core.turns import TURNS
 
 _HASH = re.compile("[0-9a-fA-F]{16}")
+_SHORT_HASH = re.compile("[0-9a-fA-F]{1,16}")
 
 
 class _Hash(FindingMethod[str]):
@@ -40,7 +41,7 @@ class _Hash(FindingMethod[str]):
 
     def __init__(self, verbose: bool = True, *, orientations: bool = False, decoding: Decoding = AS_STORED) -> None:
         super().__init__(verbose, decoding=decoding)
-        self.orientations = validation.flag(orientations, "orientations")
+        self.orientations = arguments.flag(orientations, "orientations")
 
     @property
     def encoder(self) -> Encoder:
@@ -53,10 +54,12 @@ class _Hash(FindingMethod[str]):
         encoding_map: Mapping[str, str] | None = None,
         max_distance_threshold: int = 10,
         scores: bool = False,
-        outfile: StrPath | None = None,
-        *,
+        outfile: StrPath | Literal[False] | None = None,
+        search_method: str | None = None,
         recursive: bool = False,
         num_enc_workers: int | None = None,
+        num_dist_workers: int | None = None,
+        *,
         verified: bool = False,
         against: Mapping[str, str] | None = None,
         max_pairs: int = MAX_PAIRS,
@@ -69,9 +72,12 @@ class _Hash(FindingMethod[str]):
             max_distance_threshold: how many of the 64 bits may differ, 0 to 64.
             scores: whether to give (name, distance) instead of names; with orientations (name, distance, turn), the
                 turn after which the duplicate is like the image ("rotated by 90"), None where none brings it closer.
-            outfile: a JSON file to write the result to.
+            outfile: a JSON file to write the result to; None or False for none.
+            search_method: of imagededup, "bktree", "brute_force" or "brute_force_cython". The one search here finds the
+                same pairs, and a warning says that nothing was chosen.
             recursive: whether to look at the images in the folders inside the folder too.
             num_enc_workers: as for ``encode_images``.
+            num_dist_workers: of imagededup, and of no effect, as a warning says.
             verified: whether to list only duplicates that are the same picture: their files are read again, and their
                 pixels decide. The images must be known to lie somewhere: by image_dir, or by what encode_images gave.
             against: hashes by name of images that are there already: each image is compared with these, and
@@ -90,7 +96,8 @@ class _Hash(FindingMethod[str]):
             LimitError: if there are more pairs than max_pairs. They are counted before the map is made.
         """
         most = int(self.metric.farthest)
-        threshold = validation.whole_number(max_distance_threshold, "max_distance_threshold", 0, most)
+        threshold = arguments.whole_number(max_distance_threshold, "max_distance_threshold", 0, most)
+        warn_of_no_effect(search_method, num_dist_workers=num_dist_workers)
         images = Images(image_dir, encoding_map, recursive, num_enc_workers, verified)
         return self._find(images, threshold, scores, outfile, against, max_pairs)
 
@@ -99,10 +106,11 @@ class _Hash(FindingMethod[str]):
         image_dir: StrPath | None = None,
         encoding_map: Mapping[str, str] | None = None,
         max_distance_threshold: int = 10,
-        outfile: StrPath | None = None,
-        *,
+        outfile: StrPath | Literal[False] | None = None,
         recursive: bool = False,
         num_enc_workers: int | None = None,
+        num_dist_workers: int | None = None,
+        *,
         verified: bool = False,
     ) -> list[str]:
         """Return the images that could go, sorted; nothing is deleted.
@@ -117,7 +125,8 @@ class _Hash(FindingMethod[str]):
         images. The arguments and the errors are those of ``find_duplicates``, but for ``max_pairs``.
         """
         most = int(self.metric.farthest)
-        threshold = validation.whole_number(max_distance_threshold, "max_distance_threshold", 0, most)
+        threshold = arguments.whole_number(max_distance_threshold, "max_distance_threshold", 0, most)
+        warn_of_no_effect(num_dist_workers=num_dist_workers)
         images = Images(image_dir, encoding_map, recursive, num_enc_workers, verified)
         return self._find_to_remove(images, threshold, outfile)
 
@@ -125,10 +134,14 @@ class _Hash(FindingMethod[str]):
     def hamming_distance(hash1: str, hash2: str) -> int:
         """Return how many bits two hashes differ in.
 
+        Args:
+            hash1: up to 16 hexadecimal characters; to the left of fewer stand zeros.
+            hash2: another one.
+
         Raises:
             TypeError, ValueError: if one of them is no hash.
         """
-        return (int(_checked(hash1, "hash1"), 16) ^ int(_checked(hash2, "hash2"), 16)).bit_count()
+        return (_number(hash1, "hash1") ^ _number(hash2, "hash2")).bit_count()
 
     def _to_feature(self, value: np.ndarray) -> str:
         upright, *turned = (to_hex(code) for code in np.atleast_1d(value).tolist())
@@ -235,9 +248,13 @@ def _of_turns(text: str, described: str) -> tuple[str, ...]:
     return (_checked(text, described), *(_checked(code, described) for code in text.turned))
 
 
-def _checked(text: object, described: str) -> str:
+def _number(text: object, described: str) -> int:
+    return int(_checked(text, described, _SHORT_HASH, "1 to 16"), 16)
+
+
+def _checked(text: object, described: str, pattern: re.Pattern[str] = _HASH, length: str = "16") -> str:
     if not isinstance(text, str):
-        raise TypeError(f"{described} must be a string of 16 hexadecimal characters, not {text!r}")
-    if not _HASH.fullmatch(text):
-        raise ValueError(f"{described} must have 16 hexadecimal characters, not be {text!r}")
+        raise TypeError(f"{described} must be a string of {length} hexadecimal characters, not {arguments.shown(text)}")
+    if not pattern.fullmatch(text):
+        raise ValueError(f"{described} must have {length} hexadecimal characters, not be {arguments.shown(text)}")
     return text

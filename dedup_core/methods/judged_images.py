@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from dedup_core import arguments
 from dedup_core.local.defaults import MAX_CODE_DISTANCE, MAX_IMAGES_PER_CODE, MIN_INLIERS, MIN_VOTES
 from dedup_core.local.features import MOST_KEYPOINTS, LocalFeatures
-from dedup_core.methods import validation
 from dedup_core.methods.encodings import ImageInfo
 from dedup_core.relations import RE_ENCODED, SAME_PIXELS
 
@@ -79,9 +79,9 @@ class PairRule:
         Raises:
             TypeError, ValueError: if an argument is malformed.
         """
-        fewest = validation.whole_number(min_inliers, "min_inliers", 3, MOST_KEYPOINTS)
-        is_asked = validation.flag(relations, "relations")
-        return cls(fewest, validation.whole_number(max_pairs, "max_pairs", 0), limits or {}, is_asked)
+        fewest = arguments.whole_number(min_inliers, "min_inliers", 3, MOST_KEYPOINTS)
+        is_asked = arguments.flag(relations, "relations")
+        return cls(fewest, arguments.whole_number(max_pairs, "max_pairs", 0), limits or {}, is_asked)
 
 
 @dataclass(frozen=True)

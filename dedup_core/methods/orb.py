@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from dedup_core import arguments
 from dedup_core.encoders.encoder import Decoding, Encoder
 from dedup_core.encoders.registry import ENCODERS
 from dedup_core.local.defaults import MAX_CODE_DISTANCE, MAX_IMAGES_PER_CODE, MIN_INLIERS, MIN_VOTES
 from dedup_core.local.features import LocalFeatures
 from dedup_core.local.record import unpacked
-from dedup_core.methods import validation
 from dedup_core.methods.encoding import AS_STORED, StrPath
 from dedup_core.methods.finding import MAX_PAIRS, Images
 from dedup_core.methods.judged import JudgedMethod
@@ -53,9 +53,9 @@ class ORB(JudgedMethod[LocalFeatures]):
     ) -> None:
         super().__init__(verbose, decoding=decoding)
         self._voting = Voting(
-            validation.whole_number(min_votes, "min_votes", 1),
-            validation.whole_number(max_code_distance, "max_code_distance", 0, _CODE_BITS),
-            validation.whole_number(max_images_per_code, "max_images_per_code", 1),
+            arguments.whole_number(min_votes, "min_votes", 1),
+            arguments.whole_number(max_code_distance, "max_code_distance", 0, _CODE_BITS),
+            arguments.whole_number(max_images_per_code, "max_images_per_code", 1),
         )
 
     @property
@@ -73,7 +73,7 @@ class ORB(JudgedMethod[LocalFeatures]):
         encoding_map: Mapping[str, LocalFeatures] | None = None,
         min_inliers: int = MIN_INLIERS,
         scores: bool = False,
-        outfile: StrPath | None = None,
+        outfile: StrPath | Literal[False] | None = None,
         *,
         relations: bool = False,
         recursive: bool = False,
@@ -89,7 +89,7 @@ class ORB(JudgedMethod[LocalFeatures]):
             encoding_map: features by name, as ``encode_images`` returns them, used instead of a folder.
             min_inliers: how many keypoints one transform must lay on each other, 3 to 400.
             scores: whether to give (name, inliers) instead of names; 400 for equal pictures.
-            outfile: a JSON file to write the result to.
+            outfile: a JSON file to write the result to; None or False for none.
             relations: whether to give ``Related`` entries instead: (name, score, relation, derived), such as
                 ("b.jpg", 83, "cropped", "other") where b.jpg is a crop of the image in whose list it stands.
             recursive: whether to look at the images in the folders inside the folder too.
@@ -109,14 +109,14 @@ class ORB(JudgedMethod[LocalFeatures]):
         """
         rule = PairRule.of(min_inliers, max_pairs, relations)
         images = Images(image_dir, encoding_map, recursive, num_enc_workers, verified)
-        return self._find(images, rule, scores or relations, outfile, against, max_pairs)
+        return self._find(images, rule, arguments.flag(scores, "scores") or relations, outfile, against, max_pairs)
 
     def find_duplicates_to_remove(  # noqa: PLR0913 - as find_duplicates
         self,
         image_dir: StrPath | None = None,
         encoding_map: Mapping[str, LocalFeatures] | None = None,
         min_inliers: int = MIN_INLIERS,
-        outfile: StrPath | None = None,
+        outfile: StrPath | Literal[False] | None = None,
         *,
         recursive: bool = False,
         num_enc_workers: int | None = None,

@@ -6,12 +6,14 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from dedup_core import arguments
 from dedup_core.encoders.encoder import Decoding, Encoded, encode_batch
 from dedup_core.encoders.registry import ENCODERS, LOCAL_METHOD
 from dedup_core.images.decoding import frames_of
 from dedup_core.images.looks import pixel_digest
 from dedup_core.images.picture import MAX_PIXELS, Failure, Orientation, read
 from dedup_core.local.defaults import MIN_INLIERS
+from dedup_core.local.features import MOST_KEYPOINTS
 from dedup_core.local.record import unpacked
 from dedup_core.methods.encode_files import MAX_FILE_BYTES
 from dedup_core.relations import RE_ENCODED, RESIZED, SAME_PIXELS, said
@@ -71,23 +73,24 @@ def score_pair(
     Args:
         one: an image file, a.
         other: another one, b.
-        min_inliers: how many keypoints a transform must lay on each other.
+        min_inliers: how many keypoints a transform must lay on each other, 3 to 400.
         orientation: "stored" takes the pixels as they lie in the files, "exif" as the camera says to turn them.
         max_pixels: as for encoding.
 
     Raises:
-        ValueError: if a file can't be read or decoded.
+        TypeError, ValueError: if an argument is none of these, or a file can't be read or decoded.
         SettingsError: if OpenCV is not installed.
     """
     from dedup_core.geometry.judge import judge, prepared  # loads numba
     from dedup_core.verify.files import verify_files
 
-    paths = os.fspath(one), os.fspath(other)
+    paths = str(arguments.file(one, "one", "an image")), str(arguments.file(other, "other", "an image"))
+    fewest = arguments.whole_number(min_inliers, "min_inliers", 3, MOST_KEYPOINTS)
     decoding = Decoding(max_pixels, orientation)
     a, b = (_encoded(path, decoding) for path in paths)
     verdict = verify_files(one, other, orientation=orientation, max_pixels=max_pixels)
     ready = [prepared(unpacked(each.features[LOCAL_METHOD]), each.width, each.height) for each in (a, b)]
-    geometry = judge(ready[0], ready[1], min_inliers)
+    geometry = judge(ready[0], ready[1], fewest)
     relation = None if geometry is None else geometry.relation
     if verdict.is_same and _have_equal_pixels(paths, decoding):
         relation = SAME_PIXELS

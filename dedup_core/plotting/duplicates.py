@@ -13,19 +13,22 @@ import unicodedata
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 
+from dedup_core import arguments
 from dedup_core.evaluation.maps import name_of
 from dedup_core.images.names import on_disk
 from dedup_core.images.picture import Failure, read
 from dedup_core.images.thumbnails import thumbnail
-from dedup_core.metric import INLIERS
+from dedup_core.metric import COSINE, HAMMING, INLIERS, Metric
 from dedup_core.plotting.thresholds import BLUE, FAINT, INK, in_notebook, plain_figure
 from dedup_core.relations import Related
 
@@ -55,7 +58,9 @@ def plot_duplicates(
     image_dir: str | os.PathLike[str],
     duplicate_map: Mapping[str, Sequence[Any]],
     filename: str | os.PathLike[str],
-    outfile: str | os.PathLike[str] | None = None,
+    outfile: str | os.PathLike[str] | Literal[False] | None = None,
+    *,
+    metric: Metric | None = None,
 ) -> Figure:
     """Draw an image and the duplicates that were found for it.
 
@@ -69,61 +74,97 @@ def plot_duplicates(
         image_dir: the folder that the names in the map are relative to.
         duplicate_map: every file and its duplicates: names, (name, score), or ``Related`` entries.
         filename: the key of the map to draw.
-        outfile: where to save the figure; the ending chooses the format (.png, .pdf, .svg).
+        outfile: where to save the figure; the ending chooses the format (.png, .pdf, .svg). None or False for nowhere.
+        metric: what scores in the map say, such as ``dedup_core.metric.HAMMING``. What ``find_duplicates`` returned
+            knows it by itself; of another map it is guessed: whole numbers to 64 are distances, others from -1 to 1
+            similarities, larger ones inliers.
 
     Returns:
         The figure, with one axes for each image.
 
     Raises:
-        NotADirectoryError: if ``image_dir`` is no folder.
-        ValueError: if ``filename`` is no key of the map.
-        TypeError: if its duplicates are no list, or one is neither a name nor one of these.
+        ValueError: if ``image_dir`` is no folder, ``filename`` no key of the map, or ``outfile`` no file that a figure
+            can be saved to.
+        TypeError: if an argument has the wrong type, the file's duplicates are no list, or one of them is neither a
+            name nor one of these.
     """
-    folder = Path(image_dir)
-    if not folder.is_dir():
-        raise NotADirectoryError(f"image_dir {str(folder)!r} is no folder")
-    name = os.fspath(filename)
-    duplicates = [_cell(entry) for entry in _duplicates_of(name, duplicate_map)]
+    folder, target = arguments.folder(image_dir, "image_dir"), _target(outfile)
+    name, entries = _duplicates_of(filename, duplicate_map)
+    said_by = metric or getattr(duplicate_map, "metric", None) or _guessed(entries)
+    duplicates = [_cell(name, entry, said_by) for entry in entries]
     cells = [_Cell(name, "original"), *duplicates[:MAX_DRAWN]]
     figure = _draw(folder, cells, _count(len(duplicates)))
-    if outfile is not None:
+    if target is not None:
         with warnings.catch_warnings():  # a letter that the font lacks is drawn as a box, which is warning enough
             warnings.filterwarnings("ignore", message="Glyph .* missing from")
-            figure.savefig(outfile, dpi=_SAVED_DPI)
+            figure.savefig(target, dpi=_SAVED_DPI)
     return figure
 
 
-def _duplicates_of(name: str, duplicate_map: Mapping[str, Sequence[Any]]) -> Sequence[Any]:
-    if name in duplicate_map:
-        duplicates = duplicate_map[name]
-        if isinstance(duplicates, Sequence) and not isinstance(duplicates, str):
-            return duplicates
-        raise TypeError(f"duplicate_map[{name!r}] must be a list, not {type(duplicates).__name__}")
-    # The usual slip is a name without its folder, or with one too many.
-    same_file = [key for key in duplicate_map if Path(key).name == Path(name).name]
-    shown = ", ".join(repr(key) for key in (same_file or list(duplicate_map))[:3])
-    raise ValueError(f"{name!r} is none of the {len(duplicate_map)} keys of duplicate_map, such as {shown or 'none'}")
+def _target(outfile: object) -> Path | None:
+    target = arguments.output_file(outfile, "outfile")
+    kinds = FigureCanvasBase.get_supported_filetypes()
+    if target is not None and target.suffix and target.suffix[1:].lower() not in kinds:
+        raise ValueError(
+            f"outfile must end in {', '.join(f'.{kind}' for kind in sorted(kinds))}, not {target.suffix!r}"
+        )
+    return target
 
 
-def _cell(entry: object) -> _Cell:
+def _duplicates_of(filename: object, duplicate_map: object) -> tuple[str, Sequence[Any]]:
+    """Return the key of the map to draw, and its entries."""
+    if not isinstance(duplicate_map, Mapping):
+        given = type(duplicate_map).__name__
+        raise TypeError(f"duplicate_map must be a dictionary of lists, as find_duplicates returns, not {given}")
+    name = os.fspath(filename) if isinstance(filename, (str, os.PathLike)) else None
+    if not isinstance(name, str):
+        raise TypeError(f"filename must be a key of duplicate_map, not {arguments.shown(filename)}")
+    if name not in duplicate_map:
+        # The usual slip is a name without its folder, or with one too many.
+        keys = [key for key in duplicate_map if isinstance(key, str)]
+        same_file = [key for key in keys if Path(key).name == Path(name).name]
+        such_as = ", ".join(arguments.shown(key) for key in (same_file or keys)[:3]) or "none"
+        raise ValueError(
+            f"filename {arguments.shown(name)} is none of the {len(duplicate_map)} keys of duplicate_map, such as "
+            f"{such_as}"
+        )
+    entries = duplicate_map[name]
+    if not isinstance(entries, Sequence) or isinstance(entries, (str, bytes)):
+        raise TypeError(f"duplicate_map[{arguments.shown(name)}] must be a list, not {type(entries).__name__}")
+    return name, entries
+
+
+def _cell(key: str, entry: object, metric: Metric | None) -> _Cell:
     if isinstance(entry, str):
         return _Cell(entry, "")
     if isinstance(entry, Sequence) and (name := name_of(entry)) is not None:
-        return _Cell(name, _note(entry))
-    raise TypeError(f"{entry!r} is neither a name nor (name, score)")
+        return _Cell(name, _note(entry, metric))
+    holder = f"duplicate_map[{arguments.shown(key)}]"
+    raise TypeError(f"{holder} holds {arguments.shown(entry)}, which is neither a name nor (name, score)")
 
 
-def _note(entry: Sequence[Any]) -> str:
+def _note(entry: Sequence[Any], metric: Metric | None) -> str:
     """Return what is drawn of a duplicate beside its name: its score, or the verdict where a map tells that alone."""
     if len(entry) == len(Related._fields) and not isinstance(entry[-1], Mapping):
         related = Related(*entry)
         return f"{INLIERS.scored(str(related.score))}, {related.said}"
-    return entry[1] if isinstance(entry[1], str) else _score(entry[1])
+    if isinstance(entry[1], str):
+        return entry[1]
+    score = entry[1]
+    number = str(score) if isinstance(score, Integral) else f"{float(score):.4f}".rstrip("0").rstrip(".")
+    return f"score {number}" if metric is None else metric.scored(number)
 
 
-def _score(score: float) -> str:
-    """Return a distance as a whole number, a similarity with four decimals."""
-    return f"score {score:.0f}" if float(score).is_integer() else f"score {score:.4f}"
+def _guessed(entries: Sequence[Any]) -> Metric | None:
+    """Return what scores say of which nothing is known but the numbers."""
+    told = [entry[1] for entry in entries if not isinstance(entry, str) and name_of(entry) is not None]
+    scores = [score for score in told if not isinstance(score, str)]
+    are_whole = [isinstance(score, Integral) for score in scores]
+    if not all(are_whole) and all(COSINE.farthest <= score <= COSINE.closest for score in scores):
+        return COSINE
+    if not all(is_whole or float(score).is_integer() for is_whole, score in zip(are_whole, scores, strict=True)):
+        return None
+    return INLIERS if any(score > HAMMING.farthest for score in scores) else HAMMING
 
 
 def _count(n_duplicates: int) -> str:

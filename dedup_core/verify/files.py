@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from typing import get_args
 
+from dedup_core import arguments
 from dedup_core.images.decoding import frames_of
 from dedup_core.images.looks import file_digest
 from dedup_core.images.picture import MAX_PIXELS, Failure, Orientation, read
@@ -31,16 +33,19 @@ def verify_files(
         max_pixels: as for encoding.
 
     Raises:
-        ValueError: if a file can't be read or decoded.
+        TypeError, ValueError: if an argument is none of these, or a file can't be read or decoded.
     """
-    contents = [_content(os.fspath(path)) for path in (one, other)]
+    arguments.choice(orientation, "orientation", get_args(Orientation))
+    arguments.whole_number(max_pixels, "max_pixels", 1)
+    paths = [str(arguments.file(path, name, "an image")) for name, path in (("one", one), ("other", other))]
+    contents = [_content(path) for path in paths]
     if file_digest(contents[0]) == file_digest(contents[1]):
         return EQUAL
     frames = [partial(frames_of, content, max_pixels, orientation, HELD_SIDE) for content in contents]
-    for path, decoded in zip((one, other), frames, strict=True):
+    for path, decoded in zip(paths, frames, strict=True):
         first = next(decoded())
         if isinstance(first, Failure):
-            raise ValueError(f"{os.fspath(path)!r} can't be decoded: {first.message}")
+            raise ValueError(f"{path!r} can't be decoded: {first.message}")
     views: HeldViews[int] = HeldViews(lambda number: frames[number]())
     return views.verdict(0, 1)
 
