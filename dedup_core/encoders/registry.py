@@ -134,14 +134,19 @@ def methods() -> list[str]:
     return [*ENCODERS, COMBINED]
 
 
-def check_method(name: str) -> None:
+def check_method(name: str, given: Sequence[str] = ()) -> None:
     """Refuse a method that there is not.
+
+    Args:
+        name: what should be a method.
+        given: names of embeddings that a user gives: methods too.
 
     Raises:
         SettingsError: with the nearest name.
     """
-    if name not in methods():
-        raise SettingsError(f"unknown method {name!r}: {nearest(name, methods())}")
+    known = [*methods(), *given]
+    if name not in known:
+        raise SettingsError(f"unknown method {name!r}: {nearest(name, known)}")
 
 
 def proposers_of(method: str, named: Sequence[str]) -> tuple[str, ...]:
@@ -176,5 +181,7 @@ def is_judged(method: str) -> bool:
 
 
 def metric_of(method: str) -> Metric:
-    """Return what the scores of a method's pairs are."""
-    return INLIERS if method == COMBINED else ENCODERS[method].metric
+    """Return what the scores of a method's pairs are; what no encoder makes are embeddings that a user gave."""
+    if method == COMBINED:
+        return INLIERS
+    return ENCODERS[method].metric if method in ENCODERS else COSINE

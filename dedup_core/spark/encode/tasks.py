@@ -56,8 +56,8 @@ class EncodePlan:
         Raises:
             SettingsError: if one of them can't be had.
         """
-        methods = tuple(ENCODERS[name].prepare(settings) for name in settings.encoded)
-        columns = {name: ENCODERS[name].metric.feature for name in settings.encoded}
+        methods = tuple(ENCODERS[name].prepare(settings) for name in settings.made)
+        columns = {name: ENCODERS[name].metric.feature for name in settings.made}
         return cls(methods, columns, settings.decoding, settings.max_file_bytes)
 
     @property
