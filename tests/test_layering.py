@@ -54,6 +54,7 @@ KERNELS = ("hamming", "cosine", "pairs", "jit")
 BELOW_KERNELS = {"pairs", "turns", "jit", "errors"}
 LOADED_ON_USE = (
     "tensorflow",
+    "onnxruntime",
     "keras",
     "numba",
     "matplotlib",

@@ -20,3 +20,9 @@ class NetworkSettings(BaseModel, frozen=True):
     cnn_precision: Literal["float32", "float16"] = Field(
         "float32", description="CNN: precision of the stored embeddings; 'float16' is rounded and compresses better."
     )
+    onnx_model: Location | None = Field(
+        None, description="ONNX: the network's file; FILE.yaml or FILE.json beside it says how it wants its pictures."
+    )
+    onnx_batch_size: Count = Field(
+        32, ge=1, description="ONNX: how many images the network takes at a time, where its file says none."
+    )

@@ -141,7 +141,10 @@ class SearchSettings(EmbeddingSettings, MethodSettings, frozen=True):
         10, ge=0, le=int(HAMMING.farthest), description="Hashes: the largest Hamming distance of a pair."
     )
     min_similarity_threshold: Real = Field(
-        0.9, ge=COSINE.farthest, le=COSINE.closest, description="CNN: the smallest cosine similarity of a pair."
+        0.9,
+        ge=COSINE.farthest,
+        le=COSINE.closest,
+        description="Embeddings: the smallest cosine similarity of a pair.",
     )
     max_pairs: Count = Field(
         100_000_000, ge=0, description="Stop with exit code 4 before a search that would find more pairs than this."

@@ -156,6 +156,8 @@ def _encode(run: Run, settings: EncodeSettings) -> Staging:
     plan = EncodePlan.of(settings)
     staging = Staging(run.spark, run.store, work_name(settings, plan))
     run.say(f"Encoding {settings.input} by {', '.join(settings.made)}")
+    for note in plan.notes:
+        run.say(f"  {note}")
     with run.stage("encode"):
         source, goes_on = open_source(run.spark, settings), not run.replaces_all
         work = FeatureWork.of(source, staging, settings, plan, run.run_id, goes_on)

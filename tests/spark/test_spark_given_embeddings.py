@@ -35,7 +35,7 @@ def write(place, vectors, kind=FLOATS, **names):
     """Write {path: vector} as a table, or [(path, vector)] where a path stands there twice."""
     rows = list(vectors.items()) if isinstance(vectors, dict) else vectors
     columns = {names.get("path", "path"): [path for path, _ in rows], names.get("column", "embedding"): None}
-    arrays = [pa.array(list(columns.values())[0], pa.string()), pa.array([vector for _, vector in rows], kind)]
+    arrays = [pa.array(next(iter(columns.values())), pa.string()), pa.array([vector for _, vector in rows], kind)]
     pq.write_table(pa.Table.from_arrays(arrays, list(columns)), place)
     return str(place)
 
@@ -138,7 +138,7 @@ def test_rows_that_can_not_be_compared_are_failures(spark, tmp_path):
         ("short.jpg", "unusable_embedding", CANT + "it has 2 numbers, and most others 3"),
         ("zero.jpg", "unusable_embedding", CANT + "all its numbers are zero"),
     ], key=str)  # fmt: skip
-    assert [path for path, in rows(spark, tmp_path, "duplicates", "path")] == ["a.jpg", "again.jpg", "b.jpg", "c.jpg"]
+    assert [path for (path,) in rows(spark, tmp_path, "duplicates", "path")] == ["a.jpg", "again.jpg", "b.jpg", "c.jpg"]
     assert run.counts["given"]["embeddings"]["failed"] == {
         "unusable_embedding": 5, "no_embedding": 2, "no_path": 2, "ambiguous_path": 1
     }  # fmt: skip
@@ -172,7 +172,7 @@ def test_a_pipeline_compares_them_beside_its_own_methods(spark, tmp_path, images
     ids = rows(spark, tmp_path, "features", "path", "id", "digest")
     assert len(ids) == 6
     assert len(set(ids)) == 3  # what is known of an image is the same beside each of its features
-    assert [reason for reason, in rows(spark, tmp_path, "failures", "reason")] == ["not_an_image"]
+    assert [reason for (reason,) in rows(spark, tmp_path, "failures", "reason")] == ["not_an_image"]
     assert "dino" in (tmp_path / "out" / "report" / "index.html").read_text()
 
 
@@ -252,14 +252,14 @@ def test_a_table_without_vectors_to_compare_is_refused(spark, tmp_path, vectors,
 def test_paths_of_other_images_are_named(spark, tmp_path, images):
     table = write(tmp_path / "t.parquet", {"/data/dark.png": [1, 2], "/data/light.png": [2, 1]})
     stated = {"input": images, "output": str(tmp_path / "out"), "embeddings": table}
-    with pytest.raises(InputError, match=r"paths are such as '/data/dark.png', and the images are called .* 'dark.png'"):
+    with pytest.raises(InputError, match=r"such as '/data/dark\.png', and the images are called .* 'dark\.png'"):
         run_pipeline(spark, resolve(PipelineSettings, stated), silent)
 
 
 def test_a_table_inside_the_output_or_above_it_is_refused(spark, tmp_path):
     (tmp_path / "out" / "features").mkdir(parents=True)
     table = write(tmp_path / "out" / "features" / "t.parquet", {"a.jpg": [1, 2]})
-    with pytest.raises(SettingsError, match="lies in .*features, where a run writes"):
+    with pytest.raises(SettingsError, match=r"lies in .*features, where a run writes"):
         find(spark, tmp_path, table)
 
 
@@ -280,5 +280,7 @@ def test_names_that_are_none_are_refused(kind, stated, message):
 
 def test_the_encoding_job_says_where_embeddings_are_given():
     settings = resolve(EncodeSettings, {"input": "in", "output": "out", "embeddings_name": "sscd"})
-    with pytest.raises(SettingsError, match="nothing makes sscd features from images: give their table by --embeddings"):
+    with pytest.raises(
+        SettingsError, match="nothing makes sscd features from images: give their table by --embeddings"
+    ):
         _ = settings.made

@@ -71,6 +71,11 @@ class EncodePlan:
         return {method.name: self.decoding.fingerprint(method.fingerprint) for method in self.methods}
 
     @property
+    def notes(self) -> list[str]:
+        """What a person should know of the methods: what is assumed of a network that says nothing."""
+        return [note for method in self.methods if (note := getattr(method, "note", ""))]
+
+    @property
     def batch_size(self) -> int:
         """How many images are encoded at a time: as many as the network takes, where there is one."""
         return max((method.batch_size for method in self.methods if method.batch_size), default=BATCH_IMAGES)
