@@ -49,17 +49,21 @@ class EmbeddingSettings(BaseModel, frozen=True):
         return location
 
 
-def with_given_methods(stated: Any) -> Any:
+def with_given_methods(stated: Any, encodes: bool) -> Any:
     """Return what is stated of a job, with the embeddings that it gives among its methods.
 
-    A table that is given is compared beside the methods that are named, and alone where none is. Where names of
-    embeddings alone are stated, they are the methods.
+    A table that is given is compared beside the methods that are named, and alone where none is. A job that reads what
+    is stored takes names of embeddings for its methods, where no method is named.
+
+    Args:
+        stated: of the settings.
+        encodes: whether the job makes features from images.
     """
     if not isinstance(stated, dict):
         return stated
     named = split(stated.get("embeddings_name", _DEFAULT_NAME))
     if "method" not in stated:
-        is_meant = stated.get("embeddings") is not None or "embeddings_name" in stated
+        is_meant = stated.get("embeddings") is not None or ("embeddings_name" in stated and not encodes)
         return stated | {"method": named} if is_meant else stated
     method = split(stated["method"])
     is_whole = isinstance(method, (list, tuple)) and isinstance(named, (list, tuple))

@@ -57,7 +57,7 @@ class MethodSettings(JobSettings, frozen=True):
     @model_validator(mode="before")
     @classmethod
     def _embeddings_are_a_method(cls, stated: Any) -> Any:
-        return with_given_methods(stated)
+        return with_given_methods(stated, encodes="input" in cls.model_fields)
 
     @field_validator("method")
     @classmethod

@@ -6,6 +6,7 @@ import importlib.util
 import posixpath
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -31,7 +32,7 @@ from dedup_core.spark.publishing import publish
 from dedup_core.spark.runs import Run, newest_record, records, source_of
 from dedup_core.spark.search.exports import export_names, stale_exports
 from dedup_core.spark.search.find import Again, check_features, find_method
-from dedup_core.spark.search.given_embeddings import GivenTable, given_features, known_images, tell
+from dedup_core.spark.search.given_embeddings import GivenTable, given_features, known_images, read_rows, tell
 from dedup_core.spark.search.given_features import read_features
 from dedup_core.spark.session import joined_where_they_are
 from dedup_core.spark.staging import Staging, read_table
@@ -59,7 +60,8 @@ def run_pipeline(spark: SparkSession, settings: PipelineSettings, say: Say) -> R
         found = _find(run, settings, features, again, encoded.holds_few)
     except LimitError as error:
         # A stricter threshold needs the features, and they cost the most: they are there for the next attempt.
-        run.counts.pop("found", None)
+        for name in ("found", "given"):
+            run.counts.pop(name, None)
         _close_encoding(run, encoded)
         raise LimitError(f"{error}. {_how_to_go_on(run, settings)}") from error
     _close_search(run, settings, [encoded, *works, found])
@@ -207,10 +209,14 @@ def _with_given(
         return features, []
     staging = Staging(run.spark, run.store, "given")
     staging.clear()  # an earlier run's that crashed
+    table = replace(table, run_id=run.run_id)
     run.say(f"Reading the embeddings {table.location} as {table.name}")
     with run.stage("read"):
-        known = known_images(features, table.name)
-        given = given_features(table, known, failures, run.run_id, staging)
+        rows = read_rows(table, staging)
+        staging = replace(staging, holds_few=are_few(staging.count("rows")))
+        with _joining(staging):
+            known = known_images(features, table.name)
+            given = given_features(table, staging.together(rows), known, failures, staging)
     tell(given.counts, run.say)
     run.counts["given"] = {table.name: given.counts}
     others = features.where(F.col("method") != F.lit(table.name))
@@ -271,9 +277,10 @@ def _find(run: Run, settings: SearchSettings, features: DataFrame, again: Again,
 
 def _how_to_go_on(run: Run, settings: PipelineSettings) -> str:
     stale = "; pairs and groups there are still an earlier run's" if run.store.exists("groups") else ""
+    given = "" if settings.embeddings is None else " and the same --embeddings"
     return (
         f"The features are in {run.store.url}/features{stale}: jobs/find_duplicates.py --output {settings.output} "
-        f"--method {','.join(settings.method)} with such an option searches them"
+        f"--method {','.join(settings.method)}{given} with such an option searches them"
     )
 
 

@@ -279,7 +279,7 @@ def test_names_that_are_none_are_refused(kind, stated, message):
 
 
 def test_the_encoding_job_says_where_embeddings_are_given():
-    settings = resolve(EncodeSettings, {"input": "in", "output": "out", "embeddings_name": "sscd"})
+    settings = resolve(EncodeSettings, {"input": "in", "output": "out", "method": "sscd", "embeddings_name": "sscd"})
     with pytest.raises(
         SettingsError, match="nothing makes sscd features from images: give their table by --embeddings"
     ):

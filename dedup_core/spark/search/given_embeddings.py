@@ -39,12 +39,14 @@ class GivenTable:
         location: of the table.
         path_column: with the images' paths.
         column: with the vectors.
+        run_id: of the run that reads it.
     """
 
     name: str
     location: str
     path_column: str
     column: str
+    run_id: str = ""
 
     def fingerprint(self, length: int) -> str:
         """Return what tells its features from those of other tables: the name, the length, place and column."""
@@ -81,21 +83,20 @@ def known_images(features: DataFrame, name: str) -> DataFrame | None:
 
 
 def given_features(
-    table: GivenTable, known: DataFrame | None, failures: DataFrame | None, run_id: str, staging: Staging
+    table: GivenTable, rows: DataFrame, known: DataFrame | None, failures: DataFrame | None, staging: Staging
 ) -> Given:
     """Make the features of a table of embeddings ready, and the ``failures`` table with those of its rows.
 
     Args:
         table: the embeddings.
+        rows: of it, as `read_rows` has read them.
         known: ``tables.FEATURES`` of the images that were encoded, a row each; None where none were.
         failures: ``tables.FAILURES`` that are known of already; those of an earlier table of the name are left out.
-        run_id: of this run.
         staging: where they are made ready.
 
     Raises:
-        InputError: if the table can't be read, has no rows, or none that can be used.
+        InputError: if no row can be used.
     """
-    rows = _read(table, staging)
     length = _usual_length(table, rows)
     told = F.when(F.col("length") != F.lit(length), _other_length(length))
     rows = rows.withColumn("problem", F.coalesce("problem", told))
@@ -104,14 +105,14 @@ def given_features(
     is_good = F.col("problem").isNull()
     features = once.where(is_good).select("path", "embedding")
     features = features.withColumns(
-        {"method": F.lit(table.name), "fingerprint": F.lit(table.fingerprint(length)), "run_id": F.lit(run_id)}
+        {"method": F.lit(table.name), "fingerprint": F.lit(table.fingerprint(length)), "run_id": F.lit(table.run_id)}
     )
     if known is not None:
         features = features.join(known.drop(*_OF_METHOD), on="path", how="inner")
     numbered = features if known is not None else with_ids(features.withColumn("id", id_of("path")))
     made = staging.finish("features", table.name, conform(numbered, FEATURES))
     failed = _failed(table, rows, once, often, known, staging)
-    _write_failures(table, failed, known, failures, run_id, staging)
+    _write_failures(table, failed, known, failures, staging)
     counts: dict[str, Any] = {"rows": staging.count("rows"), "length": length, "images": made.count()}
     counts |= {"failed": _by_reason(failed), "passed_over": 0 if known is None else _strangers(rows, known).count()}
     if not counts["images"]:
@@ -129,7 +130,12 @@ def tell(counts: dict[str, Any], say: Callable[[str], None]) -> None:
         say(f"  passed over {counts['passed_over']:,} rows of images that are not among those encoded")
 
 
-def _read(table: GivenTable, staging: Staging) -> DataFrame:
+def read_rows(table: GivenTable, staging: Staging) -> DataFrame:
+    """Read a table into the staging place: ``VECTORS``, and ``content``, by which equal ones are known.
+
+    Raises:
+        InputError: if it can't be read, or has no rows.
+    """
     content = F.xxhash64("embedding", "length", "problem").alias("content")
     try:
         rows = staging.write("rows", conform(table.rows(staging.spark).select("*", content), _CONTENT))
@@ -220,10 +226,9 @@ def _write_failures(
     failed: DataFrame,
     known: DataFrame | None,
     failures: DataFrame | None,
-    run_id: str,
     staging: Staging,
 ) -> None:
-    new = failed.withColumn("run_id", F.lit(run_id))
+    new = failed.withColumn("run_id", F.lit(table.run_id))
     if known is not None:
         new = new.join(known.select("path", "size", "modified_at"), on="path", how="left")
     every = conform(new, FAILURES)
