@@ -213,9 +213,9 @@ def _with_given(
     run.say(f"Reading the embeddings {table.location} as {table.name}")
     with run.stage("read"):
         rows = read_rows(table, staging)
-        staging = replace(staging, holds_few=are_few(staging.count("rows")))
+        known, images = known_images(features, table.name)
+        staging = replace(staging, holds_few=are_few(max(images, staging.count("rows"))))
         with _joining(staging):
-            known = known_images(features, table.name)
             given = given_features(table, staging.together(rows), known, failures, staging)
     tell(given.counts, run.say)
     run.counts["given"] = {table.name: given.counts}

@@ -75,11 +75,18 @@ class Given:
     counts: dict[str, Any]
 
 
-def known_images(features: DataFrame, name: str) -> DataFrame | None:
-    """Return the features of the method that knows most images; None where only embeddings of that name are known."""
+def known_images(features: DataFrame, name: str) -> tuple[DataFrame | None, int]:
+    """Return the features of the method that knows most images, and how many; None and 0 where there is none.
+
+    Args:
+        features: the ``features`` table.
+        name: of embeddings that are given anew: they are passed over.
+    """
     others = features.where(F.col("method") != F.lit(name))
     first = others.groupBy("method").count().orderBy(F.desc("count"), "method").first()
-    return None if first is None else others.where(F.col("method") == F.lit(first["method"]))
+    if first is None:
+        return None, 0
+    return others.where(F.col("method") == F.lit(first["method"])), first["count"]
 
 
 def given_features(
