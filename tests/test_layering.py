@@ -39,7 +39,7 @@ FLOORS = (
     "spark/inputs spark/store spark/sieve spark/search/chunks",
     "spark/staging spark/search/given_features",
     "spark/encode spark/publishing spark/blocks spark/search/distinct spark/search/groups spark/search/hubs",
-    "spark/runs spark/group_blocks spark/search/greedy spark/evidence",
+    "spark/runs spark/search/given_embeddings spark/group_blocks spark/search/greedy spark/evidence",
     "spark/verify spark/search/keeping",
     "spark/evaluate spark/report spark/summary spark/search/estimates spark/search/found spark/search/exports",
     "spark/search/proposal spark/search/listing spark/search/allowed",
@@ -59,6 +59,7 @@ KERNELS = ("hamming", "cosine", "pairs", "jit")
 BELOW_KERNELS = {"pairs", "turns", "jit", "errors"}
 LOADED_ON_USE = (
     "tensorflow",
+    "onnxruntime",
     "keras",
     "numba",
     "matplotlib",

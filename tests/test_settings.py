@@ -124,15 +124,15 @@ def test_methods_are_a_list_however_they_are_written(settings_file, options, tex
         ("recursive", "perhaps", "must be a valid boolean, unable to interpret input (got 'perhaps')"),
         ("search", "fast", "must be 'exact' or 'clustered' (got 'fast')"),
         ("search", "clustered",
-         "'clustered' needs the method cnn (phash: always searched exactly): add cnn to --method, or take 'exact' "
-         "(got 'clustered')"),
+         "'clustered' needs the method cnn or onnx (phash: always searched exactly): add cnn or onnx to --method, or "
+         "take 'exact' (got 'clustered')"),
         ("cells", "0", "must be greater than or equal to 1 (got '0')"),
         ("cells", "8193", "must be less than or equal to 8192 (got '8193')"),
         ("margin", "-0.1", "must be greater than or equal to 0 (got '-0.1')"),
         ("margin", "2.1", "must be less than or equal to 2 (got '2.1')"),
         ("method", "phsh", "unknown method 'phsh': did you mean 'phash'? (got 'phsh')"),
-        ("method", "", "name at least one of: phash, ahash, dhash, whash, cnn, orb, combined (got '')"),
-        ("method", ",", "name at least one of: phash, ahash, dhash, whash, cnn, orb, combined (got ',')"),
+        ("method", "", "name at least one of: phash, ahash, dhash, whash, cnn, onnx, orb, combined (got '')"),
+        ("method", ",", "name at least one of: phash, ahash, dhash, whash, cnn, onnx, orb, combined (got ',')"),
     ],
 )  # fmt: skip
 def test_a_wrong_option_is_named_with_what_would_be_right(name, value, message):

@@ -32,6 +32,10 @@ class MethodOptions(Protocol):
     def cnn_batch_size(self) -> int: ...  # noqa: D102
     @property
     def cnn_precision(self) -> Precision: ...  # noqa: D102
+    @property
+    def onnx_model(self) -> str | None: ...  # noqa: D102
+    @property
+    def onnx_batch_size(self) -> int: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ class Standard:
     cnn_model: str | None = None
     cnn_batch_size: int = 32
     cnn_precision: Precision = "float32"
+    onnx_model: str | None = None
+    onnx_batch_size: int = 32
 
 
 STANDARD = Standard()
@@ -100,6 +106,12 @@ def _network(options: MethodOptions) -> Prepared:
     return load_network(options.cnn_weights, options.cnn_model, options.cnn_batch_size, options.cnn_precision)
 
 
+def _own_network(options: MethodOptions) -> Prepared:
+    from dedup_core.encoders.onnx_file import load_onnx  # loads Arrow's filesystems, which hashes do without
+
+    return load_onnx(options.onnx_model, options.onnx_batch_size)
+
+
 def _local(_options: MethodOptions) -> Prepared:
     from dedup_core.encoders.orb import orb_encoder  # loads OpenCV, which the others do without
 
@@ -114,6 +126,7 @@ ENCODERS = {
         _hash("dhash", (9, 8), hashes.dhash, hashes.turned_dhash),
         _hash("whash", (256, 256), hashes.whash, hashes.turned_whash, version=3),
         Method("cnn", COSINE, _network),
+        Method("onnx", COSINE, _own_network),
         Method("orb", INLIERS, _local),
     )
 }
@@ -134,14 +147,19 @@ def methods() -> list[str]:
     return [*ENCODERS, COMBINED]
 
 
-def check_method(name: str) -> None:
+def check_method(name: str, given: Sequence[str] = ()) -> None:
     """Refuse a method that there is not.
+
+    Args:
+        name: what should be a method.
+        given: names of embeddings that a user gives: methods too.
 
     Raises:
         SettingsError: with the nearest name.
     """
-    if name not in methods():
-        raise SettingsError(f"unknown method {name!r}: {nearest(name, methods())}")
+    known = [*methods(), *given]
+    if name not in known:
+        raise SettingsError(f"unknown method {name!r}: {nearest(name, known)}")
 
 
 def proposers_of(method: str, named: Sequence[str]) -> tuple[str, ...]:
@@ -176,5 +194,7 @@ def is_judged(method: str) -> bool:
 
 
 def metric_of(method: str) -> Metric:
-    """Return what the scores of a method's pairs are."""
-    return INLIERS if method == COMBINED else ENCODERS[method].metric
+    """Return what the scores of a method's pairs are; what no encoder makes are embeddings that a user gave."""
+    if method == COMBINED:
+        return INLIERS
+    return ENCODERS[method].metric if method in ENCODERS else COSINE

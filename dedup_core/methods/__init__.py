@@ -9,11 +9,13 @@ from dedup_core.methods.cnn import CNN
 from dedup_core.methods.combined import Combined
 from dedup_core.methods.encoding import encode_images_with
 from dedup_core.methods.hashes import AHash, DHash, PHash, WHash
+from dedup_core.methods.onnx import ONNX
 from dedup_core.methods.orb import ORB
 from dedup_core.methods.scored_pair import ScoredPair, score_pair
 
 __all__ = [
     "CNN",
+    "ONNX",
     "ORB",
     "AHash",
     "Combined",

@@ -6,9 +6,9 @@ place in the run record follow from the declaration.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
 
 from dedup_core.encoders.encoder import Decoding, Mode
 from dedup_core.encoders.registry import (
@@ -28,27 +28,9 @@ from dedup_core.local.defaults import MAX_CODE_DISTANCE, MAX_IMAGES_PER_CODE, MI
 from dedup_core.metric import COSINE, HAMMING, INLIERS, VOTES
 from dedup_core.policy import DEFAULT_KEEP, PATH_ORDER, Criterion, parse
 from dedup_core.relations import RELATIONS, option_name, parsed
-
-
-def _split(value: object) -> object:
-    """Accept ``phash,dhash`` from a command line where a file would hold a list."""
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
-
-
-def _no_boolean(value: object) -> object:
-    """Refuse ``true`` where a number is meant: Python would count it as 1."""
-    if isinstance(value, bool):
-        raise ValueError("must be a number")
-    return value
-
-
-Number = BeforeValidator(_no_boolean)
-Count = Annotated[int, Number, Field(le=2**63 - 1)]
-Real = Annotated[float, Number]
-Location = Annotated[str, Field(min_length=1)]
+from dedup_core.settings.embeddings import EmbeddingSettings, GivenNames, made_of, with_given_methods
+from dedup_core.settings.networks import NetworkSettings
+from dedup_core.settings.values import Count, Location, Names, Real
 
 MAX_CELLS = 8192  # of a clustered search, which fits them to as many embeddings
 MOST_COPIES = 1000  # half a million pairs: of more copies of one picture nobody reads every two
@@ -65,17 +47,25 @@ class JobSettings(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
 class MethodSettings(JobSettings, frozen=True):
     """What every job takes that works on features."""
 
+    embeddings_name: GivenNames = Field(
+        ("embeddings",), description="What embeddings that you give are called, as a method (comma-separated)."
+    )
     method: Names = Field(
         ("phash",), description=f"How to compare images, one or several of: {', '.join(methods())} (comma-separated)."
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _embeddings_are_a_method(cls, stated: Any) -> Any:
+        return with_given_methods(stated, encodes="input" in cls.model_fields)
+
     @field_validator("method")
     @classmethod
-    def _known_methods(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+    def _known_methods(cls, names: tuple[str, ...], stated: ValidationInfo) -> tuple[str, ...]:
         if not names:
             raise ValueError(f"name at least one of: {', '.join(methods())}")
         for name in names:
-            check_method(name)
+            check_method(name, stated.data.get("embeddings_name", ()))
         return tuple(dict.fromkeys(names))
 
     @property
@@ -84,7 +74,7 @@ class MethodSettings(JobSettings, frozen=True):
         return encoders_of(self.method)
 
 
-class EncodeSettings(MethodSettings, frozen=True):
+class EncodeSettings(NetworkSettings, MethodSettings, frozen=True):
     """Images to features."""
 
     input: Location = Field(description="Folder, glob, single image or manifest; any path that Spark can read.")
@@ -115,14 +105,6 @@ class EncodeSettings(MethodSettings, frozen=True):
     max_failed_share: Real = Field(
         1.0, ge=0.0, le=1.0, description="Stop with exit code 3 when a larger share of the images can't be encoded."
     )
-    cnn_weights: Location = Field(
-        "imagenet", description="CNN: 'imagenet' for Keras's own download, or a file of MobileNet's weights."
-    )
-    cnn_model: Location | None = Field(None, description="CNN: a Keras model's file to use instead of MobileNet.")
-    cnn_batch_size: Count = Field(32, ge=1, description="CNN: how many images the network takes at a time.")
-    cnn_precision: Literal["float32", "float16"] = Field(
-        "float32", description="CNN: precision of the stored embeddings; 'float16' is rounded and compresses better."
-    )
     images_per_task: Count = Field(128, ge=1, description="How many images a Spark task encodes; more of cheap ones.")
     checkpoint_seconds: Real = Field(
         60.0, gt=0, description="Save progress about this often: what a crashed run had saved is not encoded again."
@@ -142,15 +124,27 @@ class EncodeSettings(MethodSettings, frozen=True):
         """How files become pictures."""
         return Decoding(self.max_pixels, self.orientation, self.transparency, self.decode)
 
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The methods that the images are encoded by: a hash, where all that are named are embeddings given.
 
-class SearchSettings(MethodSettings, frozen=True):
+        Raises:
+            SettingsError: if one of them is embeddings that nobody gives.
+        """
+        return made_of(self.encoded, getattr(self, "embeddings", None))
+
+
+class SearchSettings(EmbeddingSettings, MethodSettings, frozen=True):
     """Features to pairs, duplicates, groups and removals."""
 
     max_distance_threshold: Count = Field(
         10, ge=0, le=int(HAMMING.farthest), description="Hashes: the largest Hamming distance of a pair."
     )
     min_similarity_threshold: Real = Field(
-        0.9, ge=COSINE.farthest, le=COSINE.closest, description="CNN: the smallest cosine similarity of a pair."
+        0.9,
+        ge=COSINE.farthest,
+        le=COSINE.closest,
+        description="Embeddings: the smallest cosine similarity of a pair.",
     )
     max_pairs: Count = Field(
         100_000_000, ge=0, description="Stop with exit code 4 before a search that would find more pairs than this."
@@ -267,6 +261,12 @@ class SearchSettings(MethodSettings, frozen=True):
     def encoded(self) -> tuple[str, ...]:
         """The methods whose features the search needs."""
         return encoders_of(self.method, self.verify)
+
+    @property
+    def stored(self) -> tuple[str, ...]:
+        """Those of them that a features table has: all but embeddings that are given now."""
+        given = () if self.embeddings is None else self.embeddings_name
+        return tuple(name for name in self.encoded if name not in given)
 
     @property
     def encoded_together(self) -> tuple[str, ...]:

@@ -6,8 +6,10 @@ import importlib.util
 import posixpath
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from dedup_core.commands import job_named
 from dedup_core.errors import InputError, LimitError, SettingsError, to_install
@@ -31,11 +33,12 @@ from dedup_core.spark.publishing import publish
 from dedup_core.spark.runs import Run, newest_record, records, source_of
 from dedup_core.spark.search.exports import export_names, stale_exports
 from dedup_core.spark.search.find import Again, check_features, find_method
+from dedup_core.spark.search.given_embeddings import GivenTable, given_features, known_images, read_rows, tell
 from dedup_core.spark.search.given_features import read_features
 from dedup_core.spark.session import joined_where_they_are
-from dedup_core.spark.staging import Staging
+from dedup_core.spark.staging import Staging, read_table
 from dedup_core.spark.store import Store
-from dedup_core.spark.tables import FEATURES
+from dedup_core.spark.tables import FEATURES, TABLES, conform
 
 Say = Callable[[str], None]
 
@@ -49,16 +52,20 @@ def run_pipeline(spark: SparkSession, settings: PipelineSettings, say: Say) -> R
     files = [_PAGE] if settings.report else []
     run = _open_run(spark, settings, say, settings.input, [*_ENCODED, *_SEARCHED], [*files, *export_names(settings)])
     manifest = _of_manifest(run, settings, settings)  # a column that it lacks is told of before anything is encoded
+    table = _given_table(spark, settings)
     encoded = _encode(run, settings)
+    features, failures = (encoded.read(f"ready/{name}", TABLES[name]) for name in _ENCODED)
+    features, works = _with_given(run, table, features, failures)
     try:
         again = Again(_reread(run, settings), manifest)
-        found = _find(run, settings, encoded.read("ready/features", FEATURES), again, encoded.holds_few)
+        found = _find(run, settings, features, again, encoded.holds_few)
     except LimitError as error:
         # A stricter threshold needs the features, and they cost the most: they are there for the next attempt.
-        run.counts.pop("found", None)
+        for name in ("found", "given"):
+            run.counts.pop(name, None)
         _close_encoding(run, encoded)
         raise LimitError(f"{error}. {_how_to_go_on(run, settings)}") from error
-    _close_search(run, settings, [encoded, found])
+    _close_search(run, settings, [encoded, *works, found])
     if settings.report:
         _report(run, settings)
     return run
@@ -77,19 +84,25 @@ def run_find(spark: SparkSession, settings: FindSettings, say: Say) -> Run:
         InputError: if there is no features table, or it holds what can't be searched.
         SettingsError: if it lacks a method, or lies where this run writes.
     """
-    store = Store(settings.output)
+    store, table = Store(settings.output), _given_table(spark, settings)
     own = store.path("features")
     location = own if settings.features is None else settings.features
     is_own = lies_inside(location, own) and lies_inside(own, location)
-    source = source_of(store) if is_own else normal(location)
-    features = read_features(spark, location, settings.encoded, say)
-    run = _open_run(spark, settings, say, source, _SEARCHED, export_names(settings))
-    if run.replaces_all and lies_inside(location, own):
+    is_alone = table is not None and is_own and not _holds_others(store, table.name)
+    if is_alone:
+        source, features = normal(str(settings.embeddings)), spark.createDataFrame([], FEATURES)
+    else:
+        source = source_of(store) if is_own else normal(location)
+        features = read_features(spark, location, settings.stored, say)
+    tables = _SEARCHED if table is None else (*_ENCODED, *_SEARCHED)
+    run = _open_run(spark, settings, say, source, tables, export_names(settings))
+    if run.replaces_all and not is_alone and lies_inside(location, own):
         raise SettingsError(f"--overwrite would replace the features in {own}, which are to be searched")
+    features, works = _with_given(run, table, features, _published_failures(run))
     images = check_features(features, settings.encoded, settings.encoded_together)
     encoded = _encoded_as(store if is_own else Store(posixpath.dirname(source)), settings)
     again = Again(_reread(run, encoded), _of_manifest(run, settings, encoded))
-    return _close_search(run, settings, [_find(run, settings, features, again, are_few(images))])
+    return _close_search(run, settings, [*works, _find(run, settings, features, again, are_few(images))])
 
 
 def _open_run(
@@ -99,7 +112,9 @@ def _open_run(
     run = Run(spark, store, settings, say, normal(source))
     if isinstance(settings, EncodeSettings):
         _check_input(store, run.source)
-    methods = dict.fromkeys([*getattr(settings, "method", ()), *getattr(settings, "encoded", ())])
+    if (embeddings := getattr(settings, "embeddings", None)) is not None:
+        _check_input(store, normal(embeddings))
+    methods = dict.fromkeys(name for kind in ("method", "encoded", "made") for name in getattr(settings, kind, ()))
     run.check_output(tables, methods, files)
     return run
 
@@ -143,7 +158,9 @@ def _encode(run: Run, settings: EncodeSettings) -> Staging:
 
     plan = EncodePlan.of(settings)
     staging = Staging(run.spark, run.store, work_name(settings, plan))
-    run.say(f"Encoding {settings.input} by {', '.join(settings.encoded)}")
+    run.say(f"Encoding {settings.input} by {', '.join(settings.made)}")
+    for note in plan.notes:
+        run.say(f"  {note}")
     with run.stage("encode"):
         source, goes_on = open_source(run.spark, settings), not run.replaces_all
         work = FeatureWork.of(source, staging, settings, plan, run.run_id, goes_on)
@@ -156,6 +173,55 @@ def _encode(run: Run, settings: EncodeSettings) -> Staging:
     except InputError as error:
         raise InputError(f"{error} (which: the table {_publish_failures(run, staging)})") from error
     return work.staging
+
+
+def _given_table(spark: SparkSession, settings: SearchSettings) -> GivenTable | None:
+    """Return the table of embeddings that is given, its columns checked; None where there is none."""
+    if settings.embeddings is None:
+        return None
+    name, path_column = settings.embeddings_name[0], settings.embeddings_path_column
+    table = GivenTable(name, settings.embeddings, path_column, settings.column)
+    table.rows(spark)
+    return table
+
+
+def _holds_others(store: Store, method: str) -> bool:
+    """Return whether a features table is there, of more than embeddings that were given alone."""
+    return any(entry not in (f"method={method}", "_SUCCESS") for entry in store.entries("features"))
+
+
+def _published_failures(run: Run) -> DataFrame | None:
+    is_there = run.store.exists("failures") and not run.replaces_all
+    return read_table(run.spark, run.store, "failures") if is_there else None
+
+
+def _with_given(
+    run: Run, table: GivenTable | None, features: DataFrame, failures: DataFrame | None
+) -> tuple[DataFrame, list[Staging]]:
+    """Return features with those of the embeddings that are given, and the work that makes them ready, if there is any.
+
+    Args:
+        run: the run.
+        table: the embeddings.
+        features: of the images that were encoded; none where the table alone says which there are.
+        failures: that are known of.
+    """
+    if table is None:
+        return features, []
+    staging = Staging(run.spark, run.store, "given")
+    staging.clear()  # an earlier run's that crashed
+    table = replace(table, run_id=run.run_id)
+    run.say(f"Reading the embeddings {table.location} as {table.name}")
+    with run.stage("read"):
+        rows = read_rows(table, staging)
+        known, images = known_images(features, table.name)
+        staging = replace(staging, holds_few=are_few(max(images, staging.count("rows"))))
+        with _joining(staging):
+            given = given_features(table, staging.together(rows), known, failures, staging)
+    tell(given.counts, run.say)
+    run.counts["given"] = {table.name: given.counts}
+    others = features.where(F.col("method") != F.lit(table.name))
+    return others.unionByName(conform(given.features, FEATURES)), [staging]
 
 
 def _joining(staging: Staging) -> AbstractContextManager[None]:
@@ -212,9 +278,10 @@ def _find(run: Run, settings: SearchSettings, features: DataFrame, again: Again,
 
 def _how_to_go_on(run: Run, settings: PipelineSettings) -> str:
     stale = "; pairs and groups there are still an earlier run's" if run.store.exists("groups") else ""
+    given = "" if settings.embeddings is None else " and the same --embeddings"
     return (
-        f"The features are in {run.store.url}/features{stale}: {job_named('find_duplicates')} "
-        f"--output {settings.output} --method {','.join(settings.method)} with such an option searches them"
+        f"The features are in {run.store.url}/features{stale}: {job_named('find_duplicates')} --output {settings.output} "
+        f"--method {','.join(settings.method)}{given} with such an option searches them"
     )
 
 

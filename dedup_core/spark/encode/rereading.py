@@ -92,7 +92,7 @@ def encode_settings_of(
         images: the folder that they lie in now, if it is another one.
     """
     known = {name: value for name, value in (record or {}).get("settings", {}).items()
-             if name in EncodeSettings.model_fields and name != "method"}  # fmt: skip
+             if name in EncodeSettings.model_fields and name not in ("method", "embeddings_name")}  # fmt: skip
     if images is not None:
         known |= {"input": images.rstrip("/") or "/", "input_format": "images"}
     elif record is not None:

@@ -56,8 +56,8 @@ class EncodePlan:
         Raises:
             SettingsError: if one of them can't be had.
         """
-        methods = tuple(ENCODERS[name].prepare(settings) for name in settings.encoded)
-        columns = {name: ENCODERS[name].metric.feature for name in settings.encoded}
+        methods = tuple(ENCODERS[name].prepare(settings) for name in settings.made)
+        columns = {name: ENCODERS[name].metric.feature for name in settings.made}
         return cls(methods, columns, settings.decoding, settings.max_file_bytes)
 
     @property
@@ -69,6 +69,11 @@ class EncodePlan:
     def fingerprints(self) -> dict[str, str]:
         """What identifies the features of each method."""
         return {method.name: self.decoding.fingerprint(method.fingerprint) for method in self.methods}
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of the methods: what is assumed of a network that says nothing."""
+        return [note for method in self.methods if (note := getattr(method, "note", ""))]
 
     @property
     def batch_size(self) -> int:

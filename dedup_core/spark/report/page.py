@@ -22,6 +22,7 @@ from dedup_core.spark.report.opened import Tables
 from dedup_core.spark.report.quality import evaluations
 from dedup_core.spark.report.sample import group_sample, pair_sample, paths_shown
 from dedup_core.spark.report.searches import (
+    embeddings_given,
     encoding_record,
     features_elsewhere,
     runs_shown,
@@ -71,7 +72,7 @@ def gather(spark: SparkSession, store: Store, settings: ReportSettings) -> Repor
     """
     records = list(newest_first(store))
     compared = _images_compared(spark, store, unlisted_images(records))
-    shown, left_out = _methods_shown(compared, settings.report_method)
+    shown, left_out = _methods_shown(compared, settings.report_method, embeddings_given(records))
     images = {method: compared[method] for method in shown}
     tables = _open_tables(spark, store, shown)
     searches = {method: search_facts(method, metric, records) for method, metric in tables.metrics.items()}
@@ -100,8 +101,16 @@ def _images_compared(spark: SparkSession, store: Store, unlisted: Mapping[str, i
     return {**unlisted, **rows_by_method(read_table(spark, store, "duplicates"))}
 
 
-def _methods_shown(present: Collection[str], wanted: Sequence[str] | None) -> tuple[list[str], tuple[str, ...]]:
-    """Return the methods to show, those that are wanted or all that are present, and those that must be left out."""
+def _methods_shown(
+    present: Collection[str], wanted: Sequence[str] | None, given: Collection[str]
+) -> tuple[list[str], tuple[str, ...]]:
+    """Return the methods to show, those that are wanted or all that are present, and those that must be left out.
+
+    Args:
+        present: methods that the tables hold.
+        wanted: those that are asked for; None for all.
+        given: names of embeddings that were given: methods too.
+    """
     for method in wanted or ():
         if method not in present:
             raise SettingsError(
@@ -109,7 +118,7 @@ def _methods_shown(present: Collection[str], wanted: Sequence[str] | None) -> tu
                 f"{', '.join(sorted(present)) or 'none'}"
             )
     methods = list(dict.fromkeys(wanted or sorted(present)))
-    shown = [method for method in methods if method in known_methods()]
+    shown = [method for method in methods if method in known_methods() or method in given]
     left_out = tuple(method for method in methods if method not in shown)
     if left_out and not shown:
         raise SettingsError(

@@ -98,6 +98,16 @@ def encoding_record(records: Sequence[Record]) -> Record | None:
     return next((record for record in records if "input" in record["settings"]), None)
 
 
+def embeddings_given(records: Sequence[Record]) -> set[str]:
+    """Return the names of embeddings that were given, as methods that runs have searched."""
+    return {
+        name
+        for record in records
+        for name in record["settings"].get("embeddings_name", ())
+        if name in record.get("counts", {}).get("found", {})
+    }
+
+
 def features_elsewhere(records: Sequence[Record]) -> str | None:
     """Return the folder of another run's features that the newest run to name one has searched; None if none does."""
     return next((r["settings"]["features"] for r in records if r["settings"].get("features")), None)

@@ -12,6 +12,7 @@ from dedup_core.commands import job_named
 from dedup_core.encoders.registry import ENCODERS, TURNED, metric_of
 from dedup_core.errors import InputError
 from dedup_core.filesystems import for_spark
+from dedup_core.metric import COSINE
 from dedup_core.spark.ids import are_told_apart, id_of, with_ids
 from dedup_core.spark.inputs.parquet import READING_ERRORS, read_parquet, reason_of
 from dedup_core.spark.store import Store
@@ -139,7 +140,10 @@ def _refuse_repeated(features: DataFrame, location: str) -> None:
 
 def _is_of(feature: str) -> Column:
     """Return whether a row's method fills a column."""
-    return F.col("method").isin([name for name, method in ENCODERS.items() if method.metric.feature == feature])
+    fills = F.col("method").isin([name for name, method in ENCODERS.items() if method.metric.feature == feature])
+    if feature != COSINE.feature:
+        return fills
+    return fills | ~F.col("method").isin(list(ENCODERS))  # embeddings that a user gave, under any name
 
 
 def _is_whole() -> Column:

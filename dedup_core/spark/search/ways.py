@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from pyspark.sql import DataFrame
 
-from dedup_core.encoders.registry import ENCODERS, TURNED
+from dedup_core.encoders.registry import TURNED, metric_of
 from dedup_core.metric import COSINE, HAMMING, INLIERS, Metric
 from dedup_core.settings.settings import SearchSettings
 from dedup_core.spark.search.cosine.cells import ClusteredSearch
@@ -33,7 +33,7 @@ def search_of(settings: SearchSettings, method: str, features: DataFrame) -> Sea
         method: one that has features.
         features: of that method; the first one's fingerprint tells whether all have those of turned pictures.
     """
-    metric = ENCODERS[method].metric
+    metric = metric_of(method)
     first = features.select("fingerprint").first() if metric is HAMMING else None
     if first is not None and TURNED in first["fingerprint"]:
         return TurnedSearch.of(settings)
