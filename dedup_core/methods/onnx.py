@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import cached_property
 
+from dedup_core import arguments
 from dedup_core.encoders.encoder import Decoding, Encoder
 from dedup_core.encoders.registry import ENCODERS, Standard
-from dedup_core.methods import validation
 from dedup_core.methods.cnn import CNN
 from dedup_core.methods.encoding import AS_STORED, StrPath
 
@@ -33,7 +33,7 @@ class ONNX(CNN):
         self, model_file: StrPath, verbose: bool = True, *, batch_size: int = 32, decoding: Decoding = AS_STORED
     ) -> None:
         super().__init__(verbose, batch_size=batch_size, decoding=decoding)
-        self._file = str(validation.path(model_file, "model_file"))
+        self._file = str(arguments.path(model_file, "model_file"))
 
     @cached_property
     def encoder(self) -> Encoder:

@@ -280,8 +280,8 @@ def _how_to_go_on(run: Run, settings: PipelineSettings) -> str:
     stale = "; pairs and groups there are still an earlier run's" if run.store.exists("groups") else ""
     given = "" if settings.embeddings is None else " and the same --embeddings"
     return (
-        f"The features are in {run.store.url}/features{stale}: {job_named('find_duplicates')} --output {settings.output} "
-        f"--method {','.join(settings.method)}{given} with such an option searches them"
+        f"The features are in {run.store.url}/features{stale}: {job_named('find_duplicates')} "
+        f"--output {settings.output} --method {','.join(settings.method)}{given} with such an option searches them"
     )
 
 
