@@ -172,8 +172,8 @@ def test_the_page_says_what_is_a_sample():
     few = report(shown)
     result = MethodResult("phash", HAMMING, 10.0, images=9_000_000, pairs=1, groups=1_000_000, scores={0.0: 1})
     text = text_of(ReportData("s", (result,), few.groups, few.files))
-    assert "A sample of 2 of 1,000,000 groups: the 1 largest, and 1 drawn at random" in text
-    assert "In 1 of them only some images are shown." in text
+    assert "A sample of 2 of 1,000,000 groups: the largest, and one drawn at random" in text
+    assert "In one of them only some images are shown." in text
     assert "All 2 groups are here." in text_of(few)
 
 
@@ -188,7 +188,7 @@ def test_a_search_that_may_miss_pairs_is_never_shown_as_an_exact_one(recall, tol
 def test_an_empty_result_is_a_page_too():
     nothing = ReportData("s", (MethodResult("phash", HAMMING, None, 0),))
     text = text_of(nothing)
-    assert "All 0 groups are here." in text
+    assert "There are no groups." in text
     assert "Every image could be encoded." in text
     assert "No pairs were found" in text
 
