@@ -218,11 +218,11 @@ def _json(value: Any) -> str:
 
 def _run_of(report: ReportData) -> str:
     """Return what tells reports of different tables apart: the run that found them, or a digest of what is known."""
-    found_by = {result.run_id for result in report.methods}
-    if len(found_by) == 1 and (run_id := found_by.pop()):
-        return readable(run_id)
-    known = [report.source, [(result.name, result.run_id) for result in report.methods]]
-    if None in found_by:  # without records the groups themselves tell
+    run_ids = {result.run_id for result in report.methods}
+    if len(run_ids) == 1 and None not in run_ids:
+        return readable(*run_ids)
+    known: list[Any] = [report.source, [(result.name, result.run_id) for result in report.methods]]
+    if None in run_ids:  # without records the groups themselves tell
         known.append([member.path for group in report.groups for member in group.members])
     return hashlib.sha256(_json(known).encode()).hexdigest()[:16]
 
