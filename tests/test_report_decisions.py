@@ -214,7 +214,7 @@ def test_in_the_comparison(opened):
     focused(browser).send_keys("k")
     inside = browser.find_elements(By.CSS_SELECTOR, "dialog .decide")
     assert [(button.text, button.get_attribute("aria-pressed")) for button in inside] == [
-        ("Not a duplicate", "true"), ("Keep this one", "true"),
+        ("Not a duplicate", "true"), ("Keep the second", "true"),
     ]  # fmt: skip
     inside[0].click()
     focused(browser).send_keys(Keys.ESCAPE)

@@ -116,6 +116,7 @@ def test_no_result_says_so(opened):
     assert count(browser) == "No groups"
     assert at(browser, "group-list").text == "No duplicates were found."
     assert not at(browser, "next").is_displayed()
+    assert not at(browser, "filters").is_displayed()
 
 
 # Looking through the groups
@@ -249,6 +250,20 @@ def test_curves_are_seen_and_their_tables_stay_inside_the_screen(opened, width, 
     plots = browser.find_elements(By.CSS_SELECTOR, "#quality .plot svg")
     assert len(plots) == 3
     assert all(plot.size["width"] > 150 and plot.size["height"] > 150 for plot in plots)
+
+
+@pytest.mark.parametrize("width", [390, 320])
+def test_on_a_phone_tables_fold_and_each_number_is_named(opened, width):
+    browser = opened("evaluated", width, 800)
+    browser.execute_script("document.querySelectorAll('details').forEach((e) => { e.open = true; })")
+    script = "return [...document.querySelectorAll('.scroll')].map(e => e.scrollWidth - e.clientWidth)"
+    assert browser.execute_script(script) == [0] * 5, "nothing is to be pushed sideways"
+    cells = browser.find_elements(By.CSS_SELECTOR, ".folds tbody tr:first-child td")
+    label = "return getComputedStyle(arguments[0], '::before').content"
+    assert [browser.execute_script(label, cell) for cell in cells] == [
+        f'"{cell.get_attribute("data-label")}"' for cell in cells
+    ]
+    assert {"Pairs", "Could be removed", "Precision", "MAP"} < {cell.get_attribute("data-label") for cell in cells}
 
 
 def test_focus_is_seen(opened):

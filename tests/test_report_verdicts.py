@@ -107,7 +107,7 @@ def test_the_summary_tells_verdicts_hubs_and_cautions(content):
         "(18 could be removed)"
     ) in text
     assert "Of 1,000 images, 25 are flat: only equal pixels make them duplicates 1 holds more than 8 bits" in text
-    assert "What could go shows the same picture as the one that stays in its place" in text
+    assert "What could be removed shows the same picture as the one that stays in its place" in text
     assert "be it the same picture or only similar" in text_of(with_verdicts(content, rule="similar"))
 
 

@@ -149,7 +149,7 @@ const comparison = ({ files, kinds, methods }, { make, isolated, facts, picture,
     const names = ["First, on the left", "Second, on the right"];
     say(pair);
     at("sides").replaceChildren(...pair.images.map((place, index) => side(names[index], place, pair.keep?.[index])));
-    at("choices").replaceChildren(...choices(pair));
+    at("choices").replaceChildren(...choices(pair, "Keep the second"));
     lay(pair.images, pair.evidence ? pair.evidence[3] : null, pair.laid ? pair.laid[3] : null);
     slider.value = 50;
     divide();

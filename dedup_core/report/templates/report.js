@@ -61,11 +61,11 @@
   const decisions = decisionsOf(data.run, { make, count });
 
   // Buttons to decide on a pair and, where one of its two could be removed, on that one.
-  function choices({ images: [a, b], keep = [] }) {
+  function choices({ images: [a, b], keep = [] }, keeping = "Keep this one") {
     const [first, second] = [files[a], files[b]];
     const about = `${baseName(second)} and ${baseName(first)}`;
     const buttons = [decisions.button(decisions.ofPair(first, second), "Not a duplicate", about)];
-    if (keep[1] === false) buttons.push(decisions.button(decisions.ofImage(second), "Keep this one", baseName(second)));
+    if (keep[1] === false) buttons.push(decisions.button(decisions.ofImage(second), keeping, baseName(second)));
     return buttons;
   }
 
