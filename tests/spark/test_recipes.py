@@ -11,9 +11,10 @@ import shlex
 from pathlib import Path
 from typing import get_type_hints
 
-import album
 import pytest
+from PIL import Image
 
+from dedup_core.corpus.photographs import installed_photographs
 from dedup_core.settings.command import run_job
 
 ROOT = Path(__file__).parents[2]
@@ -70,15 +71,23 @@ def save(folder, name, picture, **others):
     picture.save(path, **others)
 
 
+def scenes():
+    """Return three small photographs by the names that the lake has for them."""
+    shown = {"beach": "astronaut", "forest": "chelsea", "street": "coffee"}
+    paths = {path.stem: path for path in installed_photographs()}
+    return {name: Image.open(paths[stem]).convert("RGB").resize((240, 180)) for name, stem in shown.items()}
+
+
 def make_lake(folder):
     """An archive, and an inbox with two copies, another saving of what the archive has twice, and something new."""
+    pictures = scenes()
     for name in ("beach", "forest"):
-        save(folder, f"archive/{name}.png", album.scene(name))
-    save(folder, "archive/beach-again.jpg", album.scene("beach"), quality=90)
-    save(folder, "inbox/beach-small.jpg", album.scene("beach").resize((80, 60)), quality=90)
-    save(folder, f"inbox/{ODD}.jpg", album.scene("forest"), quality=90)
-    save(folder, "inbox/street.png", album.scene("street"))
-    marked = album.scene("forest")
+        save(folder, f"archive/{name}.png", pictures[name])
+    save(folder, "archive/beach-again.jpg", pictures["beach"], quality=90)
+    save(folder, "inbox/beach-small.jpg", pictures["beach"].resize((120, 90)), quality=90)
+    save(folder, f"inbox/{ODD}.jpg", pictures["forest"], quality=90)
+    save(folder, "inbox/street.png", pictures["street"])
+    marked = pictures["forest"].copy()
     marked.paste((255, 255, 255), (0, 0, 24, 18))
     save(folder, "inbox/forest-marked.png", marked)
 
@@ -93,7 +102,7 @@ def decide_and_change(folder):
 
 
 @pytest.fixture(scope="module")
-def done(spark, tmp_path_factory):
+def done(spark, photographs, tmp_path_factory):
     """Run all recipes that can be run; what each left behind, by its title: names and what was printed."""
     folder, left, before = tmp_path_factory.mktemp("recipes"), {}, Path.cwd()
     make_lake(folder)
