@@ -53,7 +53,8 @@ def images(photographs, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("page", with_python(PAGES))
+# Recipes need Spark and a lake: tests/spark/test_recipes.py runs them.
+@pytest.mark.parametrize("page", with_python(page for page in PAGES if page.name != "recipes.md"))
 def test_python_blocks_run(page, images, tmp_path, monkeypatch):
     shutil.copytree(images, tmp_path / "images")
     monkeypatch.chdir(tmp_path)

@@ -19,6 +19,7 @@ from dedup_core.images.picture import Failure
 from dedup_core.metric import COSINE, HAMMING
 from dedup_core.report.model import MethodResult, PageImage, PairExample, ReportData
 from dedup_core.report.page import MAX_PAGE_BYTES, readable, render
+from dedup_core.report.sampling import samples
 from dedup_core.report.thumbnails import shape_of, small_file
 
 ROOT = Path(__file__).parents[1]
@@ -172,8 +173,8 @@ def test_the_page_says_what_is_a_sample():
     few = report(shown)
     result = MethodResult("phash", HAMMING, 10.0, images=9_000_000, pairs=1, groups=1_000_000, scores={0.0: 1})
     text = text_of(ReportData("s", (result,), few.groups, few.files))
-    assert "A sample of 2 of 1,000,000 groups: the 1 largest, and 1 drawn at random" in text
-    assert "In 1 of them only some images are shown." in text
+    assert "A sample of 2 of 1,000,000 groups: the largest, and one drawn at random" in text
+    assert "In one of them only some images are shown." in text
     assert "All 2 groups are here." in text_of(few)
 
 
@@ -188,7 +189,7 @@ def test_a_search_that_may_miss_pairs_is_never_shown_as_an_exact_one(recall, tol
 def test_an_empty_result_is_a_page_too():
     nothing = ReportData("s", (MethodResult("phash", HAMMING, None, 0),))
     text = text_of(nothing)
-    assert "All 0 groups are here." in text
+    assert "There are no groups." in text
     assert "Every image could be encoded." in text
     assert "No pairs were found" in text
 
@@ -252,3 +253,48 @@ def test_all_that_the_page_is_made_of_is_packed():
     templates = set((ROOT / "dedup_core" / "report" / "templates").iterdir())
     assert {path.name for path in templates} >= {"report.html", "report.css", "report.js"}
     assert templates <= packed
+
+
+@pytest.mark.parametrize(
+    ("total", "shown", "said"),
+    [
+        (0, (), "There are no groups."),
+        (1, (False,), "The one group is here."),
+        (2, (False, False), "All 2 groups are here."),
+        (1_500, (False, False), "A sample of 2 of 1,500 groups: the 2 largest."),
+        (5, (False,), "A sample of 1 of 5 groups: the largest."),
+        (
+            5,
+            (True, True),
+            "A sample of 2 of 5 groups: 2 drawn at random from the rest (by a hash, so that every report",
+        ),
+        (3, (), "None of the 3 groups fits on this page."),
+    ],
+)
+def test_what_is_shown_is_said_in_a_sentence(total, shown, said):
+    groups = [group([f"{n}-a", f"{n}-b"], at_random=at_random) for n, at_random in enumerate(shown)]
+    result = MethodResult("phash", HAMMING, 10.0, images=9, groups=total)
+    [sample] = samples(ReportData("s", (result,)), groups)
+    assert sample.text.startswith(said)
+    assert sample.is_whole == (len(shown) == total)
+
+
+@pytest.mark.parametrize(
+    ("same", "similar", "said"),
+    [
+        (1, 0, "Of the pairs, 1 is the same picture, by their pixels, and none is only similar."),
+        (
+            0,
+            1,
+            "Of the pairs, none is the same picture, by their pixels, and 1 is only similar: for a person to look at.",
+        ),
+        (
+            2,
+            3,
+            "Of the pairs, 2 are the same picture, by their pixels, and 3 are only similar: for a person to look at.",
+        ),
+    ],
+)
+def test_verdicts_are_counted_in_a_sentence(same, similar, said):
+    result = MethodResult("phash", HAMMING, 10.0, images=9, pairs=same + similar, groups=1, same=same, similar=similar)
+    assert said in text_of(ReportData("s", (result,)))

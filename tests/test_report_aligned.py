@@ -143,7 +143,7 @@ def test_all_is_reached_by_keyboard_and_says_what_it_is(opened):
         browser.switch_to.active_element.send_keys(key)
         names.append(browser.switch_to.active_element.accessible_name)
     controls = browser.find_elements(By.CSS_SELECTOR, "dialog input, dialog button")
-    assert sum(bool(control.accessible_name) for control in controls if control.is_displayed()) == 5
+    assert sum(bool(control.accessible_name) for control in controls if control.is_displayed()) == 6
     assert names == ["Blink", "Difference", "Difference", "Outline the overlap", "Outline the overlap"]
     assert at(browser, "differ").get_attribute("aria-pressed") == "true"
     assert at(browser, "differ-note").is_displayed()

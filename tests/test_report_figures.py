@@ -96,7 +96,9 @@ def test_an_evaluation_is_told_in_a_sentence_a_table_and_figures(evaluated_repor
     assert "cnn: the best F1, 0.900, is at similarity ≥ 0.9" in text
     assert "the loosest threshold that was searched: a looser one may be better still." in text
     quality = render(evaluated_report).split('<section id="quality"')[1]
-    row = re.search(r'<tr><th scope="row">phash</th><td>distance ≤\xa010</td>(.*?)</tr>', quality).group(1)
+    row = re.search(
+        r'<tr><th scope="row">phash</th><td data-label="Threshold">distance ≤\xa010</td>(.*?)</tr>', quality
+    ).group(1)
     assert re.findall(r">([^<]+)<", row) == ["0.9000", "0.9000", "0.9000", "0.8100", "0.9900", "0.7700", "100"]
     assert "Out of date" not in text
     tags = [

@@ -113,9 +113,10 @@ def test_hostile_names_are_shown_and_do_nothing(opened):
 
 def test_no_result_says_so(opened):
     browser = opened("empty")
-    assert count(browser) == "0 groups"
+    assert count(browser) == "No groups"
     assert at(browser, "group-list").text == "No duplicates were found."
     assert not at(browser, "next").is_displayed()
+    assert not at(browser, "filters").is_displayed()
 
 
 # Looking through the groups
@@ -174,7 +175,7 @@ def test_filtering(opened):
     at(browser, "filter-size").send_keys("6")
     assert set(sizes(browser)) == {6}
     at(browser, "filter-text").send_keys("nowhere")
-    assert count(browser) == "0 groups"
+    assert count(browser) == "No groups"
     assert at(browser, "group-list").text == "No group fits these filters."
     at(browser, "clear").click()
     assert count(browser) == f"{GROUPS} groups, showing 1 to 20"
@@ -249,6 +250,21 @@ def test_curves_are_seen_and_their_tables_stay_inside_the_screen(opened, width, 
     plots = browser.find_elements(By.CSS_SELECTOR, "#quality .plot svg")
     assert len(plots) == 3
     assert all(plot.size["width"] > 150 and plot.size["height"] > 150 for plot in plots)
+
+
+@pytest.mark.parametrize(("width", "figures"), [(390, 3), (320, 0)])
+def test_on_a_phone_tables_fold_and_each_number_is_named(opened, width, figures):
+    browser = opened("evaluated", width, 800)
+    browser.execute_script("document.querySelectorAll('details').forEach((e) => { e.open = true; })")
+    script = "return [...document.querySelectorAll('.scroll')].map(e => e.scrollWidth - e.clientWidth)"
+    pushed = browser.execute_script(script)
+    assert pushed[: 2 + figures] == [0] * (2 + figures), "nothing is to be pushed sideways"
+    cells = browser.find_elements(By.CSS_SELECTOR, ".folds tbody tr:first-child td")
+    label = "return getComputedStyle(arguments[0], '::before').content"
+    assert [browser.execute_script(label, cell) for cell in cells] == [
+        f'"{cell.get_attribute("data-label")}"' for cell in cells
+    ]
+    assert {"Pairs", "Could be removed", "Precision", "MAP"} < {cell.get_attribute("data-label") for cell in cells}
 
 
 def test_focus_is_seen(opened):

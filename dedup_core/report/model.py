@@ -208,6 +208,7 @@ class MethodResult:
         going: score level to number of images that could go and have it with the one that stays; empty as ``same``.
         hubs: the largest groups, where a person should look at them first.
         rule: what could go: "same" or "similar", where known.
+        run_id: the run that found all this, where known.
     """
 
     name: str
@@ -230,6 +231,7 @@ class MethodResult:
     going: Mapping[float, int] = field(default_factory=dict)
     hubs: tuple[Hub, ...] = ()
     rule: str | None = None
+    run_id: str | None = None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from dedup_core.report.alignment import alignment_row
 from dedup_core.report.charts import bin_text, column_charts, level_text, short
 from dedup_core.report.model import Group, Member, MethodResult, PageImage, PairExample, ReportData, RunFacts
 from dedup_core.report.quality import quality_section
+from dedup_core.report.sampling import samples
 from dedup_core.report.verdicts import KINDS, caution_texts, evidence_row, image_notes
 
 MAX_PAGE_BYTES = 14_500_000
@@ -33,7 +34,7 @@ _LONGEST_TEXT = 300
 _TEMPLATES = Path(__file__).parent / "templates"
 _NO_PAIRS = "No pairs were found."
 _NOT_LISTED = "The pairs were counted and not listed: there is none to show."
-_SCRIPTS = ("align.js", "compare.js", "report.js")
+_SCRIPTS = ("align.js", "compare.js", "decisions.js", "report.js")
 _JOINERS = "\u200c\u200d"  # invisible letters that emoji and some scripts are written with
 
 
@@ -61,7 +62,7 @@ def render(report: ReportData, max_bytes: int = MAX_PAGE_BYTES) -> str:
         report=report,
         charts={result.name: column_charts(result, current.get(result.name)) for result in report.methods},
         quality=quality_section(report.evaluations),
-        sample=_sample(report, island.groups),
+        sample=samples(report, island.groups),
         cautions=caution_texts(report.caution),
         has_verdicts=any(result.same is not None for result in report.methods),
         rules={result.rule for result in report.methods if result.same is not None},
@@ -129,7 +130,8 @@ class _Island:
         """Return the data as JSON that holds no letter with a meaning in HTML."""
         parts = ",".join(f"{_json(name)}:[{','.join(rows)}]" for name, rows in self._parts.items())
         methods = [_method_row(result) for result in self.report.methods]
-        return f'{{"methods":{_json(methods)},"kinds":{_json(KINDS)},{parts}}}'
+        known = {"run": _run_of(self.report), "methods": methods, "kinds": KINDS}
+        return f"{_json(known)[:-1]},{parts}}}"
 
     def _add(self, part: str, row: Iterator[tuple[str, Any]], paths: tuple[str, ...]) -> bool:
         """Add a row with the files it needs, unless the page would grow too large."""
@@ -203,25 +205,26 @@ def _file_row(path: str, file: PageImage) -> list[Any]:
     source = f"data:image/{kind};base64,{picture}" if picture else ""
     missing = readable(file.missing or "no picture")
     facts = [file.width, file.height, readable(file.format or ""), file.size, image_notes(file)]
-    return [readable(path), *facts, source or missing]
+    shown = readable(path)
+    # Decisions name a path as the tables do, also where it is shown shortened or escaped.
+    return [shown, *facts, source or missing, *([] if shown == path else [path])]
 
 
 def _json(value: Any) -> str:
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = text.encode("utf-8", "backslashreplace").decode()  # half a letter has no bytes: JSON writes it so, too
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
-def _sample(report: ReportData, shown: list[Group]) -> list[dict[str, Any]]:
-    """Say for each method what part of its groups the page shows, and how it was chosen."""
-    rows = []
-    for result in report.methods:
-        mine = [group for group in shown if group.method == result.name]
-        at_random = sum(group.at_random for group in mine)
-        rows.append({
-            "method": result.name, "total": result.groups, "shown": len(mine), "largest": len(mine) - at_random,
-            "at_random": at_random, "cut": sum(len(group.members) < group.size for group in mine),
-        })  # fmt: skip
-    return rows
+def _run_of(report: ReportData) -> str:
+    """Return what tells reports of different tables apart: the run that found them, or a digest of what is known."""
+    run_ids = {result.run_id for result in report.methods}
+    if len(run_ids) == 1 and None not in run_ids:
+        return readable(*run_ids)
+    known: list[Any] = [report.source, [(result.name, result.run_id) for result in report.methods]]
+    if None in run_ids:  # without records the groups themselves tell
+        known.append([member.path for group in report.groups for member in group.members])
+    return hashlib.sha256(_json(known).encode()).hexdigest()[:16]
 
 
 def _facts(run: RunFacts) -> dict[str, Mapping[str, str]]:

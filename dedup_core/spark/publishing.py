@@ -7,11 +7,12 @@ it does not list is never moved: a folder that holds such a thing stays, and our
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Collection, Iterable, Sequence
 
 from dedup_core.errors import SettingsError
 from dedup_core.images.names import readable
-from dedup_core.ledger import EVALUATION, RUNS, STAGING, Ledger, is_hidden
+from dedup_core.ledger import EVALUATION, RUNS, SPARKS_MARKS, STAGING, Ledger, is_hidden
 from dedup_core.spark.staging import READY, Staging
 from dedup_core.spark.store import Store
 
@@ -64,6 +65,8 @@ def publish(store: Store, works: Sequence[Staging], also: Collection[str] = (), 
         SettingsError: if something of somebody's has come to lie where a table or a single file goes.
     """
     ledger = store.read_ledger()
+    for work in works:
+        _drop_marks(work)
     moves = {place: work for work in works for place in _ready(work)}
     foreign = {name for place in (*moves, *also) for name in store.files(place)}.difference(ledger.files)
     # A hidden file of a name of ours may be somebody's: it stays, and ours is not needed.
@@ -77,6 +80,21 @@ def publish(store: Store, works: Sequence[Staging], also: Collection[str] = (), 
     store.delete_files(over.difference(before))
     store.write_ledger(ledger.without_files(over.union(before)).with_files(files))
     return list(moves)
+
+
+def _drop_marks(work: Staging) -> None:
+    """Delete the marks and checksums that Spark leaves beside parts: some readers take all files of a folder for parts.
+
+    They are of no use to those who read tables that are published whole. A folder without parts keeps its own.
+    """
+    names = work.store.files(*work.place(READY))
+    of_parts = {posixpath.dirname(name) for name in names if name.endswith(".parquet")}
+    work.store.delete_files(name for name in names if posixpath.dirname(name) in of_parts and _is_mark(name))
+
+
+def _is_mark(name: str) -> bool:
+    base = posixpath.basename(name)
+    return base in SPARKS_MARKS or (base.startswith(".") and base.endswith(".crc"))
 
 
 def _is_above(name: str, files: Iterable[str]) -> bool:

@@ -180,6 +180,25 @@ def test_a_table_makes_room_for_the_next_one_and_other_partitions_stay(store):
     assert store.read_ledger().files == set(files(store))
 
 
+def test_marks_and_checksums_beside_parts_are_not_published(store):
+    part = "pairs/method=phash/part-0.snappy.parquet"
+    marks = ["pairs/method=phash/._SUCCESS.crc", "pairs/method=phash/.part-0.snappy.parquet.crc"]
+    marks += ["pairs/method=phash/_SUCCESS", "failures/_metadata"]
+    kept = {part: "rows", "failures/part-0.parquet": "", "groups/_SUCCESS": "", "evaluation/.x.crc": ""}
+    publish(store, [stage(store, kept | dict.fromkeys(marks, "mark"))])
+    assert files(store) == kept, "a table without parts keeps its mark: it is there, and empty"
+    assert store.read_ledger().files == kept.keys()
+
+
+def test_marks_that_an_earlier_version_has_published_go_with_their_table(store):
+    before = {"pairs/method=phash/part-0.parquet": "1", "pairs/method=phash/_SUCCESS": ""}
+    for name, text in before.items():
+        store.write_text(name, text)
+    store.write_ledger(Ledger(frozenset(before)))
+    published(store, {"pairs/method=phash/part-1.parquet": "2", "pairs/method=phash/_SUCCESS": ""})
+    assert files(store) == {"pairs/method=phash/part-1.parquet": "2"}
+
+
 MINE = ["failures/.DS_Store", "failures/.album/a.jpg", f"failures/{DEEP}", "failures/_DSC1.jpg", "failures/_SUCCESS"]
 
 

@@ -1,7 +1,7 @@
 "use strict";
 // Two pictures laid on each other, in a dialog: a slider divides them, a button lets them take turns, and where
 // geometry has laid them, another one shows their difference.
-const comparison = ({ files, kinds, methods }, { make, isolated, facts, picture, scored }) => {
+const comparison = ({ files, kinds, methods }, { make, isolated, facts, picture, scored, choices }) => {
   const TURN = matchMedia("(prefers-reduced-motion: reduce)").matches ? 1500 : 700;
   const at = (id) => document.getElementById(`compare${id && `-${id}`}`);
   const [dialog, stage, slider, blink, differ] = ["", "stage", "slider", "blink", "differ"].map(at);
@@ -149,6 +149,7 @@ const comparison = ({ files, kinds, methods }, { make, isolated, facts, picture,
     const names = ["First, on the left", "Second, on the right"];
     say(pair);
     at("sides").replaceChildren(...pair.images.map((place, index) => side(names[index], place, pair.keep?.[index])));
+    at("choices").replaceChildren(...choices(pair, "Keep the second"));
     lay(pair.images, pair.evidence ? pair.evidence[3] : null, pair.laid ? pair.laid[3] : null);
     slider.value = 50;
     divide();

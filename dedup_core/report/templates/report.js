@@ -5,8 +5,8 @@
   const PAGE_GROUPS = 20;
   const at = (id) => document.getElementById(id);
   const methods = new Map(data.methods.map((method) => [method.name, method]));
-  const files = data.files.map(([path, width, height, format, size, note, picture]) => ({
-    path, width, height, format, size, note, picture, lower: path.toLowerCase(),
+  const files = data.files.map(([path, width, height, format, size, note, picture, exact]) => ({
+    path, width, height, format, size, note, picture, exact: exact ?? path, lower: path.toLowerCase(),
   }));
   const collator = new Intl.Collator("en", { numeric: true });
   const pairs = data.pairs.map((pair) => ({ ...pair, value: pair.score }));
@@ -58,7 +58,18 @@
     return make("div", "picture", image);
   }
 
-  const compare = comparison({ files, kinds: data.kinds, methods }, { make, isolated, facts, picture, scored });
+  const decisions = decisionsOf(data.run, { make, count });
+
+  // Buttons to decide on a pair and, where one of its two could be removed, on that one.
+  function choices({ images: [a, b], keep = [] }, keeping = "Keep this one") {
+    const [first, second] = [files[a], files[b]];
+    const about = `${baseName(second)} and ${baseName(first)}`;
+    const buttons = [decisions.button(decisions.ofPair(first, second), "Not a duplicate", about)];
+    if (keep[1] === false) buttons.push(decisions.button(decisions.ofImage(second), keeping, baseName(second)));
+    return buttons;
+  }
+
+  const compare = comparison({ files, kinds: data.kinds, methods }, { make, isolated, facts, picture, scored, choices });
 
   function card(file, kept, mark, shown = picture(file), lines = []) {
     const content = [shown];
@@ -66,6 +77,23 @@
     content.push(isolated(file.path, "name"), make("div", "facts-line", facts(file)));
     lines.filter(Boolean).forEach((line) => content.push(make("div", "facts-line told", line)));
     return make("li", kept ? "kept" : "", ...content);
+  }
+
+  // Whether an image of a group stays because somebody decided so.
+  function isSpared(group, member) {
+    const pair = memberPair(group, member);
+    const [place, keep, , other] = member;
+    if (keep) return false;
+    return decisions.isMade(decisions.ofImage(files[place])) ||
+      (pair !== null && decisions.isMade(decisions.ofPair(files[place], files[other])));
+  }
+
+  function isDecided(group) {
+    return group.images.some((member) => {
+      const pair = memberPair(group, member);
+      const isParted = pair && decisions.isMade(decisions.ofPair(...pair.images.map((place) => files[place])));
+      return isParted || isSpared(group, member);
+    });
   }
 
   // A member and what it is compared with: what stays in its place, or the first of the group; null for that one.
@@ -91,7 +119,16 @@
     const shown = pair ? compare.button(pair, name, "picture", ...picture(file).childNodes, badge) : picture(file);
     const [relation, numbers] = compare.related(laid, ["the other", "this"]);
     const lines = [relation, numbers, short, reason && `The other stays: ${reason}`];
-    return card(file, keep, memberMark(methods.get(group.method), member), shown, lines);
+    const element = card(file, keep, memberMark(methods.get(group.method), member), shown, lines);
+    return pair || !keep ? decidable(element, group, member, pair) : element;
+  }
+
+  function decidable(element, group, member, pair) {
+    const file = files[member[0]];
+    const keeping = () => [decisions.button(decisions.ofImage(file), "Keep this one", baseName(file))];
+    element.append(make("div", "choices", ...(pair ? choices(pair) : keeping())));
+    element.dataset.decisions = "";
+    return decisions.watch(element, () => element.classList.toggle("spared", isSpared(group, member)));
   }
 
   function range(group) {
@@ -117,8 +154,11 @@
 
   function pathList(group) {
     const list = make("ul", "paths");
-    group.images.forEach(([place, keep]) => {
-      list.append(make("li", "", make("b", "", keep ? "keep " : "remove "), isolated(files[place].path, "")));
+    group.images.forEach((member) => {
+      const [place, keep] = member;
+      const fate = make("b", "");
+      decisions.watch(fate, () => { fate.textContent = keep || isSpared(group, member) ? "keep " : "remove "; });
+      list.append(make("li", "", fate, isolated(files[place].path, "")));
     });
     return make("details", "", make("summary", "quiet", "Paths"), list);
   }
@@ -153,6 +193,8 @@
     return (group) =>
       (kind !== "removals" || group.removals > 0) &&
       (kind !== "similar" || group.same === 0) &&
+      (kind !== "decided" || isDecided(group)) &&
+      (kind !== "undecided" || !isDecided(group)) &&
       (!method || group.method === method) &&
       (least === null || group.size >= least) &&
       (from === null || Math.max(...ends(group)) >= from) &&
@@ -173,9 +215,8 @@
     const groups = state.groups.slice(start, start + PAGE_GROUPS);
     const none = make("p", "empty", data.groups.length ? "No group fits these filters." : "No duplicates were found.");
     at("group-list").replaceChildren(...(total ? groups.map(groupCard) : [none]));
-    at("count").textContent = total
-      ? `${count(total, "group", "groups")}, showing ${start + 1} to ${start + groups.length}`
-      : "0 groups";
+    const part = total > 1 ? `, showing ${start + 1} to ${start + groups.length}` : "";
+    at("count").textContent = total ? `${count(total, "group", "groups")}${part}` : "No groups";
     at("page").value = state.page;
     at("page").max = pages;
     at("pages").textContent = pages.toLocaleString("en");
@@ -205,7 +246,9 @@
     const lines = [relation, numbers].filter(Boolean).map((line) => make("div", "", line));
     const judged = verdict ? make("div", "", make("b", "", verdict), short && `: ${short}`) : "";
     const words = make("div", "", mark, judged, ...lines);
-    return make("li", "", images, make("div", "verdict", words, button));
+    const element = make("li", "", images, make("div", "verdict", words, ...choices(pair), button));
+    element.dataset.decisions = "";
+    return element;
   }
 
   function level(method, text, pairs, open) {

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from dedup_core.encoders.encoder import Decoding
 from dedup_core.errors import InputError
-from dedup_core.filesystems import fixed_part, local_path
+from dedup_core.filesystems import fixed_part, local_path, normal
 from dedup_core.images.names import on_disk
 from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark.encode.content_tables import ContentTable
@@ -55,7 +55,8 @@ class Reread:
         if isinstance(source, LocalImages) and not os.path.lexists(fixed_part(source.location)):
             raise InputError(f"the images are no longer there: {settings.input}")
         folder = source.folder if isinstance(source, PathManifest) else None
-        location = source.folder if isinstance(source, RemoteImages) else settings.input
+        # Workers may have been started in another folder than the one that a relative path begins in.
+        location = source.folder if isinstance(source, RemoteImages) else normal(settings.input)
         by_spark = isinstance(source, ContentTable)
         return cls(location, folder, by_spark, settings.decoding, settings.max_file_bytes, settings)
 

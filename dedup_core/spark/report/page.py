@@ -60,7 +60,12 @@ def write_report(spark: SparkSession, settings: ReportSettings, say: Callable[[s
 
 
 def _note(missing: int) -> str:
-    return f"; {missing:,} images have no picture: if they have moved, name their folder by --images" if missing else ""
+    if not missing:
+        return ""
+    which = f"{missing:,} images have no picture: if they have"
+    if missing == 1:
+        which = "one image has no picture: if it has"
+    return f"; {which} moved, name their folder by --images"
 
 
 def gather(spark: SparkSession, store: Store, settings: ReportSettings) -> ReportData:

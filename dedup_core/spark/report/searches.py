@@ -29,6 +29,7 @@ class SearchFacts:
         similar: how many it found to be only similar.
         hubs: the largest groups, where a person should look at them first.
         rule: what could go: "same" or "similar", where known.
+        run_id: of the run that searched, where known.
     """
 
     threshold: float | None = None
@@ -41,6 +42,7 @@ class SearchFacts:
     similar: int | None = None
     hubs: tuple[Hub, ...] = ()
     rule: str | None = None
+    run_id: str | None = None
 
 
 def search_facts(method: str, metric: Metric, records: Sequence[Record]) -> SearchFacts:
@@ -66,6 +68,7 @@ def search_facts(method: str, metric: Metric, records: Sequence[Record]) -> Sear
         similar=counts.get("similar"),
         hubs=tuple(_hub(hub) for hub in counts.get("hubs", ())),
         rule=_rule(settings.get("removals")),
+        run_id=record.get("run_id"),
     )
 
 
