@@ -3,17 +3,16 @@
 import ast
 import contextlib
 import importlib
-import importlib.util
 import io
 import os
 import re
 import shlex
 from pathlib import Path
-from typing import get_type_hints
 
 import pytest
 from PIL import Image
 
+from dedup_core.console.registry import JOBS
 from dedup_core.corpus.photographs import installed_photographs
 from dedup_core.settings.command import run_job
 
@@ -48,20 +47,11 @@ def command_of(source):
     return Path(words[place]).stem, words[place + 1 :]
 
 
-def job_of(name):
-    """Return a job, and the settings that it takes."""
-    described = importlib.util.spec_from_file_location(name, ROOT / "jobs" / f"{name}.py")
-    module = importlib.util.module_from_spec(described)
-    described.loader.exec_module(module)
-    job = getattr(module, name)
-    return job, get_type_hints(job)["settings"]
-
-
 def run(name, arguments, job=None):
     """Run a job in this process, on the session of the tests."""
-    own, settings = job_of(name)
+    own = JOBS[name]
     with pytest.raises(SystemExit) as ended:
-        run_job(settings, job or own, arguments)
+        run_job(own.settings, job or own.run, arguments, own.text)
     assert ended.value.code == 0
 
 
