@@ -125,6 +125,10 @@ class _Hash(FindingMethod[str]):
     def hamming_distance(hash1: str, hash2: str) -> int:
         """Return how many bits two hashes differ in.
 
+        Args:
+            hash1: a hash, as ``encode_image`` returns it.
+            hash2: another one.
+
         Raises:
             TypeError, ValueError: if one of them is no hash.
         """

@@ -5,6 +5,9 @@ on the way, lie in the executors' storage (``DataFrame.localCheckpoint``) until 
 With ``folder``, any path that Spark and Arrow can write, they lie there as Parquet instead: for more than the
 executors can hold, for clusters that let executors go, and for Spark Connect before Spark 4. What is in the folder is
 then the caller's to delete, when the DataFrames are no longer needed.
+
+In the examples ``folder`` holds five files: ``astronaut.png`` and a copy of it, ``astronaut.jpeg``; two other pictures;
+and ``notes.jpg``, which is none. ``images``, ``features`` and ``failures`` are what the example of `encode` makes.
 """
 
 from __future__ import annotations
@@ -87,7 +90,7 @@ def encode(
         TypeError: if there is no such option.
 
     Example:
-        >>> images = spark.read.format("binaryFile").option("recursiveFileLookup", True).load("images")
+        >>> images = spark.read.format("binaryFile").load(folder)
         >>> features, failures = encode(images, ["phash", "dhash"])
         >>> features.groupBy("method").count().orderBy("method").show()
         +------+-----+
@@ -147,10 +150,8 @@ def find(
         TypeError: if there is no such option.
 
     Example:
-        >>> images = spark.read.format("binaryFile").option("recursiveFileLookup", True).load("images")
-        >>> features, _ = encode(images)
         >>> found = find(features, images=images, max_distance_threshold=8)
-        >>> found.groups.select(name("path"), "group_size", "keep").orderBy("name").show()
+        >>> found.groups.selectExpr("element_at(split(path, '/'), -1) AS name", "group_size", "keep").orderBy("name").show()
         +--------------+----------+-----+
         |          name|group_size| keep|
         +--------------+----------+-----+
@@ -178,14 +179,13 @@ def find_pairs(features: DataFrame, methods: str | Sequence[str] = ("phash",), *
         DedupError: as `find` does.
 
     Example:
-        >>> images = spark.read.format("binaryFile").option("recursiveFileLookup", True).load("images")
-        >>> pairs = find_pairs(encode(images).features, images=images)
-        >>> pairs.select(name("path_a"), name("path_b"), "score", "verdict").show()
-        +--------------+-------------+-----+-------+
-        |          name|         name|score|verdict|
-        +--------------+-------------+-----+-------+
-        |astronaut.jpeg|astronaut.png|  0.0|   same|
-        +--------------+-------------+-----+-------+
+        >>> pairs = find_pairs(features, images=images)
+        >>> pairs.select("method", "score", "verdict").show()
+        +------+-----+-------+
+        |method|score|verdict|
+        +------+-----+-------+
+        | phash|  0.0|   same|
+        +------+-----+-------+
         <BLANKLINE>
     """
     return find(features, methods, **options).pairs
@@ -206,8 +206,7 @@ def duplicates(features: DataFrame, methods: str | Sequence[str] = ("phash",), *
         DedupError: as `find` does.
 
     Example:
-        >>> images = spark.read.format("binaryFile").option("recursiveFileLookup", True).load("images")
-        >>> of_each = duplicates(encode(images).features, max_distance_threshold=4)
+        >>> of_each = duplicates(features, max_distance_threshold=4)
         >>> of_each.selectExpr("size(duplicates) AS found").groupBy("found").count().orderBy("found").show()
         +-----+-----+
         |found|count|
@@ -235,8 +234,8 @@ def groups(features: DataFrame, methods: str | Sequence[str] = ("phash",), **opt
         DedupError: as `find` does.
 
     Example:
-        >>> images = spark.read.format("binaryFile").option("recursiveFileLookup", True).load("images")
-        >>> groups(encode(images).features, images=images, keep=["size:asc"]).where("keep").select(name("path")).show()
+        >>> kept = groups(features, images=images, keep=["size:asc"]).where("keep")
+        >>> kept.selectExpr("element_at(split(path, '/'), -1) AS name").show()
         +--------------+
         |          name|
         +--------------+
@@ -262,14 +261,13 @@ def removals(features: DataFrame, methods: str | Sequence[str] = ("phash",), **o
         DedupError: as `find` does.
 
     Example:
-        >>> images = spark.read.format("binaryFile").option("recursiveFileLookup", True).load("images")
-        >>> gone = removals(encode(images).features, images=images)
-        >>> gone.select(name("path"), name("kept_path")).show()
-        +--------------+-------------+
-        |          name|         name|
-        +--------------+-------------+
-        |astronaut.jpeg|astronaut.png|
-        +--------------+-------------+
+        >>> gone = removals(features, images=images)
+        >>> gone.selectExpr("element_at(split(path, '/'), -1) AS name", "reason").show(truncate=False)
+        +--------------+------+
+        |name          |reason|
+        +--------------+------+
+        |astronaut.jpeg|REASON|
+        +--------------+------+
         <BLANKLINE>
     """
     return _unlisted(features, methods, **options)["removals"]
@@ -292,8 +290,7 @@ def without(images: DataFrame, removals: DataFrame, *, path: str = "path") -> Da
         SettingsError: if the removals are of several methods: of two images each might go for the other.
 
     Example:
-        >>> images = spark.read.format("binaryFile").option("recursiveFileLookup", True).load("images")
-        >>> left = without(images, removals(encode(images).features, images=images))
+        >>> left = without(images, removals(features, images=images))
         >>> images.count(), left.count(), left.columns == images.columns
         (5, 4, True)
     """
@@ -338,8 +335,6 @@ def evaluate(
         InputError: if the truth lacks a column, contradicts itself or is about other images, or nothing was compared.
 
     Example:
-        >>> images = spark.read.format("binaryFile").option("recursiveFileLookup", True).load("images")
-        >>> features, failures = encode(images)
         >>> truth = images.selectExpr("path", "regexp_extract(path, '(\\\\w+)[.]', 1) AS label")
         >>> found = duplicates(features, max_distance_threshold=2)
         >>> evaluated = evaluate(found, truth, failures=failures, threshold=2)
