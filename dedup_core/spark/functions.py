@@ -151,7 +151,8 @@ def find(
 
     Example:
         >>> found = find(features, images=images, max_distance_threshold=8)
-        >>> found.groups.selectExpr("element_at(split(path, '/'), -1) AS name", "group_size", "keep").orderBy("name").show()
+        >>> told = found.groups.selectExpr("substring_index(path, '/', -1) AS name", "group_size", "keep")
+        >>> told.orderBy("name").show()
         +--------------+----------+-----+
         |          name|group_size| keep|
         +--------------+----------+-----+
@@ -235,7 +236,7 @@ def groups(features: DataFrame, methods: str | Sequence[str] = ("phash",), **opt
 
     Example:
         >>> kept = groups(features, images=images, keep=["size:asc"]).where("keep")
-        >>> kept.selectExpr("element_at(split(path, '/'), -1) AS name").show()
+        >>> kept.selectExpr("substring_index(path, '/', -1) AS name").show()
         +--------------+
         |          name|
         +--------------+
@@ -262,7 +263,7 @@ def removals(features: DataFrame, methods: str | Sequence[str] = ("phash",), **o
 
     Example:
         >>> gone = removals(features, images=images)
-        >>> gone.selectExpr("element_at(split(path, '/'), -1) AS name", "reason").show(truncate=False)
+        >>> gone.selectExpr("substring_index(path, '/', -1) AS name", "reason").show(truncate=False)
         +--------------+------+
         |name          |reason|
         +--------------+------+
@@ -316,7 +317,7 @@ def evaluate(
     threshold: float | None = None,
     folder: str | None = None,
 ) -> DataFrame:
-    r"""Hold what was found against the truth, at every threshold up to that of the search.
+    """Hold what was found against the truth, at every threshold up to that of the search.
 
     Args:
         duplicates: as `duplicates` or `find` returns them; of many equal images too, if ``most_copies`` listed each.
@@ -335,7 +336,7 @@ def evaluate(
         InputError: if the truth lacks a column, contradicts itself or is about other images, or nothing was compared.
 
     Example:
-        >>> truth = images.selectExpr("path", "regexp_extract(path, '(\\\\w+)[.]', 1) AS label")
+        >>> truth = images.selectExpr("path", "regexp_extract(path, '([a-z]+)[.]', 1) AS label")
         >>> found = duplicates(features, max_distance_threshold=2)
         >>> evaluated = evaluate(found, truth, failures=failures, threshold=2)
         >>> evaluated.select("threshold", "pairs", "precision", "recall").show()

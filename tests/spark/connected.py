@@ -30,7 +30,7 @@ def main(folder):
         "f1": [row["f1"] for row in evaluate(found.duplicates, truth, failures=failures).collect()][-1],
         "is_as_before": settings_of(spark) == before and not spark.catalog.listTables(),
     }
-    print(json.dumps(told))
+    sys.stdout.write(json.dumps(told) + "\n")
     spark.stop()
 
 

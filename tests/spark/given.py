@@ -27,9 +27,8 @@ def settings_of(spark):
 
 def names(rows, *columns):
     """The rows as sorted tuples, with file names in place of paths."""
-    return sorted(
-        tuple(
-            value.rsplit("/", 1)[-1] if isinstance(value, str) else value for value in (row[name] for name in columns)
-        )
-        for row in rows
-    )
+    return sorted(tuple(_named(row[column]) for column in columns) for row in rows)
+
+
+def _named(value):
+    return value.rsplit("/", 1)[-1] if isinstance(value, str) else value

@@ -226,7 +226,7 @@ def test_evaluate_takes_labels_or_pairs(spark, searched, encoded):
         (lambda images, features: find(features, "cnn"), InputError, "embedding"),
         (lambda images, features: find(features, "ahash"), SettingsError, "no ahash features"),
         (lambda images, features: find(features, output="x"), TypeError, "unexpected argument 'output'"),
-        (lambda images, features: find(features, max_distance_threshold=65), SettingsError, "^max_distance_threshold: "),
+        (lambda images, features: find(features, max_distance_threshold=65), SettingsError, "^max_distance_thresh"),
         (lambda images, features: evaluate(images, features), InputError, "no column 'method'"),
     ],
 )  # fmt: skip
@@ -237,11 +237,9 @@ def test_what_is_wrong_is_one_line(images, encoded, call, error, told):
 
 
 def test_the_examples_run(spark, folder):
-    public = {name: getattr(functions, name) for name in ("encode", "find")}
-    given = {"spark": spark, "folder": str(folder)} | vars(functions) | public
-    found = {
-        test.name.split(".")[-1]: test for test in doctest.DocTestFinder().find(functions, globs=given) if test.examples
-    }
+    given = {"spark": spark, "folder": str(folder)} | vars(functions)
+    tests = doctest.DocTestFinder().find(functions, globs=given)
+    found = {test.name.split(".")[-1]: test for test in tests if test.examples}
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     first = found.pop("encode")
     runner.run(first, clear_globs=False)
