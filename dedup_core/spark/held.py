@@ -25,9 +25,11 @@ class HeldSteps(Staging):
 
     Attributes:
         kept: the steps by their names.
+        counts: how many rows those have that were counted.
     """
 
     kept: dict[str, DataFrame] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def by(cls, spark: SparkSession, holds_few: bool = False) -> HeldSteps:
@@ -40,6 +42,7 @@ class HeldSteps(Staging):
         Raises:
             SettingsError: if this Spark can hold none.
         """
+        self.clear(name)
         try:
             self.kept[self._key(name)] = frame.localCheckpoint(eager=True)
         except PySparkException as error:
@@ -57,13 +60,17 @@ class HeldSteps(Staging):
 
     def count(self, name: str) -> int:
         """Return how many rows a step's result has."""
-        return self.kept[self._key(name)].count()
+        key = self._key(name)
+        if key not in self.counts:
+            self.counts[key] = self.kept[key].count()
+        return self.counts[key]
 
     def clear(self, *parts: str) -> None:
         """Forget what is here, or a part of it."""
         here = self._key(*parts)
-        for key in [key for key in self.kept if key == here or key.startswith(f"{here}/")]:
+        for key in [key for key in list(self.kept) if key == here or key.startswith(f"{here}/")]:
             del self.kept[key]
+            self.counts.pop(key, None)
 
     def _key(self, *parts: str) -> str:
         return "/".join([self.name, *parts])
