@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from pyspark.sql import DataFrame
 
 from dedup_core.errors import InputError, SettingsError
-from dedup_core.spark.encode.given_images import CONTENT, GivenImages, encode_given, path_column
+from dedup_core.spark.encode.given_images import GivenImages, encode_given, path_column
 from dedup_core.spark.encode.tasks import EncodePlan
 from dedup_core.spark.evaluate.given_duplicates import EVALUATED, evaluated, truth_of
 from dedup_core.spark.given_search import GivenSearch, encode_settings, steps_in
@@ -57,7 +57,7 @@ def encode(
     methods: str | Sequence[str] = ("phash",),
     *,
     path: str = "path",
-    content: str = CONTENT,
+    content: str = "content",
     folder: str | None = None,
     **options: Any,
 ) -> EncodedTables:
@@ -77,11 +77,14 @@ def encode(
             ``cnn_precision``.
 
     Returns:
-        ``features``: id BIGINT, path STRING, size BIGINT, modified_at TIMESTAMP, identity STRING, other_names
-        ARRAY<STRING>, is_unseen BOOLEAN, width INT, height INT, format STRING, frames INT, caution ARRAY<STRING>, look
-        BINARY, digest STRING, method STRING, fingerprint STRING, hash BIGINT, turned ARRAY<BIGINT>, embedding
-        ARRAY<FLOAT>, local STRUCT, run_id STRING; a column that a method does not fill is null.
-        ``failures``: path STRING, size BIGINT, modified_at TIMESTAMP, reason STRING, message STRING, run_id STRING.
+        Two tables. ``features`` has a row an image and method, and the columns
+        ``id BIGINT, path STRING, size BIGINT, modified_at TIMESTAMP, identity STRING, other_names ARRAY<STRING>,
+        is_unseen BOOLEAN, width INT, height INT, format STRING, frames INT, caution ARRAY<STRING>, look BINARY,
+        digest STRING, method STRING, fingerprint STRING, hash BIGINT, turned ARRAY<BIGINT>, embedding ARRAY<FLOAT>,
+        local STRUCT<...>, run_id STRING``; a column that a method does not fill is null, as ``run_id`` is.
+
+        ``failures`` has a row an image that could not be encoded, and the columns
+        ``path STRING, size BIGINT, modified_at TIMESTAMP, reason STRING, message STRING, run_id STRING``.
         Equal rows of one path are one image; a path that stands for different images is one failure.
 
     Raises:
@@ -135,13 +138,20 @@ def find(
             ``max_pixels`` and ``max_file_bytes`` as for `encode`.
 
     Returns:
-        ``pairs``: method STRING, path_a STRING, path_b STRING, score DOUBLE, verdict STRING (same, similar), difference
-        DOUBLE, level INT, tile ARRAY<FLOAT>, what geometry says (inliers INT, overlap_a DOUBLE, overlap_b DOUBLE,
-        likeness DOUBLE, worst_tile DOUBLE, relation STRING, derived STRING, degrees DOUBLE, mirrored BOOLEAN, transform
-        ARRAY<DOUBLE>; null where it was not asked), turn STRING.
-        ``duplicates``: method STRING, path STRING, duplicates ARRAY<STRUCT<path, score, verdict, ...>>, best first.
-        ``groups``: method STRING, group_id STRING, path STRING, group_size BIGINT, keep BOOLEAN, loosest_score DOUBLE.
-        ``removals``: method STRING, path STRING, kept_path STRING, reason STRING.
+        Four tables. ``pairs`` has a row a pair, and the columns
+        ``method STRING, path_a STRING, path_b STRING, score DOUBLE, verdict STRING, difference DOUBLE, level INT,
+        tile ARRAY<FLOAT>``, where a verdict is "same" or "similar"; what
+        geometry says, null where it was not asked: ``inliers INT, overlap_a DOUBLE, overlap_b DOUBLE, likeness DOUBLE,
+        worst_tile DOUBLE, relation STRING, derived STRING, degrees DOUBLE, mirrored BOOLEAN, transform ARRAY<DOUBLE>``;
+        and ``turn STRING``.
+
+        ``duplicates``, a row an encoded image, those without any too: ``method STRING, path STRING, duplicates
+        ARRAY<STRUCT<path STRING, score DOUBLE, verdict STRING, ...>>``, the best first.
+
+        ``groups``, a row an image in a group: ``method STRING, group_id STRING, path STRING, group_size BIGINT,
+        keep BOOLEAN, loosest_score DOUBLE``.
+
+        ``removals``, a row an image that could go: ``method STRING, path STRING, kept_path STRING, reason STRING``.
 
     Raises:
         InputError: if the features lack a column, or rows of them what a search needs.
@@ -174,7 +184,7 @@ def find_pairs(features: DataFrame, methods: str | Sequence[str] = ("phash",), *
         **options: ``images``, ``folder`` and the options of `find`.
 
     Returns:
-        The ``pairs`` of `find`: every pair within the threshold and no other, each once, path_a < path_b.
+        The ``pairs`` of `find`, every pair within the threshold and no other, each once, path_a < path_b.
 
     Raises:
         DedupError: as `find` does.
@@ -201,7 +211,7 @@ def duplicates(features: DataFrame, methods: str | Sequence[str] = ("phash",), *
         **options: ``images``, ``folder`` and the options of `find`.
 
     Returns:
-        The ``duplicates`` of `find`: every encoded image has a row; one without duplicates has an empty list.
+        The ``duplicates`` of `find`. Every encoded image has a row; one without duplicates has an empty list.
 
     Raises:
         DedupError: as `find` does.
@@ -229,7 +239,7 @@ def groups(features: DataFrame, methods: str | Sequence[str] = ("phash",), **opt
         **options: ``images``, ``folder`` and the options of `find`.
 
     Returns:
-        The ``groups`` of `find`: a row an image that shares a group; ``keep`` is false for those that could go.
+        The ``groups`` of `find`, a row an image that shares a group; ``keep`` is false for those that could go.
 
     Raises:
         DedupError: as `find` does.
@@ -256,7 +266,7 @@ def removals(features: DataFrame, methods: str | Sequence[str] = ("phash",), **o
         **options: ``images``, ``folder`` and the options of `find`. Without ``images`` equal files alone are the same.
 
     Returns:
-        The ``removals`` of `find`: each image that could go, what stays instead, and why that one stays.
+        The ``removals`` of `find`, each image that could go, what stays instead, and why that one stays.
 
     Raises:
         DedupError: as `find` does.
@@ -283,7 +293,7 @@ def without(images: DataFrame, removals: DataFrame, *, path: str = "path") -> Da
         path: the column of ``images`` that names an image.
 
     Returns:
-        A DataFrame with the columns of ``images``, computed when it is used: the rows that no removal names, those
+        A DataFrame with the columns of ``images``, computed when it is used; the rows that no removal names, those
         whose path is null too.
 
     Raises:
@@ -328,9 +338,9 @@ def evaluate(
         folder: where to leave the steps, instead of with the executors; see this module.
 
     Returns:
-        A row a method and threshold, strict before loose: method STRING, threshold DOUBLE, pairs BIGINT, true_pairs
-        BIGINT, precision DOUBLE, recall DOUBLE, f1 DOUBLE, map DOUBLE, and ndcg DOUBLE and jaccard DOUBLE at the last
-        threshold.
+        A row a method and threshold, strict before loose, with the columns ``method STRING, threshold DOUBLE, pairs BIGINT,
+        true_pairs BIGINT, precision DOUBLE, recall DOUBLE, f1 DOUBLE, map DOUBLE, ndcg DOUBLE, jaccard DOUBLE``; the
+        last two at the last threshold alone.
 
     Raises:
         InputError: if the truth lacks a column, contradicts itself or is about other images, or nothing was compared.
