@@ -140,8 +140,8 @@ def find(
     Returns:
         Four tables. ``pairs`` has a row a pair, and the columns
         ``method STRING, path_a STRING, path_b STRING, score DOUBLE, verdict STRING, difference DOUBLE, level INT,
-        tile ARRAY<FLOAT>``, where a verdict is "same" or "similar"; what
-        geometry says, null where it was not asked: ``inliers INT, overlap_a DOUBLE, overlap_b DOUBLE, likeness DOUBLE,
+        tile ARRAY<FLOAT>``, where a verdict is "same" or "similar"; what geometry says, null where it was not asked,
+        ``inliers INT, overlap_a DOUBLE, overlap_b DOUBLE, likeness DOUBLE,
         worst_tile DOUBLE, relation STRING, derived STRING, degrees DOUBLE, mirrored BOOLEAN, transform ARRAY<DOUBLE>``;
         and ``turn STRING``.
 
@@ -338,9 +338,9 @@ def evaluate(
         folder: where to leave the steps, instead of with the executors; see this module.
 
     Returns:
-        A row a method and threshold, strict before loose, with the columns ``method STRING, threshold DOUBLE, pairs BIGINT,
-        true_pairs BIGINT, precision DOUBLE, recall DOUBLE, f1 DOUBLE, map DOUBLE, ndcg DOUBLE, jaccard DOUBLE``; the
-        last two at the last threshold alone.
+        A row a method and threshold, strict before loose, with the columns ``method STRING, threshold DOUBLE,
+        pairs BIGINT, true_pairs BIGINT, precision DOUBLE, recall DOUBLE, f1 DOUBLE, map DOUBLE, ndcg DOUBLE,
+        jaccard DOUBLE``; the last two at the last threshold alone.
 
     Raises:
         InputError: if the truth lacks a column, contradicts itself or is about other images, or nothing was compared.
