@@ -124,7 +124,7 @@ def _encode_carried(rows: DataFrame, plan: EncodePlan, staging: Staging) -> tupl
         one = features.dropDuplicates(["path", "method"])
         differing = repeated.where("differ")
         features = one.join(differing, on="path", how="left_anti")
-        failures = failures.join(differing, on="path", how="left_anti").unionByName(_ambiguous(repeated))
+        failures = _once(failures.join(differing, on="path", how="left_anti")).unionByName(_ambiguous(repeated))
     return _numbered(features, staging), failures
 
 
@@ -133,6 +133,13 @@ def _repeated(images: DataFrame) -> DataFrame:
     differ = (F.countDistinct("identity") + F.max(F.col("identity").isNull()).cast("int")) > F.lit(1)
     rows = images.where(F.col("path").isNotNull()).groupBy("path")
     return rows.agg(F.count("*").alias("rows"), differ.alias("differ")).where(F.col("rows") > F.lit(1))
+
+
+def _once(failures: DataFrame) -> DataFrame:
+    """Return the failures with one row a path, and all of those that have none."""
+    has_path = F.col("path").isNotNull()
+    named = failures.where(has_path).dropDuplicates(["path"])
+    return conform(failures.where(~has_path).unionByName(named), FAILURES)
 
 
 def _ambiguous(repeated: DataFrame) -> DataFrame:
