@@ -155,6 +155,7 @@ def test_rows_of_one_path_are_one_image_if_they_carry_one(spark, folder):
         (None, one),
         ("", one),
         ("none", None),
+        ("none", None),
         ("7", one),
     ]
     features, failures = encode(spark.createDataFrame(rows, "path STRING, content BINARY"), ["phash", "ahash"])
