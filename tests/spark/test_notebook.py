@@ -18,13 +18,14 @@ def test_the_notebook_runs_and_shows_figures(tmp_path, monkeypatch):
     monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", "--conf spark.ui.enabled=false pyspark-shell")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    nbclient.NotebookClient(notebook, timeout=500, kernel_name="python3", cwd=str(tmp_path)).execute()
+    place = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(notebook, timeout=500, kernel_name="python3", resources=place).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     figures = [output for output in outputs if "image/png" in output.get("data", {})]
     text = "".join(output.get("text", "") for output in outputs)
     assert len(figures) == 2
     assert "not_an_image" in text
-    assert "'rows': 10, 'without the removals': 4, 'same columns': True" in outputs[-1]["data"]["text/plain"]
+    assert "'rows': 10, 'without the removals': 5, 'same columns': True" in outputs[-1]["data"]["text/plain"]
 
 
 def test_it_is_stored_without_what_a_machine_says():
