@@ -160,7 +160,7 @@ def find(
         TypeError: if there is no such option.
 
     Example:
-        >>> found = find(features, images=images, max_distance_threshold=8)
+        >>> found = find(features, images=images)
         >>> told = found.groups.selectExpr("substring_index(path, '/', -1) AS name", "group_size", "keep")
         >>> told.orderBy("name").show()
         +--------------+----------+-----+
@@ -191,12 +191,12 @@ def find_pairs(features: DataFrame, methods: str | Sequence[str] = ("phash",), *
 
     Example:
         >>> pairs = find_pairs(features, images=images)
-        >>> pairs.select("method", "score", "verdict").show()
-        +------+-----+-------+
-        |method|score|verdict|
-        +------+-----+-------+
-        | phash|  0.0|   same|
-        +------+-----+-------+
+        >>> pairs.select("method", "verdict").show()
+        +------+-------+
+        |method|verdict|
+        +------+-------+
+        | phash|   same|
+        +------+-------+
         <BLANKLINE>
     """
     return find(features, methods, **options).pairs
@@ -217,7 +217,7 @@ def duplicates(features: DataFrame, methods: str | Sequence[str] = ("phash",), *
         DedupError: as `find` does.
 
     Example:
-        >>> of_each = duplicates(features, max_distance_threshold=4)
+        >>> of_each = duplicates(features)
         >>> of_each.selectExpr("size(duplicates) AS found").groupBy("found").count().orderBy("found").show()
         +-----+-----+
         |found|count|
@@ -273,12 +273,13 @@ def removals(features: DataFrame, methods: str | Sequence[str] = ("phash",), **o
 
     Example:
         >>> gone = removals(features, images=images)
-        >>> gone.selectExpr("substring_index(path, '/', -1) AS name", "reason").show(truncate=False)
-        +--------------+------+
-        |name          |reason|
-        +--------------+------+
-        |astronaut.jpeg|REASON|
-        +--------------+------+
+        >>> last = "substring_index({0}, '/', -1) AS {0}"
+        >>> gone.selectExpr(last.format("path"), last.format("kept_path")).show()
+        +--------------+-------------+
+        |          path|    kept_path|
+        +--------------+-------------+
+        |astronaut.jpeg|astronaut.png|
+        +--------------+-------------+
         <BLANKLINE>
     """
     return _unlisted(features, methods, **options)["removals"]
@@ -347,16 +348,13 @@ def evaluate(
 
     Example:
         >>> truth = images.selectExpr("path", "regexp_extract(path, '([a-z]+)[.]', 1) AS label")
-        >>> found = duplicates(features, max_distance_threshold=2)
-        >>> evaluated = evaluate(found, truth, failures=failures, threshold=2)
-        >>> evaluated.select("threshold", "pairs", "precision", "recall").show()
-        +---------+-----+---------+------+
-        |threshold|pairs|precision|recall|
-        +---------+-----+---------+------+
-        |      0.0|    1|      1.0|   1.0|
-        |      1.0|    1|      1.0|   1.0|
-        |      2.0|    1|      1.0|   1.0|
-        +---------+-----+---------+------+
+        >>> figures = evaluate(duplicates(features), truth, failures=failures, threshold=10)
+        >>> figures.where("threshold = 10").select("pairs", "precision", "recall").show()
+        +-----+---------+------+
+        |pairs|precision|recall|
+        +-----+---------+------+
+        |    1|      1.0|   1.0|
+        +-----+---------+------+
         <BLANKLINE>
     """
     _require(duplicates, ("method", "path", "duplicates"), "duplicates")
