@@ -203,7 +203,7 @@ def test_evaluate_takes_labels_or_pairs(spark, searched, encoded):
 @pytest.mark.parametrize(
     ("call", "error", "told"),
     [
-        (lambda images, features: encode(images, "fhash"), SettingsError, "did you mean 'phash'"),
+        (lambda images, features: encode(images, "phashh"), SettingsError, "did you mean 'phash'"),
         (lambda images, features: encode(images, max_pixel=3), TypeError, "did you mean 'max_pixels'"),
         (lambda images, features: encode(images, max_pixels=0), SettingsError, "^max_pixels: "),
         (lambda images, features: encode(images, path="pfad"), InputError, "has no column 'pfad'"),
