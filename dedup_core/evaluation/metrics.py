@@ -57,11 +57,20 @@ class Rankings:
         return np.bincount(self.image[self.relevant], minlength=len(self.n_retrieved))
 
     def total(self, gain: np.ndarray) -> np.ndarray:
-        """float64 (n_images,): the sum of ``gain`` (n_entries,) over each image's relevant entries."""
+        """Return float64 (n_images,): the sum of a gain over each image's relevant entries.
+
+        Args:
+            gain: (n_entries,), of each entry.
+        """
         return np.bincount(self.image, weights=np.where(self.relevant, gain, 0.0), minlength=len(self.n_retrieved))
 
     def rate(self, part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-        """float64 (n_images,): part / whole; 1 where nothing was to be found and nothing was, else 0 for 0 / 0."""
+        """Return float64 (n_images,): a share; 1 where nothing was to be found and nothing was, else 0 for 0 / 0.
+
+        Args:
+            part: (n_images,), what is divided.
+            whole: (n_images,), by what.
+        """
         nothing_expected_or_found = (self.n_retrieved == 0) & (self.n_relevant == 0)
         return np.where(nothing_expected_or_found, 1.0, _ratio(part, whole))
 
@@ -70,6 +79,9 @@ def average_precision(rankings: Rankings) -> np.ndarray:
     """Return float64 (n_images,): the precision at each hit's rank, summed, over the number of true duplicates.
 
     Source: https://en.wikipedia.org/wiki/Evaluation_measures_(information_retrieval)#Average_precision
+
+    Args:
+        rankings: what was found for each image, best first.
     """
     hits_before = np.cumsum(rankings.n_hits) - rankings.n_hits
     hits_so_far = np.cumsum(rankings.relevant) - hits_before[rankings.image]
@@ -83,6 +95,9 @@ def ndcg(rankings: Rankings) -> np.ndarray:
     here. Read it beside recall.
 
     Source: https://en.wikipedia.org/wiki/Discounted_cumulative_gain
+
+    Args:
+        rankings: what was found for each image, best first.
     """
     most_hits = rankings.n_hits.max(initial=0)
     ideal_of_hits = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(most_hits) + 2))])
@@ -93,6 +108,9 @@ def jaccard(rankings: Rankings) -> np.ndarray:
     """Return float64 (n_images,): the hits, over all that was retrieved or should have been.
 
     Source: https://en.wikipedia.org/wiki/Jaccard_index
+
+    Args:
+        rankings: what was found for each image, best first.
     """
     return rankings.rate(rankings.n_hits, rankings.n_retrieved + rankings.n_relevant - rankings.n_hits)
 
@@ -174,7 +192,11 @@ class Sweep:
         return int(np.lexsort((self.pairs, -self.f1))[0])
 
     def best_at_precision(self, least: float) -> int | None:
-        """Return the position of the highest recall whose precision is at least ``least``; None if none is."""
+        """Return the position of the highest recall whose precision is high enough; None if none is.
+
+        Args:
+            least: the precision that is enough, 0 to 1.
+        """
         admissible = np.flatnonzero((self.precision >= least) & (self.pairs > 0))
         if not len(admissible):
             return None
@@ -207,6 +229,9 @@ def sweep(scores: np.ndarray, is_true: np.ndarray, n_true: int, thresholds: np.n
         n_true: how many duplicate pairs exist, found or not.
         thresholds: (n_thresholds,) in any order.
         metric: what the scores are, and so which of them reach a threshold.
+
+    Returns:
+        What each threshold finds, in the order in which these were given.
 
     Raises:
         ValueError: if the arrays don't fit each other or a score is not a number.

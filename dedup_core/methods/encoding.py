@@ -128,6 +128,9 @@ class EncodingMethod(ABC, Generic[Feature]):
         Args:
             table: the ``features`` table's folder.
 
+        Returns:
+            The features by path, as ``encode_images`` returns them.
+
         Raises:
             TypeError: if table is no path.
             FileNotFoundError: if the table has no features of this method.

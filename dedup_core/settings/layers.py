@@ -30,10 +30,35 @@ def resolve(kind: type[SettingsType], options: Mapping[str, Any], config_file: s
     """
     from_file = {} if config_file is None else _read(config_file)
     merged = {name: value for name, value in from_file.items() if name in kind.model_fields} | dict(options)
+    origins = {name: f"{name} in {config_file}" for name in from_file} | {name: option(name) for name in options}
+    return _checked(kind, merged, origins)
+
+
+def of_arguments(
+    kind: type[SettingsType], given: Mapping[str, Any], fixed: Mapping[str, Any], known: Iterable[str]
+) -> SettingsType:
+    """Return settings that are given as arguments of a function, and are called by these names where they are wrong.
+
+    Args:
+        kind: the settings of the job that does the same.
+        given: by name.
+        fixed: those that no caller chooses.
+        known: the names of those that callers may choose.
+
+    Raises:
+        TypeError: names an argument that there is not, as a function with so many arguments would.
+        SettingsError: says what is wrong with one, and what would be right.
+    """
+    known = set(known)
+    if strange := [name for name in given if name not in known]:
+        raise TypeError(f"unexpected argument {strange[0]!r}: {nearest(strange[0], known)}")
+    return _checked(kind, {**given, **fixed}, dict(zip(kind.model_fields, kind.model_fields, strict=True)))
+
+
+def _checked(kind: type[SettingsType], merged: Mapping[str, Any], origins: Mapping[str, str]) -> SettingsType:
     try:
         return kind(**merged)
     except ValidationError as error:
-        origins = {name: f"{name} in {config_file}" for name in from_file} | {name: option(name) for name in options}
         told = [_explain(problem, origins) for problem in error.errors()[:_MOST_TOLD]]
         if rest := error.error_count() - len(told):
             told.append(f"and {rest:,} more")

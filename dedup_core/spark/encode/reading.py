@@ -71,7 +71,7 @@ class _FilesAhead:
         if content is not None:
             return lambda: content
         if row["uri"] is None:
-            return lambda: Failure("empty", "the manifest's row has no content")
+            return lambda: Failure("empty", "the row has no content")
         if self._seconds < _QUICK_SECONDS and local_path(row["uri"]) is not None:
             return partial(self._timed, row)
         return self._pool.submit(self._timed, row).result

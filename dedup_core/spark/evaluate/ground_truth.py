@@ -42,12 +42,36 @@ def read_truth(spark: SparkSession, settings: EvaluateSettings, staging: Staging
         pairs = pairs_of_map(NAME, duplicates, staging).select("path_a", "path_b")
         return TruePairs(pairs, duplicates.select("path"), is_complete=True)
     table = _read_table(spark, location)
-    if {"path_a", "path_b"} <= set(table.columns):
-        pairs = pairs_of_table(NAME, table, staging).select("path_a", "path_b")
-        # Every path of a pair once.
-        images = pairs.select(F.explode(F.array("path_a", "path_b")).alias("path")).distinct()
-        return TruePairs(pairs, images, is_complete=False)
-    return _true_labels(table, settings)
+    return true_pairs(table, staging) if are_pairs(table) else _true_labels(table, settings)
+
+
+def are_pairs(table: DataFrame) -> bool:
+    """Return whether a table lists pairs: path_a, path_b."""
+    return {"path_a", "path_b"} <= set(table.columns)
+
+
+def true_pairs(table: DataFrame, staging: Staging) -> TruePairs:
+    """Return the truth that a table of pairs tells.
+
+    Raises:
+        InputError: if it contradicts itself.
+    """
+    pairs = pairs_of_table(NAME, table, staging).select("path_a", "path_b")
+    # Every path of a pair once.
+    images = pairs.select(F.explode(F.array("path_a", "path_b")).alias("path")).distinct()
+    return TruePairs(pairs, images, is_complete=False)
+
+
+def true_labels(labels: DataFrame) -> TrueLabels:
+    """Return the truth that labels tell: path, label.
+
+    Raises:
+        InputError: if a path is null or comes twice.
+    """
+    refuse_nulls(NAME, labels, "path")
+    repeated = labels.groupBy("path").agg(F.count("*").alias("times")).where(F.col("times") > F.lit(1))
+    refuse(repeated, "path", f"{NAME} labels images more than once")
+    return TrueLabels(labels)
 
 
 def fitted(truth: Truth, images: DataFrame, failures: DataFrame | None, say: Callable[[str], None]) -> Truth:
@@ -92,11 +116,7 @@ def _true_labels(table: DataFrame, settings: EvaluateSettings) -> TrueLabels:
         )
     where = f"the {NAME} {settings.ground_truth}"
     path, label = (column(table, name, option, where).cast("string") for name, option in named)
-    labels = table.select(path.alias("path"), label.alias("label"))
-    refuse_nulls(NAME, labels, "path")
-    repeated = labels.groupBy("path").agg(F.count("*").alias("times")).where(F.col("times") > F.lit(1))
-    refuse(repeated, "path", f"{NAME} labels images more than once")
-    return TrueLabels(labels)
+    return true_labels(table.select(path.alias("path"), label.alias("label")))
 
 
 def _read_table(spark: SparkSession, location: str) -> DataFrame:

@@ -28,6 +28,7 @@ _KINDS = {
 _COLUMNS = columns_of(FEATURES)
 _TURNS = len(TURNS) - 1  # hashes of them, besides the upright one
 _EXAMPLES = 3
+_GIVEN = "the DataFrame"  # to call it by in a message
 
 
 def read_features(spark: SparkSession, location: str, methods: Sequence[str], say: Callable[[str], None]) -> DataFrame:
@@ -53,6 +54,25 @@ def read_features(spark: SparkSession, location: str, methods: Sequence[str], sa
         say(f"Features {location}: passed over the columns {', '.join(strange)}")
     features = conform(_every_file_alike(table, location), FEATURES)
     return _checked(features, methods, location)
+
+
+def given_features(table: DataFrame, methods: Sequence[str]) -> DataFrame:
+    """Return the features in a DataFrame of somebody else's, ``tables.FEATURES``, checked as `read_features` does.
+
+    Args:
+        table: read several times.
+        methods: the methods to search.
+
+    Raises:
+        InputError: says what is wrong with it.
+    """
+    _check_columns(table, _GIVEN, methods)
+    features = conform(table, FEATURES)
+    searched = features.where(F.col("method").isin(list(methods)) | F.col("method").isNull())
+    if not _refuse_empty(searched, _GIVEN) and are_told_apart(searched):
+        return features
+    _refuse_repeated(searched, _GIVEN)
+    return with_ids(features)
 
 
 def _check_columns(table: DataFrame, location: str, methods: Sequence[str]) -> None:

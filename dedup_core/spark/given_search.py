@@ -1,0 +1,154 @@
+"""A search of features in a DataFrame of somebody else's."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from dedup_core.errors import SettingsError
+from dedup_core.settings.layers import of_arguments
+from dedup_core.settings.settings import EncodeSettings, SearchSettings
+from dedup_core.spark.batches import are_few
+from dedup_core.spark.encode.given_images import CONTENT, GivenImages, columns_of_images
+from dedup_core.spark.held import HeldSteps
+from dedup_core.spark.search.find import Again, check_features, find_method
+from dedup_core.spark.search.given_features import given_features
+from dedup_core.spark.session import joined_where_they_are
+from dedup_core.spark.staging import READY, Staging
+from dedup_core.spark.store import Store
+from dedup_core.spark.tables import TABLES, columns_of, conform
+
+_LOG = logging.getLogger("dedup_core.spark")
+_PLACES = {"input": "the DataFrame", "output": "no folder"}  # which the settings of jobs require
+_OF_JOBS = ("input", "input_format", "path_column", "content_column", "recursive", "reuse", "output", "overwrite",
+            "verbose", "method", "max_failed_share", "images_per_task", "checkpoint_seconds", "export_json", "scores",
+            "verdicts", "max_export_images", "max_export_pairs", "list_pairs")  # fmt: skip
+_ENCODING = frozenset(EncodeSettings.model_fields).difference(_OF_JOBS)
+_SEARCHING = frozenset(SearchSettings.model_fields).difference(_OF_JOBS)
+_READING = ("max_pixels", "max_file_bytes")
+_LISTED, _UNLISTED = ("pairs", "duplicates", "groups", "removals"), ("groups", "removals")
+
+
+@dataclass(frozen=True)
+class _Logged:
+    """Who watches a search that nobody waits at: its lines go to the log."""
+
+    say: Callable[[str], None] = _LOG.info
+
+    def stage(self, name: str) -> AbstractContextManager[None]:  # noqa: ARG002 - no stage is timed
+        return nullcontext()
+
+
+@dataclass(frozen=True)
+class GivenSearch:
+    """What to search, as a caller says it.
+
+    Attributes:
+        settings: of the search.
+        images: the images once more; None where they can't be read again.
+        reading: settings of how they are read.
+    """
+
+    settings: SearchSettings
+    images: DataFrame | None
+    reading: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls, methods: str | Sequence[str], images: DataFrame | None, options: Mapping[str, Any], list_pairs: bool
+    ) -> GivenSearch:
+        """Check what a caller says.
+
+        Args:
+            methods: by which to compare.
+            images: as the attribute.
+            options: settings of the search, and of how images are read.
+            list_pairs: whether pairs and duplicates are wanted.
+
+        Raises:
+            TypeError: if there is no such option.
+            SettingsError: if one is wrong.
+        """
+        reading = {name: value for name, value in options.items() if name in _READING}
+        searching = {name: value for name, value in options.items() if name not in _READING}
+        fixed = {"output": _PLACES["output"], "method": _several(methods), "export_json": False}
+        settings = of_arguments(SearchSettings, searching, fixed | {"list_pairs": list_pairs}, _SEARCHING)
+        return cls(settings, images, reading)
+
+    def tables(self, features: DataFrame, steps: Staging) -> dict[str, DataFrame]:
+        """Search, and return the tables by name.
+
+        Args:
+            features: any DataFrame.
+            steps: where results of steps are left.
+
+        Raises:
+            InputError: if these are no features that can be searched.
+            SettingsError: if there are none of a method.
+            LimitError: if there would be too many pairs.
+        """
+        settings = self.settings
+        known = given_features(features, settings.encoded)
+        rows = check_features(known, settings.encoded, settings.encoded_together)
+        steps, again = replace(steps, holds_few=are_few(rows)), self._again(known)
+        known = steps.together(known)
+        with joined_where_they_are(steps.spark) if steps.holds_few else nullcontext():
+            for method in settings.method:
+                find_method(settings, method, known, steps, _Logged(), again)
+        names = _LISTED if settings.list_pairs else _UNLISTED
+        return {name: _table(steps, name, settings.method) for name in names}
+
+    def _again(self, features: DataFrame) -> Again:
+        """Return what can be had of the images once more."""
+        named = [step.column for step in self.settings.order if not step.is_of_features]
+        if self.images is None:
+            if named:
+                raise SettingsError(f"keep names {', '.join(named)}, a column of the images: give these by images=")
+            return Again(None)
+        as_encoded = encode_settings(self.settings.encoded, {**self.reading, "orientation": self._turned(features)})
+        reread = GivenImages.of(self.images, "path", CONTENT).reread(as_encoded)
+        return Again(reread, columns_of_images(self.images, "path", named) if named else None)
+
+    def _turned(self, features: DataFrame) -> str:
+        """Return by which orientation images were encoded: their fingerprint says so."""
+        own = features.where(F.col("method") == F.lit(self.settings.encoded[0]))
+        first = own.select("fingerprint").first()
+        return "exif" if first is not None and "exif" in first["fingerprint"].split("+") else "stored"
+
+
+def encode_settings(methods: str | Sequence[str], options: Mapping[str, Any]) -> EncodeSettings:
+    """Return how to encode images, as a caller says it.
+
+    Raises:
+        TypeError: if there is no such option.
+        SettingsError: if one is wrong.
+    """
+    return of_arguments(EncodeSettings, options, {**_PLACES, "method": _several(methods)}, _ENCODING)
+
+
+def steps_in(spark: SparkSession, folder: str | None) -> Staging:
+    """Return where steps are left: with the executors, or in a place of its own in a folder."""
+    return HeldSteps.by(spark) if folder is None else Staging(spark, Store(folder), f"functions-{secrets.token_hex(8)}")
+
+
+def _table(steps: Staging, name: str, methods: Iterable[str]) -> DataFrame:
+    """Return a table of all methods, as the search left it."""
+    columns = ", ".join(f"{column} {kind}" for column, kind in columns_of(TABLES[name]).items() if column != "method")
+    parts = [
+        steps.read(f"{READY}/{name}/method={method}", columns).withColumn("method", F.lit(method)) for method in methods
+    ]
+    table = conform(parts[0], TABLES[name])
+    for part in parts[1:]:
+        table = table.unionByName(conform(part, TABLES[name]))
+    return table
+
+
+def _several(methods: str | Sequence[str]) -> tuple[str, ...]:
+    return (methods,) if isinstance(methods, str) else tuple(methods)

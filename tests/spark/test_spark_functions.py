@@ -1,0 +1,236 @@
+"""The functions over DataFrames of one's own: the same tables as the jobs', and a session that is left as it was."""
+
+import doctest
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import connected
+import pyarrow.parquet as pq
+import pytest
+from given import names, settings_of, shelve
+
+from dedup_core.errors import InputError, LimitError, SettingsError
+from dedup_core.settings.settings import PipelineSettings
+from dedup_core.spark import encode, evaluate, find, functions, groups, removals, without
+from dedup_core.spark.pipeline import run_pipeline
+from dedup_core.spark.tables import DUPLICATES, FAILURES, FEATURES, GROUPS, PAIRS, REMOVALS, columns_of
+
+ROOT = Path(__file__).parents[2]
+TOLD = {"pairs": ("path_a", "path_b", "score", "verdict"), "groups": connected.GROUPS, "removals": connected.REMOVALS}
+
+
+@pytest.fixture(scope="module")
+def folder(photographs, tmp_path_factory):
+    return shelve(photographs, tmp_path_factory.mktemp("given") / "images")
+
+
+@pytest.fixture(scope="module")
+def connect(folder):
+    """A process that does the same on Spark Connect, while the other tests are at work."""
+    pytest.importorskip("grpc_status", reason="needs pyspark[connect]")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests/spark")])}
+    environment |= {"PYSPARK_PYTHON": sys.executable, "PYSPARK_SUBMIT_ARGS": "pyspark-shell"}
+    command = [sys.executable, str(ROOT / "tests/spark/connected.py"), str(folder)]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    yield process
+    process.kill()
+
+
+@pytest.fixture(scope="module")
+def images(spark, folder, connect):
+    return spark.read.format("binaryFile").load(str(folder))
+
+
+@pytest.fixture(scope="module")
+def encoded(images):
+    return encode(images, ["phash", "dhash"])
+
+
+@pytest.fixture(scope="module")
+def searched(encoded, images):
+    return find(encoded.features, images=images)
+
+
+def types_of(frame):
+    return {name: kind.lower() for name, kind in frame.dtypes}
+
+
+def declared(schema):
+    return {name: kind.lower().replace(": ", ":").replace(", ", ",") for name, kind in columns_of(schema).items()}
+
+
+# The same as the jobs
+
+
+def test_tables_are_those_of_the_pipeline(spark, folder, searched, tmp_path):
+    settings = PipelineSettings(input=str(folder), output=str(tmp_path / "out"), report=False)
+    run_pipeline(spark, settings, lambda line: None)
+    for table, columns in TOLD.items():
+        assert names(getattr(searched, table).collect(), *columns) == names(
+            pq.read_table(tmp_path / "out" / table).to_pylist(), *columns
+        )
+    assert names(searched.removals.collect(), *connected.REMOVALS) == [("astronaut.jpeg", "astronaut.png")]
+
+
+def test_results_have_the_schemas_of_the_tables(encoded, searched):
+    frames = [*encoded, *searched]
+    schemas = [FEATURES, FAILURES, PAIRS, DUPLICATES, GROUPS, REMOVALS]
+    assert [types_of(frame) for frame in frames] == [declared(schema) for schema in schemas]
+
+
+def test_failures_are_rows_and_times_are_kept(encoded):
+    assert names(encoded.failures.collect(), "path", "reason") == [("notes.jpg", "not_an_image")]
+    assert encoded.features.where("modified_at IS NULL OR id IS NULL OR size IS NULL").count() == 0
+    assert encoded.features.groupBy("method").count().collect()[0]["count"] == 4
+
+
+# A session that is left as it was
+
+
+def test_no_setting_view_or_cache_is_left(spark, images):
+    before, tables = settings_of(spark), spark.catalog.listTables()
+    features, _ = encode(images)
+    kept = groups(features, images=images, removals=["similar"])
+    with pytest.raises(LimitError, match="max_pairs"):
+        groups(features, images=images, max_pairs=0)
+    assert kept.count() == 2
+    assert settings_of(spark) == before
+    assert spark.catalog.listTables() == tables
+    assert spark._jsparkSession.sharedState().cacheManager().isEmpty()
+
+
+def test_they_work_on_spark_connect(connect, searched):
+    said, complained = connect.communicate(timeout=500)
+    assert connect.returncode == 0, complained
+    told = json.loads(said.splitlines()[-1])
+    assert told.pop("is_connect").startswith("pyspark.sql.connect")
+    expected = {name: [list(row) for row in names(getattr(searched, name).collect(), *TOLD[name])]
+                for name in ("groups", "removals")}  # fmt: skip
+    expected |= {"features": 4, "failures": [["notes.jpg", "not_an_image"]], "left": 4, "f1": 1.0, "is_as_before": True}
+    assert told == expected
+
+
+# What comes in
+
+
+def test_paths_alone_are_read_where_they_lie_each_file_once(spark, folder, tmp_path):
+    shelf = tmp_path / "shelf"
+    shelf.mkdir()
+    os.link(folder / "astronaut.png", shelf / "a.png")
+    os.link(folder / "astronaut.png", shelf / "b.png")
+    paths = [(str(shelf / "a.png"),), (f"file:{shelf}/b.png",), (str(shelf / "gone.png"),), (None,)]
+    named = spark.createDataFrame([*paths, (str(folder / "astronaut.jpeg"),)], "place STRING")
+    features, failures = encode(named, path="place")
+    assert names(features.collect(), "path") == [("a.png",), ("astronaut.jpeg",)]
+    assert sorted(row["reason"] for row in failures.collect()) == ["no_path", "vanished"]
+    gone = removals(features, images=named.withColumnRenamed("place", "path"))
+    assert names(gone.collect(), "path") == [("astronaut.jpeg",)]
+
+
+def test_rows_of_one_path_are_one_image_if_they_carry_one(spark, folder):
+    one, other = ((folder / name).read_bytes() for name in ("astronaut.png", "coffee.png"))
+    rows = [
+        ("same", one),
+        ("same", one),
+        ("two", one),
+        ("two", other),
+        (None, one),
+        ("", one),
+        ("none", None),
+        ("none", None),
+        ("7", one),
+    ]
+    features, failures = encode(spark.createDataFrame(rows, "path STRING, content BINARY"), ["phash", "ahash"])
+    assert sorted((row["path"], row["method"]) for row in features.collect()) == [
+        (path, method) for path in ("7", "same") for method in ("ahash", "phash")
+    ]
+    assert sorted((row["path"] or "", row["reason"]) for row in failures.collect()) == [
+        ("", "no_path"), ("", "no_path"), ("none", "empty"), ("two", "ambiguous_path"),
+    ]  # fmt: skip
+
+
+def test_the_order_may_name_a_column_of_the_callers_table(encoded, images):
+    rated = images.selectExpr("*", "IF(path LIKE '%.jpeg', 5, 1) AS rating")
+    kept = groups(encoded.features, images=rated, keep=["rating:desc"]).where("keep")
+    assert names(kept.collect(), "path") == [("astronaut.jpeg",)]
+    with pytest.raises(SettingsError, match="give these by images="):
+        groups(encoded.features, keep=["rating:desc"])
+
+
+def test_without_the_images_equal_files_alone_are_the_same(encoded):
+    found = find(encoded.features, ["phash", "dhash"])
+    assert sorted(row["verdict"] for row in found.pairs.collect()) == ["similar", "similar"]
+    assert found.removals.isEmpty()
+
+
+def test_steps_may_lie_in_a_folder(encoded, images, searched, tmp_path):
+    told = groups(encoded.features, images=images, folder=str(tmp_path))
+    assert sorted(map(tuple, told.collect())) == sorted(map(tuple, searched.groups.collect()))
+    assert list(tmp_path.rglob("*.parquet"))
+
+
+# What comes out
+
+
+def test_without_keeps_the_shape_of_the_table(spark, images, searched):
+    left = without(images, searched.removals)
+    assert left.schema == images.schema
+    assert names(left.collect(), "path") == [("astronaut.png",), ("chelsea.png",), ("coffee.png",), ("notes.jpg",)]
+    table = spark.createDataFrame([(1, "x"), (2, "y"), (3, None)], "number INT, key STRING")
+    gone = spark.createDataFrame([("phash", "x")], "method STRING, path STRING")
+    assert sorted(row["number"] for row in without(table, gone, path="key").collect()) == [2, 3]
+    with pytest.raises(SettingsError, match="several methods"):
+        without(table, gone.union(gone.selectExpr("'dhash'", "'y'")), path="key")
+
+
+def test_evaluate_takes_labels_or_pairs(spark, searched, encoded):
+    labels = encoded.features.selectExpr("path", "regexp_extract(path, '([a-z]+)[.]', 1) AS label").distinct()
+    told = evaluate(searched.duplicates, labels, failures=encoded.failures, threshold=10).collect()
+    assert [row["threshold"] for row in told] == [float(distance) for distance in range(11)]
+    last = told[-1].asDict()
+    assert (last["pairs"], last["true_pairs"], last["f1"], last["ndcg"]) == (1, 1, 1.0, 1.0)
+    nothing = searched.pairs.where("false").select("path_a", "path_b")
+    assert evaluate(searched.duplicates, nothing).collect()[-1]["precision"] == 0.0
+    with pytest.raises(InputError, match="no column 'label'"):
+        evaluate(searched.duplicates, labels.select("path"))
+    with pytest.raises(InputError, match="only among the images compared"):
+        evaluate(searched.duplicates, labels.limit(1))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "told"),
+    [
+        (lambda images, features: encode(images, "phashh"), SettingsError, "did you mean 'phash'"),
+        (lambda images, features: encode(images, max_pixel=3), TypeError, "did you mean 'max_pixels'"),
+        (lambda images, features: encode(images, max_pixels=0), SettingsError, "^max_pixels: "),
+        (lambda images, features: encode(images, path="pfad"), InputError, "has no column 'pfad'"),
+        (lambda images, features: encode(images, content="length"), InputError, "as BIGINT: save it as BINARY"),
+        (lambda images, features: find(images), InputError, "the DataFrame is no features table"),
+        (lambda images, features: find(features, "cnn"), InputError, "embedding"),
+        (lambda images, features: find(features, "ahash"), SettingsError, "no ahash features"),
+        (lambda images, features: find(features, output="x"), TypeError, "unexpected argument 'output'"),
+        (lambda images, features: find(features, max_distance_threshold=65), SettingsError, "^max_distance_thresh"),
+        (lambda images, features: evaluate(images, features), InputError, "no column 'method'"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_one_line(images, encoded, call, error, told):
+    with pytest.raises(error, match=told) as raised:
+        call(images, encoded.features)
+    assert "\n" not in str(raised.value)
+
+
+def test_the_examples_run(spark, folder):
+    given = {"spark": spark, "folder": str(folder)} | vars(functions)
+    tests = doctest.DocTestFinder().find(functions, globs=given)
+    found = {test.name.split(".")[-1]: test for test in tests if test.examples}
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    first = found.pop("encode")
+    runner.run(first, clear_globs=False)
+    for test in found.values():
+        test.globs.update(first.globs)
+        runner.run(test)
+    assert runner.summarize(verbose=False).failed == 0
+    assert set(found) == {"find", "find_pairs", "duplicates", "groups", "removals", "without", "evaluate"}

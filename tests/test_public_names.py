@@ -1,0 +1,74 @@
+"""Every public name says what it takes and what it returns."""
+
+import dataclasses
+import importlib
+import inspect
+import re
+
+import pytest
+
+PACKAGES = ("dedup_core.spark", "dedup_core.methods", "dedup_core.utils", "dedup_core.evaluation")
+SECTION = re.compile(r"^(Args|Returns|Attributes):\n((?: +.*\n|\n)*)", re.MULTILINE)
+
+
+def public():
+    for package in PACKAGES:
+        module = importlib.import_module(package)
+        for name in module.__all__:
+            yield f"{package}.{name}", getattr(module, name)
+
+
+def described():
+    """Each public function and class, and each public method of such a class that is written in our code."""
+    for name, what in public():
+        yield name, what
+        if inspect.isclass(what):
+            for method, function in inspect.getmembers(what, inspect.isfunction):
+                if not method.startswith("_") and function.__module__.startswith("dedup_core"):
+                    yield f"{name}.{method}", function
+
+
+NAMES = dict(described())
+
+
+def sections(what):
+    return dict(SECTION.findall(inspect.getdoc(what) + "\n"))
+
+
+def refers(what):
+    """Whether a docstring names another public one, which says the same: ``PHash.encode_image``."""
+    named = re.findall(r"`([\w.]+)`", inspect.getdoc(what))
+    return any(name.endswith(f".{other}") and NAMES[name] is not what for other in named for name in NAMES)
+
+
+def untold(what):
+    """The parameters that are named neither under ``Args``, of a class or of one that it extends, nor elsewhere."""
+    texts = [sections(kind).get("Args", "") for kind in (what.__mro__ if inspect.isclass(what) else [what])
+             if kind.__doc__]  # fmt: skip
+    given = [name for name in inspect.signature(what).parameters if name not in ("self", "cls")]
+    lacks = [name for name in given if not any(re.search(rf"^ +\**{name}\b", text, re.MULTILINE) for text in texts)]
+    return [] if refers(what) else [f"Args: {name}" for name in lacks]
+
+
+def fields(kind):
+    if dataclasses.is_dataclass(kind):
+        return [field.name for field in dataclasses.fields(kind)]
+    return list(getattr(kind, "_fields", ()))
+
+
+def missing(what):
+    """What a docstring leaves out."""
+    if not what.__doc__:
+        return ["a docstring"]
+    if inspect.isclass(what):
+        text = sections(what).get("Attributes", "")
+        untold_fields = [name for name in fields(what) if not re.search(rf"^ +{name}\b", text, re.MULTILINE)]
+        return [f"Attributes: {name}" for name in untold_fields] if fields(what) else untold(what)
+    returns = inspect.signature(what).return_annotation not in (None, "None")
+    says_what = "Returns" in sections(what) or inspect.getdoc(what).startswith("Return ") or refers(what)
+    return untold(what) + (["Returns"] if returns and not says_what else [])
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_a_public_name_says_what_it_takes_and_returns(name):
+    assert missing(NAMES[name]) == []
