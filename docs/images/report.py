@@ -33,14 +33,16 @@ def landscape(seed: int) -> Image.Image:
     y, x = np.mgrid[:height, :width]
     sun = np.hypot(x - random.uniform(100, 540), y - random.uniform(60, 180)) < random.uniform(25, 45)
     picture[sun] = 0.25 * picture[sun] + 0.75 * np.array([255, 245, 215])
-    for layer in range(5):
-        picture[y > _ridge(random, width, height * (0.45 + 0.12 * layer))] = high * (0.8 - 0.14 * layer)
+    horizon, layers = random.uniform(0.3, 0.65), int(random.integers(3, 7))
+    for layer in range(layers):
+        ridge = _ridge(random, width, height * (horizon + (0.95 - horizon) * layer / layers))
+        picture[y > ridge] = high * (0.8 - 0.7 * layer / layers)
     picture += random.normal(0, 5, (height, width, 1)) + random.normal(0, 2, picture.shape)
     return Image.fromarray(picture.clip(0, 255).astype(np.uint8))
 
 
 def _ridge(random: np.random.Generator, width: int, middle: float) -> np.ndarray:
-    steps = random.normal(0, 3, (4, width)).cumsum(axis=1)
+    steps = random.normal(0, random.uniform(2, 7), (4, width)).cumsum(axis=1)
     smooth = np.array([np.convolve(row, np.ones(9) / 9, "same") for row in steps]).mean(axis=0)
     return middle + smooth - np.linspace(smooth[0], smooth[-1], width)
 
@@ -68,6 +70,7 @@ def photographed(page: Path, picture: Path) -> None:
         options.add_argument(option)
     with webdriver.Chrome(options=options) as browser:
         browser.get(page.as_uri())
+        browser.execute_script("window.scrollTo(0, document.querySelector('#groups').offsetTop - 130)")
         browser.save_screenshot(str(picture))
     Image.open(picture).convert("P", palette=Image.Palette.ADAPTIVE, colors=128).save(picture, optimize=True)
 

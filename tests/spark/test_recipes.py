@@ -127,7 +127,7 @@ def test_plain_readers_take_whole_tables(done):
     for frame in (names["by_pandas"], names["by_polars"].to_pandas()):
         assert set(frame["path"]) == going
         assert set(frame["method"]) == {"phash"}
-    assert [row[:2] for row in names["by_duckdb"].fetchall()] == [("phash", "same"), ("phash", "similar")]
+    assert [row[:2] for row in names["by_duckdb"]] == [("phash", "same"), ("phash", "similar")]
     assert names["by_spark"].first()["images"] == len(going)
     assert "kept_path" in names["printed"]
 

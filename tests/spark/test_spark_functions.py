@@ -209,7 +209,7 @@ def test_evaluate_takes_labels_or_pairs(spark, searched, encoded):
         (lambda images, features: encode(images, path="pfad"), InputError, "has no column 'pfad'"),
         (lambda images, features: encode(images, content="length"), InputError, "as BIGINT: save it as BINARY"),
         (lambda images, features: find(images), InputError, "the DataFrame is no features table"),
-        (lambda images, features: find(features, "cnn"), InputError, "embedding"),
+        (lambda images, features: find(features, "cnn"), SettingsError, "no cnn features"),
         (lambda images, features: find(features, "ahash"), SettingsError, "no ahash features"),
         (lambda images, features: find(features, output="x"), TypeError, "unexpected argument 'output'"),
         (lambda images, features: find(features, max_distance_threshold=65), SettingsError, "^max_distance_thresh"),
