@@ -70,7 +70,7 @@ def photographed(page: Path, picture: Path) -> None:
         options.add_argument(option)
     with webdriver.Chrome(options=options) as browser:
         browser.get(page.as_uri())
-        browser.execute_script("window.scrollTo(0, document.querySelector('#groups').offsetTop - 130)")
+        browser.execute_script("document.querySelector('#groups select').scrollIntoView({behavior: 'instant'})")
         browser.save_screenshot(str(picture))
     Image.open(picture).convert("P", palette=Image.Palette.ADAPTIVE, colors=128).save(picture, optimize=True)
 
