@@ -128,7 +128,7 @@ def test_plain_readers_take_whole_tables(done):
         assert set(frame["path"]) == going
         assert set(frame["method"]) == {"phash"}
     assert [row[:2] for row in names["by_duckdb"]] == [("phash", "same"), ("phash", "similar")]
-    assert names["by_spark"].first()["images"] == len(going)
+    assert names["by_spark"][0]["images"] == len(going)
     assert "kept_path" in names["printed"]
 
 

@@ -257,9 +257,9 @@ def test_paths_of_other_images_are_named(spark, tmp_path, images):
 
 
 def test_a_table_inside_the_output_or_above_it_is_refused(spark, tmp_path):
-    (tmp_path / "out" / "features").mkdir(parents=True)
-    table = write(tmp_path / "out" / "features" / "t.parquet", {"a.jpg": [1, 2]})
-    with pytest.raises(SettingsError, match=r"lies in .*features, where a run writes"):
+    (tmp_path / "out" / "pairs").mkdir(parents=True)
+    table = write(tmp_path / "out" / "pairs" / "t.parquet", {"a.jpg": [1, 2]})
+    with pytest.raises(SettingsError, match=r"lies in .*pairs, where a run writes"):
         find(spark, tmp_path, table)
 
 
