@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import ctypes
+import functools
 import hashlib
 import importlib
 import json
@@ -78,13 +79,18 @@ def _places(module: str, name: str) -> Iterator[Path]:
 
 def _fitting() -> str:
     """Return a short hash of all that machine code depends on."""
+    chosen = [(name, os.environ[name]) for name in _CHOICES if name in os.environ]
+    return hashlib.sha256(repr((version_of_kernels(), *_compiler(), chosen)).encode()).hexdigest()[:16]
+
+
+@functools.cache
+def _compiler() -> tuple[str, ...]:
+    """Return which compiler there is in this process, and for which processor: that takes a millisecond to find out."""
     import llvmlite
     from llvmlite import binding
 
-    chosen = [(name, os.environ[name]) for name in _CHOICES if name in os.environ]
-    parts = (version_of_kernels(), version("numba"), llvmlite.__version__, binding.get_process_triple(),
-             binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten(), chosen)  # fmt: skip
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+    return (version("numba"), llvmlite.__version__, binding.get_process_triple(), binding.get_host_cpu_name(),
+            binding.get_host_cpu_features().flatten())  # fmt: skip
 
 
 def _read(place: Path) -> MachineCode | None:
