@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -257,6 +258,7 @@ def test_pyplot_stays_out_of_it_and_matplotlib_out_of_the_package(folder):
 def test_a_session_of_windows_gets_a_window(folder, monkeypatch):
     monkeypatch.setattr("matplotlib.is_interactive", lambda: True)
     monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))  # as where notebooks are run, not shown
     from matplotlib import pyplot
 
     pyplot.switch_backend("agg")

@@ -212,7 +212,8 @@ def whole_ticks(axes: Axes, values: np.ndarray) -> None:
 
 def in_notebook() -> bool:
     """Return whether this process is the kernel of a notebook."""
-    return "ipykernel" in sys.modules
+    ipython = sys.modules.get("IPython")  # that ipykernel is loaded says nothing: whoever starts kernels has it too
+    return ipython is not None and hasattr(ipython.get_ipython(), "kernel")
 
 
 def _bin_edges(scores: np.ndarray) -> list[float]:

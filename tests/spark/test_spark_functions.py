@@ -91,6 +91,7 @@ def test_failures_are_rows_and_times_are_kept(encoded):
 
 
 def test_no_setting_view_or_cache_is_left(spark, images):
+    spark.catalog.clearCache()  # of what other tests have left
     before, tables = settings_of(spark), spark.catalog.listTables()
     features, _ = encode(images)
     kept = groups(features, images=images, removals=["similar"])
