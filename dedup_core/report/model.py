@@ -204,6 +204,7 @@ class MethodResult:
         recall: of such a search, measured on a sample, where known.
         same: how many pairs are the same picture; None where there are no verdicts.
         similar: how many are only similar.
+        unseen: how many of these could not be compared, as images could not be read again.
         same_scores: score level to number of pairs that are the same picture.
         going: score level to number of images that could go and have it with the one that stays; empty as ``same``.
         hubs: the largest groups, where a person should look at them first.
@@ -227,6 +228,7 @@ class MethodResult:
     recall: float | None = None
     same: int | None = None
     similar: int | None = None
+    unseen: int = 0
     same_scores: Mapping[float, int] = field(default_factory=dict)
     going: Mapping[float, int] = field(default_factory=dict)
     hubs: tuple[Hub, ...] = ()

@@ -59,6 +59,7 @@ def _searched(counts: dict[str, Any], listed: bool) -> list[str]:
             f"         {result['groups']:>10,}  {noun}, of {result['in_groups']:,} images",
             f"         {result['removals']:>10,}  could be removed (nothing is deleted here)",
         ]
+        lines += [_unseen(result["unseen"])] if result.get("unseen") else []
         lines += [_relations(result["relations"])] if result.get("relations") else []
         lines += [_hub(hub) for hub in result["hubs"]]
         if "recall" in result:
@@ -70,6 +71,10 @@ def _listed(result: dict[str, Any], listed: bool) -> str:
     if not listed:
         return ", counted and not listed"
     return "" if result["listed"] == result["pairs"] else f", {result['listed']:,} of them listed (--most-copies)"
+
+
+def _unseen(pairs: int) -> str:
+    return f"         {pairs:>10,}  of these could not be compared: an image is gone, changed or can't be read again"
 
 
 def _relations(counts: dict[str, int]) -> str:

@@ -34,6 +34,7 @@ class Verdict:
         level: pixels of the longer side at which they were compared; 32 for looks; None if they were not.
         tile: left, top, right and bottom of what differs most, as shares of width and height; None as for ``level``.
         is_enlarged: whether the larger one shows no more than the smaller one, made larger.
+        is_unseen: whether one of them could not be looked at.
     """
 
     verdict: Judged
@@ -41,6 +42,7 @@ class Verdict:
     level: int | None = None
     tile: tuple[float, float, float, float] | None = None
     is_enlarged: bool = False
+    is_unseen: bool = False
 
     @property
     def is_same(self) -> bool:
@@ -60,7 +62,7 @@ class Verdict:
 EQUAL = Verdict(SAME, 0.0)
 """Of files whose bytes are equal, and of flat pictures whose pixels are."""
 
-UNSEEN = Verdict(SIMILAR)
+UNSEEN = Verdict(SIMILAR, is_unseen=True)
 """Of pictures that could not be looked at."""
 
 

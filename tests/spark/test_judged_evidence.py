@@ -20,7 +20,7 @@ def told(spark):
     members = spark.createDataFrame(FILES, "id BIGINT, content BIGINT, width INT, height INT, format STRING")
     contents = Contents(members, members, 5, 5, 1, 0)
     pairs = [(1, 2, "same", 0.0), (1, 3, "same", 0.0), (1, 4, "same", 0.0), (3, 5, "same", 1.0), (2, 3, "similar", 9.0)]
-    verdicts = [(1, a, b, 7.0, 1, verdict, difference, None, None, None) for a, b, verdict, difference in pairs]
+    verdicts = [(1, a, b, 7.0, 1, verdict, difference, None, None, None, False) for a, b, verdict, difference in pairs]
     geometry = [(a, b, *(NOTHING if (a, b) == (1, 2) else MIRRORED)) for a, b, *_ in pairs]
     frames = (
         spark.createDataFrame(verdicts, VERDICTS),

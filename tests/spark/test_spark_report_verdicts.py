@@ -167,7 +167,7 @@ def finished(tmp_path_factory):
     frames = pa.array([1, 1, 1, 7, 1, 1, 1], pa.int32())
     sides = {"width": pa.array([60] * 7, pa.int32()), "height": pa.array([40] * 7, pa.int32())}
     write(output, "features", {"path": list("abcdexy"), "frames": frames, "caution": cautions, **sides})
-    found = {"images": 7, "pairs": 6, "same": 4, "similar": 2, "hubs": [HUB]}
+    found = {"images": 7, "pairs": 6, "same": 4, "similar": 2, "unseen": 1, "hubs": [HUB]}
     settings = {"input": str(output.parent / "images"), "output": str(output), "removals": "same"}
     record = {
         "run_id": "1", "source": str(output.parent / "images"), "settings": settings,
@@ -193,7 +193,7 @@ def test_a_folder_is_read_with_its_hubs_cautions_and_rule(spark, finished):
     content = gather(spark, finished, ReportSettings(output=finished.url))
     (result,) = content.methods
     assert result.hubs == (Hub(HOSTILE[3], 30, 18, HOSTILE[0]),)
-    assert (result.same, result.similar, result.rule) == (4, 2, "same")
+    assert (result.same, result.similar, result.unseen, result.rule) == (4, 2, 1, "same")
     assert content.caution == {"flat": 25, "deep": 1}
     assert content.files["a"].caution == ("flat",)
     assert (content.files["d"].frames, content.files["d"].caution) == (7, ("transparent", "several_frames"))

@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+import shutil
 
 import naive
 import pyarrow as pa
@@ -165,7 +166,26 @@ def test_without_the_images_equal_files_alone_are_the_same(spark, base, shelf, f
     assert same_in(found) == shelf.equal
     facts = {path: known | {"resolution": shelf.encoded[path].width} for path, known in shelf.facts.items()}
     assert removals(base, "unseen") == naive.removals_by(DEFAULT_ORDER, facts, shelf.equal)
-    assert run.counts["found"]["phash"]["same"] == len(shelf.equal)
+    counts = run.counts["found"]["phash"]
+    refuted = {pair for pair, row in found.items() if row["level"] == SEEN_FROM_AFAR}  # by looks: no image is read
+    assert (counts["same"], counts["unseen"]) == (len(shelf.equal), len(shelf.pairs) - len(shelf.equal | refuted))
+
+
+def test_an_image_that_is_gone_is_told_of(spark, base, finished):
+    shutil.copytree(base / "moved", base / "fewer")
+    gone, changed = "jpeg_85/photo_0.jpg", "jpeg_85/forms_0.jpg"
+    (base / "fewer" / gone).unlink()
+    (base / "fewer" / changed).write_bytes(b"another file")
+    run = find(spark, base, "in-part", images=str(base / "fewer"))
+    whole, found = pairs(base), pairs(base, "in-part")
+    lost = {pair for pair, row in found.items() if row["verdict"] != whole[pair]["verdict"]}
+    assert all({gone, changed} & {*pair} for pair in lost)
+    assert {end for pair in lost for end in pair} > {gone, changed}
+    unseen = run.counts["found"]["phash"]["unseen"]
+    assert unseen >= len(lost)
+    assert f"{unseen:,}  of these could not be compared" in summary(run)
+    assert finished.counts["found"]["phash"]["unseen"] == 0
+    assert "could not be compared" not in summary(finished)
 
 
 def test_by_the_other_rule_a_hub_is_spared_and_stars_hold_what_goes_for_one(spark, base, shelf, finished):

@@ -85,8 +85,8 @@ def method_results(
             in_groups=in_groups.get(method, 0), removals=removals.get(method, 0), scores=scores,
             sizes={int(size): count for size, count in sizes[method].items()}, earlier=earlier.get(method, {}),
             lists_pairs=search.lists_pairs, is_exact=search.is_exact, recall=search.recall, same=same, similar=similar,
-            same_scores=dict(counted.same[method]), going=going.get(method, {}), hubs=search.hubs, rule=search.rule,
-            run_id=search.run_id,
+            unseen=search.unseen, same_scores=dict(counted.same[method]), going=going.get(method, {}), hubs=search.hubs,
+            rule=search.rule, run_id=search.run_id,
         ))  # fmt: skip
     return tuple(results)
 

@@ -27,6 +27,7 @@ class SearchFacts:
         recall: of such a search, measured on a sample, where known.
         same: how many pairs it found to be the same picture, where it gave verdicts.
         similar: how many it found to be only similar.
+        unseen: how many of these it could not compare.
         hubs: the largest groups, where a person should look at them first.
         rule: what could go: "same" or "similar", where known.
         run_id: of the run that searched, where known.
@@ -40,6 +41,7 @@ class SearchFacts:
     recall: float | None = None
     same: int | None = None
     similar: int | None = None
+    unseen: int = 0
     hubs: tuple[Hub, ...] = ()
     rule: str | None = None
     run_id: str | None = None
@@ -66,6 +68,7 @@ def search_facts(method: str, metric: Metric, records: Sequence[Record]) -> Sear
         recall=counts.get("recall"),
         same=counts.get("same"),
         similar=counts.get("similar"),
+        unseen=counts.get("unseen", 0),
         hubs=tuple(_hub(hub) for hub in counts.get("hubs", ())),
         rule=_rule(settings.get("removals")),
         run_id=record.get("run_id"),

@@ -50,11 +50,12 @@ class Found:
         return told.groupBy(content.alias("content")).agg(F.min("relation").alias("derived_as"))
 
     def count_verdicts(self) -> dict[str, int]:
-        """Return how many pairs of images are the same, and how many are only similar."""
-        pairs = F.sum("image_pairs").alias("pairs")
-        counted = {row["verdict"]: row["pairs"] for row in self.verdicts.groupBy("verdict").agg(pairs).collect()}
+        """Return how many pairs of images are the same, are only similar, and of these could not be compared."""
+        pairs, unseen = F.sum("image_pairs"), F.sum(F.when(F.col("unseen"), F.col("image_pairs")))
+        rows = self.verdicts.groupBy("verdict").agg(pairs.alias("pairs"), unseen.alias("unseen")).collect()
+        counted = {row["verdict"]: row["pairs"] for row in rows}
         same = self.contents.equal_pairs + counted.pop(SAME, 0)
-        return {"same": same, "similar": sum(counted.values())}
+        return {"same": same, "similar": sum(counted.values()), "unseen": sum(row["unseen"] or 0 for row in rows)}
 
     def count_relations(self) -> dict[str, int]:
         """Return how many pairs of images have each relation, the most first; none where geometry was not asked.

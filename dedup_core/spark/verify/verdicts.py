@@ -29,10 +29,11 @@ from dedup_core.verify.views import HELD_SIDE
 
 VERDICTS = (
     "root BIGINT, code_a BIGINT, code_b BIGINT, score DOUBLE, image_pairs BIGINT, verdict STRING, difference DOUBLE, "
-    "level INT, tile ARRAY<FLOAT>, enlarged BIGINT"
+    "level INT, tile ARRAY<FLOAT>, enlarged BIGINT, unseen BOOLEAN"
 )
 """Of pairs of contents, with the root of their group and how many pairs of images they stand for. ``verdict`` is null
-where looks can't tell; ``enlarged`` is the end that shows no more than the other one, made larger."""
+where looks can't tell; ``enlarged`` is the end that shows no more than the other one, made larger; ``unseen`` is
+whether an end could not be read again."""
 
 _CHANGED = Failure("vanished", "the image is another one than when it was encoded")
 _BLOCK_LOOKS, _BLOCK_IMAGES = 4096, 64
@@ -42,7 +43,7 @@ _VERDICTS_ARROW = pa.schema(
     [
         ("root", pa.int64()), ("code_a", pa.int64()), ("code_b", pa.int64()), ("score", pa.float64()),
         ("image_pairs", pa.int64()), ("verdict", pa.string()), ("difference", pa.float64()), ("level", pa.int32()),
-        ("tile", pa.list_(pa.float32())), ("enlarged", pa.int64()),
+        ("tile", pa.list_(pa.float32())), ("enlarged", pa.int64()), ("unseen", pa.bool_()),
     ]
 )  # fmt: skip
 
@@ -68,7 +69,8 @@ def verdicts(
     looked = steps.write("looked", _looked(code_pairs, contents, same_score, steps.holds_few))
     undecided = looked.where(F.col("verdict").isNull()).select(*_proposed(looked))
     if reread is None:
-        return looked.withColumn("verdict", F.coalesce("verdict", F.lit(SIMILAR)))
+        unseen = F.col("verdict").isNull()
+        return looked.withColumns({"verdict": F.coalesce("verdict", F.lit(SIMILAR)), "unseen": unseen})
     told = looked.where(F.col("verdict").isNotNull())
     if decided is not None:
         ends = ["code_a", "code_b"]
@@ -142,6 +144,7 @@ def _by_looks(known: pa.RecordBatch | pa.Table, pairs: Iterator[Arrays]) -> Iter
             "score": some["score"],
             "image_pairs": copies[left] * copies[right],
             "enlarged": pa.nulls(len(left), pa.int64()),
+            "unseen": np.zeros(len(left), bool),
         }
         yield pa.RecordBatch.from_pydict(told, schema=_VERDICTS_ARROW)
 
@@ -199,5 +202,6 @@ def _by_pixels(
             ends = sorted((row["code_a"], row["code_b"]), key=lambda code: files[code]["path"])
             verdict = views.verdict(*ends)
             told = {name: getattr(verdict, name) for name in ("verdict", "difference", "level", "tile")}
-            rows.append(row | told | {"enlarged": views.larger(*ends) if verdict.is_enlarged else None})
+            told |= {"enlarged": views.larger(*ends) if verdict.is_enlarged else None, "unseen": verdict.is_unseen}
+            rows.append(row | told)
         yield pa.RecordBatch.from_pylist(rows, schema=_VERDICTS_ARROW)
