@@ -1,6 +1,7 @@
 """The command dedup: every job is a script and a command, and both say the same."""
 
 import ast
+import os
 import pkgutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import dedup_core.jobs
 from dedup_core.commands import job_named, to_run
 from dedup_core.console.group import run_dedup
 from dedup_core.console.registry import JOBS, run_script
-from dedup_core.console.stderr import without_lines
+from dedup_core.spark.stderr import wanted_parts, without_lines
 
 ROOT = Path(__file__).parents[1]
 
@@ -162,3 +163,29 @@ def test_lines_that_help_nobody_are_kept_from_stderr_and_all_others_pass(capfd):
     lines = capfd.readouterr().err.splitlines()
     assert sorted(lines[:3]) == ["an error", "noise of our own", "the end"]  # two writers: in whatever order
     assert lines[3:] == ["noise: 1", "an error", "noise: 2", "after"]
+
+
+@pytest.mark.parametrize(
+    ("chunks", "wanted"),
+    [
+        ([b"noise 1\nan error\n"], [b"an error\n"]),
+        ([b"no", b"ise 1\nan ", b"error"], [b"an ", b"error"]),
+        ([b"no", b"t that\n", b"noise"], [b"not that\n"]),
+        ([b"\r[1 of 2]", b"\r[2 of 2]", b"\rdone\n"], [b"\r", b"[1 of 2]", b"\r", b"[2 of 2]", b"\r", b"done\n"]),
+        ([b"no"], [b"no"]),
+        ([b"noise\r\nnois\r\n"], [b"nois\r\n"]),
+    ],
+)
+def test_what_is_wanted_is_passed_on_at_once(chunks, wanted):
+    assert list(wanted_parts(chunks, b"noise")) == wanted
+
+
+def test_stderr_is_the_process_s_own_again_afterwards(capfd):
+    before = os.fstat(2)
+    with without_lines(b"noise"):
+        going = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        assert os.fstat(2) != before
+    assert os.fstat(2).st_ino == before.st_ino
+    going.kill()
+    going.wait()
+    assert capfd.readouterr().err == ""

@@ -33,7 +33,7 @@ FLOORS = (
     "filesystems evaluation report corpus verify",
     "encoders plotting",
     "methods settings utils",
-    "spark/java",
+    "spark/java spark/stderr",
     "spark/local_mode",
     "spark/trees spark/tables spark/session spark/ids spark/copies spark/batches",
     "spark/inputs spark/store spark/sieve spark/search/chunks",

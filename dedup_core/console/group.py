@@ -10,19 +10,16 @@ from typing import Any, NoReturn
 import click
 
 from dedup_core.console.registry import JOBS, Job, job_called
-from dedup_core.console.stderr import without_lines
 from dedup_core.errors import SettingsError, nearest
 from dedup_core.settings.command import WIDE, job_command, run_command
 from dedup_core.spark.local_mode import configuration_folder, started_with
 
 _TEXT = "Find exact and near duplicate images in folders and data lakes. Nothing here deletes an image."
-_INCUBATOR = b"WARNING: Using incubator modules"
 
 
 def run_dedup(arguments: Sequence[str]) -> NoReturn:
     """Run the command ``dedup``, and leave with its exit code."""
-    with without_lines(_INCUBATOR):  # Java says it at each start, and nobody can do anything about it
-        run_command(_Jobs, arguments, "dedup")
+    run_command(_Jobs, arguments, "dedup")
 
 
 class _Jobs(click.Group):

@@ -7,16 +7,19 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from dedup_core.errors import DedupError
 from dedup_core.spark.local_mode import workers_environment
+from dedup_core.spark.stderr import without_lines
 
 BATCH_BYTES = 64 << 20
 """Of rows that carry images, that Spark hands to Python at once: a worker holds them beside what it makes of them."""
+
+_INCUBATOR = b"WARNING: Using incubator modules"
 
 _lock = threading.RLock()
 _in_use: dict[SparkSession, tuple[int, ExitStack]] = {}
@@ -142,7 +145,8 @@ def _running() -> SparkSession | None:
 def _started(name: str) -> Iterator[SparkSession]:
     with _environment_of_workers():
         try:
-            spark = SparkSession.builder.appName(name).getOrCreate()
+            with _without_javas_warning():
+                spark = SparkSession.builder.appName(name).getOrCreate()
         except PySparkException as error:
             if "JAVA_GATEWAY_EXITED" not in str(error):
                 raise
@@ -153,6 +157,12 @@ def _started(name: str) -> Iterator[SparkSession]:
         with _at_the_end(spark.stop):
             spark.conf.set("spark.sql.session.timeZone", "UTC")
             yield spark
+
+
+def _without_javas_warning() -> AbstractContextManager[None]:
+    """Return how Java is started without the line that it says each time, of which nobody can do anything."""
+    is_plain = sys.stderr is not None and sys.stderr is sys.__stderr__  # not a notebook's
+    return without_lines(_INCUBATOR) if is_plain else nullcontext()
 
 
 @contextmanager
