@@ -84,6 +84,12 @@ def test_it_shows_all_settings_as_a_file(said):
     ("arguments", "line"),
     [
         (["pipline"], "unknown command 'pipline': did you mean 'pipeline'?"),
+        (["help"], "unknown command 'help': did you mean '--help'?"),
+        (
+            ["encode", "--embeddings", "x"],
+            "dedup encode has no option --embeddings: dedup pipeline, dedup find have it",
+        ),
+        (["report", "--ground-truth", "x"], "dedup report has no option --ground-truth: dedup evaluate has it"),
         (["finds", "--output", "x"], "unknown command 'finds': did you mean 'find'?"),
         (["--versoin"], "No such option '--versoin'. Did you mean '--version'? (--help lists the options)"),
         (["find"], "--output is required"),

@@ -91,7 +91,11 @@ def test_other_weights_are_another_fingerprint(tmp_path):
         ("size: [0, 3]", r"size must be a side, or \[width, height\], of 1 to 4096, not \[0, 3\]"),
         ("size: 32", r"the network takes \['n', 3, 16, 24\], and pictures are prepared as \['n', 3, 32, 32\]"),
         ("layout: CHW", "layout must be NCHW or NHWC, not 'CHW'"),
-        ("mean: 0.5", "mean must be three numbers in parts of 255, not 0.5"),
+        ("mean: 0.5", "mean must be three numbers, not 0.5"),
+        (
+            "mean: [123.7, 116.3, 103.5]",
+            r"mean must be -1 to 1, where white is 1, not .* the 255th part, as 0\.485",
+        ),
         ("std: [1, 0, 1]", r"std must be above 0"),
         ("- a", "must hold 'name: value' lines"),
         ("{", "can't read .*own.onnx.yaml: "),
@@ -102,6 +106,22 @@ def test_what_is_wrong_beside_a_network_is_named(tmp_path, stated, words):
     (tmp_path / "own.onnx.yaml").write_text(stated)
     with pytest.raises(SettingsError, match=words):
         load_onnx(model)
+
+
+@pytest.mark.parametrize("shape", [["n", 1, 224, 224], [1, 224], ["n", 4, 4, 4]])
+def test_a_network_that_takes_no_colour_pictures_is_refused(shape):
+    with pytest.raises(SettingsError, match=r"it must take colour pictures, \[n, 3, height, width\] or"):
+        Preparation.of({}, shape, "own.onnx")
+
+
+def test_a_side_that_may_be_any_is_the_default_one():
+    assert Preparation.of({}, [1, 3, -1, -1], "own.onnx").size == (224, 224)
+    assert Preparation.of({}, [-1, "height", "width", 3], "own.onnx") == Preparation(layout="NHWC")
+
+
+def test_a_file_that_is_not_there_is_told_at_once(tmp_path):
+    with pytest.raises(ValueError, match=r"model_file must be an ONNX model, and there is no file .*none\.onnx"):
+        ONNX(tmp_path / "none.onnx")
 
 
 def test_files_that_are_no_network_are_refused(tmp_path):

@@ -207,10 +207,18 @@ def test_more_duplicates_than_can_be_drawn_are_counted(folder, monkeypatch):
 
 
 def test_a_file_that_is_no_key_is_refused_with_what_was_meant(folder):
-    with pytest.raises(ValueError, match=r"'0\.jpg' is none of the 2 keys.*such as 'sub/0\.jpg'$"):
+    with pytest.raises(ValueError, match=r"'0\.jpg' is no key of duplicate_map: did you mean 'sub/0\.jpg'\?$"):
         plot_duplicates(folder, {"other.jpg": [], "sub/0.jpg": []}, "0.jpg")
-    with pytest.raises(ValueError, match="none of the 0 keys"):
+    with pytest.raises(ValueError, match=r"no key of duplicate_map, which is empty$"):
         plot_duplicates(folder, {}, "0.jpg")
+    with pytest.raises(ValueError, match=r"which holds '1', '2', '3' and 2 more$"):
+        plot_duplicates(folder, {key: [] for key in "12345"}, "0.jpg")
+
+
+@pytest.mark.parametrize(("metric", "error"), [("haming", ValueError), (3, TypeError)])
+def test_a_metric_that_is_none_is_refused(folder, metric, error):
+    with pytest.raises(error, match="metric must be 'hamming', 'cosine' or 'inliers'"):
+        plot_duplicates(folder, {"0.jpg": []}, "0.jpg", metric=metric)
 
 
 def test_a_folder_that_is_missing_is_refused(folder):

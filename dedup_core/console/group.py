@@ -14,6 +14,7 @@ from dedup_core.errors import SettingsError, nearest
 from dedup_core.settings.command import WIDE, job_command, run_command
 from dedup_core.spark.local_mode import configuration_folder, started_with
 
+_FLAGS = "--help", "--version", "--show-settings"
 _TEXT = "Find exact and near duplicate images in folders and data lakes. Nothing here deletes an image."
 
 
@@ -47,10 +48,22 @@ class _Jobs(click.Group):
         run = _in_local_mode(job)
         return job_command(job.settings, run, job.text, self._verbose, name=job.command, short_help=job.line)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command, and of an option that it lacks say which commands have it."""
+        try:
+            return super().invoke(ctx)
+        except click.NoSuchOption as error:
+            if not (takers := [f"dedup {job.command}" for job in JOBS.values() if job.takes(error.option_name)]):
+                raise
+            raise SettingsError(
+                f"dedup {ctx.invoked_subcommand} has no option {error.option_name}: {', '.join(takers)} "
+                f"{'has' if len(takers) == 1 else 'have'} it"
+            ) from error
+
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[Any, Any, list[str]]:
         """Find the command, and of one that is misspelt say which is near."""
         if not ctx.resilient_parsing and not args[0].startswith("-") and job_called(args[0]) is None:
-            raise SettingsError(f"unknown command {args[0]!r}: {nearest(args[0], self.list_commands(ctx))}")
+            raise SettingsError(f"unknown command {args[0]!r}: {nearest(args[0], [*self.list_commands(ctx), *_FLAGS])}")
         return super().resolve_command(ctx, args)
 
 

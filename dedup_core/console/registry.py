@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from dedup_core.commands import command_of
 from dedup_core.settings.command import run_job
 from dedup_core.settings.demo import DemoSettings
+from dedup_core.settings.layers import option
 from dedup_core.settings.settings import (
     BenchmarkSettings,
     EncodeSettings,
@@ -34,6 +35,10 @@ class Job:
     def command(self) -> str:
         """What runs it on the command line, after ``dedup``."""
         return command_of(self.name)
+
+    def takes(self, spelling: str) -> bool:
+        """Return whether it has an option."""
+        return spelling in {option(name) for name in self.settings.model_fields}
 
     def run(self, settings: Any) -> None:
         """Load the job, with Spark where it needs that, and run it."""

@@ -16,6 +16,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 DEFAULT_SIDE = 224
 LAYOUTS, ORDERS, RESIZES = ("NCHW", "NHWC"), ("RGB", "BGR"), ("stretch", "crop")
 _COLOURS = 3
+_ANY = -1  # where any side may be, if it has no name
 _MOST_SIDE = 4096
 
 
@@ -27,7 +28,7 @@ class Preparation:
         size: width and height of what the network sees.
         layout: "NCHW" or "NHWC", in which the numbers lie.
         channels: "RGB" or "BGR", their order.
-        mean: of each channel as the network has it, in parts of 255: what is subtracted.
+        mean: of each channel as the network has it, where white is 1: what is subtracted.
         std: by what it is then divided.
         resize: "stretch" makes the whole picture of that size, "crop" its middle, as large as it fits.
     """
@@ -67,6 +68,11 @@ class Preparation:
         )
         if min(made.std) <= 0:
             raise SettingsError(f"{where}: std must be above 0, not {list(made.std)}")
+        if max(map(abs, made.mean)) > 1:
+            raise SettingsError(
+                f"{where}: mean must be -1 to 1, where white is 1, not {list(made.mean)}: of means of 0 to 255, as "
+                "123.7, write the 255th part, as 0.485"
+            )
         made.check(shape, where)
         return made
 
@@ -76,7 +82,12 @@ class Preparation:
         Raises:
             SettingsError: with both.
         """
-        if len(shape) != 4 or any(isinstance(n, int) and n != m for n, m in zip(shape[1:], self.shape, strict=True)):
+        if len(shape) != 4 or not (_may_be(shape[1], _COLOURS) or _may_be(shape[3], _COLOURS)):
+            raise SettingsError(
+                f"{where}: the network takes {list(shape)}; it must take colour pictures, [n, 3, height, width] or "
+                "[n, height, width, 3]"
+            )
+        if not all(map(_may_be, shape[1:], self.shape)):
             raise SettingsError(
                 f"{where}: the network takes {list(shape)}, and pictures are prepared as {['n', *self.shape]}: set "
                 "size and layout in a file beside it"
@@ -111,6 +122,11 @@ class Preparation:
         return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2) if self.layout == "NCHW" else scaled)
 
 
+def _may_be(side: Any, wanted: int) -> bool:
+    """Return whether a declared side is the one that is wanted, or any may be there."""
+    return not isinstance(side, int) or side in (wanted, _ANY)
+
+
 def _layout_of(shape: Sequence[Any]) -> str:
     return "NHWC" if len(shape) == 4 and shape[3] == _COLOURS != shape[1] else "NCHW"
 
@@ -119,7 +135,7 @@ def _size_of(shape: Sequence[Any], layout: str) -> tuple[int, int]:
     if len(shape) != 4:
         return DEFAULT_SIDE, DEFAULT_SIDE
     height, width = shape[2:4] if layout == "NCHW" else shape[1:3]
-    sides = (side if isinstance(side, int) else DEFAULT_SIDE for side in (width, height))
+    sides = (side if isinstance(side, int) and side != _ANY else DEFAULT_SIDE for side in (width, height))
     return next(sides), next(sides)
 
 
@@ -142,5 +158,5 @@ def _three(stated: Mapping[str, Any], name: str, default: tuple[float, ...], whe
     values = stated.get(name, list(default))
     is_number = isinstance(values, list) and all(type(value) in (int, float) for value in values)
     if not is_number or len(values) != _COLOURS or not np.isfinite(values).all():
-        raise SettingsError(f"{where}: {name} must be three numbers in parts of 255, not {values!r}")
+        raise SettingsError(f"{where}: {name} must be three numbers, not {values!r}")
     return tuple(float(value) for value in values)

@@ -7,6 +7,7 @@ from functools import cached_property
 from dedup_core import arguments
 from dedup_core.encoders.encoder import Decoding, Encoder
 from dedup_core.encoders.registry import ENCODERS, Standard
+from dedup_core.filesystems import local_path
 from dedup_core.methods.cnn import CNN
 from dedup_core.methods.encoding import AS_STORED, StrPath
 
@@ -24,7 +25,7 @@ class ONNX(CNN):
         decoding: as for the hashes.
 
     Raises:
-        TypeError, ValueError: if an argument is none of these.
+        TypeError, ValueError: if an argument is none of these, or there is no such file on this machine.
     """
 
     name = "onnx"
@@ -34,6 +35,8 @@ class ONNX(CNN):
     ) -> None:
         super().__init__(verbose, batch_size=batch_size, decoding=decoding)
         self._file = str(arguments.path(model_file, "model_file"))
+        if (here := local_path(self._file)) is not None:
+            arguments.file(here, "model_file", "an ONNX model")
 
     @cached_property
     def encoder(self) -> Encoder:

@@ -44,6 +44,7 @@ _MAT = "#f0f0f0"
 _SAVED_DPI = 150
 _THUMBNAIL_PIXELS = 360  # an image is 315 pixels wide once saved
 _MAX_BYTES = 2**30
+_METRICS = {metric.name: metric for metric in (HAMMING, COSINE, INLIERS)}
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def plot_duplicates(
     filename: str | os.PathLike[str],
     outfile: str | os.PathLike[str] | Literal[False] | None = None,
     *,
-    metric: Metric | None = None,
+    metric: Metric | Literal["hamming", "cosine", "inliers"] | None = None,
 ) -> Figure:
     """Draw an image and the duplicates that were found for it.
 
@@ -75,22 +76,22 @@ def plot_duplicates(
         duplicate_map: every file and its duplicates: names, (name, score), or ``Related`` entries.
         filename: the key of the map to draw.
         outfile: where to save the figure; the ending chooses the format (.png, .pdf, .svg). None or False for nowhere.
-        metric: what scores in the map say, such as ``dedup_core.metric.HAMMING``. What ``find_duplicates`` returned
-            knows it by itself; of another map it is guessed: whole numbers to 64 are distances, others from -1 to 1
+        metric: what scores in the map say: "hamming", "cosine" or "inliers". What ``find_duplicates`` returned knows it
+            by itself; of another map it is guessed: whole numbers to 64 are distances, others from -1 to 1
             similarities, larger ones inliers.
 
     Returns:
         The figure, with one axes for each image.
 
     Raises:
-        ValueError: if ``image_dir`` is no folder, ``filename`` no key of the map, or ``outfile`` no file that a figure
-            can be saved to.
+        ValueError: if ``image_dir`` is no folder, ``filename`` no key of the map, ``outfile`` no file that a figure can
+            be saved to, or ``metric`` another word.
         TypeError: if an argument has the wrong type, the file's duplicates are no list, or one of them is neither a
             name nor one of these.
     """
     folder, target = arguments.folder(image_dir, "image_dir"), _target(outfile)
     name, entries = _duplicates_of(filename, duplicate_map)
-    said_by = metric or getattr(duplicate_map, "metric", None) or _guessed(entries)
+    said_by = _metric_of(metric) or getattr(duplicate_map, "metric", None) or _guessed(entries)
     duplicates = [_cell(name, entry, said_by) for entry in entries]
     cells = [_Cell(name, "original"), *duplicates[:MAX_DRAWN]]
     figure = _draw(folder, cells, _count(len(duplicates)))
@@ -120,18 +121,20 @@ def _duplicates_of(filename: object, duplicate_map: object) -> tuple[str, Sequen
     if not isinstance(name, str):
         raise TypeError(f"filename must be a key of duplicate_map, not {arguments.shown(filename)}")
     if name not in duplicate_map:
-        # The usual slip is a name without its folder, or with one too many.
-        keys = [key for key in duplicate_map if isinstance(key, str)]
-        same_file = [key for key in keys if Path(key).name == Path(name).name]
-        such_as = ", ".join(arguments.shown(key) for key in (same_file or keys)[:3]) or "none"
-        raise ValueError(
-            f"filename {arguments.shown(name)} is none of the {len(duplicate_map)} keys of duplicate_map, such as "
-            f"{such_as}"
-        )
+        raise ValueError(f"filename {arguments.shown(name)} is no key of duplicate_map{_meant(name, duplicate_map)}")
     entries = duplicate_map[name]
     if not isinstance(entries, Sequence) or isinstance(entries, (str, bytes)):
         raise TypeError(f"duplicate_map[{arguments.shown(name)}] must be a list, not {type(entries).__name__}")
     return name, entries
+
+
+def _meant(name: str, duplicate_map: Mapping[Any, Any]) -> str:
+    """Return what a name that is no key may stand for: the usual slip is one without its folder, or with one more."""
+    keys = [key for key in duplicate_map if isinstance(key, str)]
+    if same_file := [key for key in keys if Path(key).name == Path(name).name]:
+        return f": did you mean {' or '.join(map(arguments.shown, same_file[:3]))}?"
+    more = f" and {len(keys) - 3:,} more" if len(keys) > 3 else ""
+    return f", which holds {', '.join(map(arguments.shown, keys[:3]))}{more}" if keys else ", which is empty"
 
 
 def _cell(key: str, entry: object, metric: Metric | None) -> _Cell:
@@ -153,6 +156,13 @@ def _note(entry: Sequence[Any], metric: Metric | None) -> str:
     score = entry[1]
     number = str(score) if isinstance(score, Integral) else f"{float(score):.4f}".rstrip("0").rstrip(".")
     return f"score {number}" if metric is None else metric.scored(number)
+
+
+def _metric_of(metric: object) -> Metric | None:
+    """Return a metric that is named; None where none is."""
+    if metric is None or isinstance(metric, Metric):
+        return metric
+    return _METRICS[arguments.choice(metric, "metric", tuple(_METRICS))]
 
 
 def _guessed(entries: Sequence[Any]) -> Metric | None:

@@ -14,8 +14,8 @@ from dedup_core.settings.file import shortened
 from dedup_core.settings.layers import SettingsType, option, resolve
 from dedup_core.settings.settings import JobSettings
 
-WIDE = {"max_content_width": 110}
-"""How wide a help may be, in characters."""
+WIDE = {"max_content_width": 110, "help_option_names": ["-h", "--help"]}
+"""How wide a help may be, in characters, and what asks for it."""
 
 
 def run_job(

@@ -17,6 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from dedup_core.commands import job_named
 from dedup_core.errors import InputError
 from dedup_core.filesystems import literal
 from dedup_core.ledger import STAGING
@@ -128,7 +129,8 @@ def read_table(spark: SparkSession, store: Store, table: str) -> DataFrame:
         InputError: if there is none.
     """
     if not store.exists(table):
-        raise InputError(f"no {table} table in {store.url}: run the job that makes it first, or name another folder")
+        made_by = job_named("encode" if table in ("features", "failures") else "find_duplicates")
+        raise InputError(f"no {table} table in {store.url}: run {made_by} first, or name another folder")
     rows = conform(spark.read.schema(TABLES[table]).parquet(literal(store.path(table))), TABLES[table])
     return rows.coalesce(1) if are_few(_counted(store, table)) else rows
 

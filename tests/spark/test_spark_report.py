@@ -174,7 +174,7 @@ def test_nothing_but_methods_that_are_not_registered_is_refused(spark, tmp_path)
 
 def test_without_tables_the_error_names_the_job_to_run(spark, tmp_path):
     (tmp_path / "features").mkdir()
-    with pytest.raises(InputError, match=r"no duplicates table in .*: run the job that makes it first"):
+    with pytest.raises(InputError, match=r"no duplicates table in .*: run jobs/find_duplicates.py first"):
         gather(spark, Store(str(tmp_path)), ReportSettings(output=str(tmp_path)))
 
 
