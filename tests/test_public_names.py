@@ -7,14 +7,19 @@ import re
 
 import pytest
 
-PACKAGES = ("dedup_core.spark", "dedup_core.methods", "dedup_core.utils", "dedup_core.evaluation")
+PACKAGES = "dedup_core.spark", "dedup_core.methods", "dedup_core.utils", "dedup_core.evaluation", "dedup_core.verify"
+BESIDES = {
+    "dedup_core.encoders": ["Decoding"],
+    "dedup_core.errors": ["DedupError", "InputError", "LimitError", "SettingsError"],
+}
+"""Of packages that are not public as a whole."""
 SECTION = re.compile(r"^(Args|Returns|Attributes):\n((?: +.*\n|\n)*)", re.MULTILINE)
 
 
 def public():
-    for package in PACKAGES:
+    for package in [*PACKAGES, *BESIDES]:
         module = importlib.import_module(package)
-        for name in module.__all__:
+        for name in BESIDES.get(package) or module.__all__:
             yield f"{package}.{name}", getattr(module, name)
 
 
@@ -35,19 +40,24 @@ def sections(what):
     return dict(SECTION.findall(inspect.getdoc(what) + "\n"))
 
 
-def refers(what):
-    """Whether a docstring names another public one, which says the same: ``PHash.encode_image``."""
+def referred(what):
+    """The other public ones that a docstring names, which say the rest: ``PHash.encode_image``."""
     named = re.findall(r"`([\w.]+)`", inspect.getdoc(what))
-    return any(name.endswith(f".{other}") and NAMES[name] is not what for other in named for name in NAMES)
+    return [NAMES[name] for name in NAMES if any(name.endswith(f".{other}") for other in named)]
+
+
+def told_by(what):
+    """Its own docstring's sections, those of the classes that it extends, and those of what it refers to."""
+    kinds = [kind for kind in (what.__mro__ if inspect.isclass(what) else [what]) if kind.__doc__]
+    return [sections(each) for each in [*kinds, *referred(what)]]
 
 
 def untold(what):
-    """The parameters that are named neither under ``Args``, of a class or of one that it extends, nor elsewhere."""
-    texts = [sections(kind).get("Args", "") for kind in (what.__mro__ if inspect.isclass(what) else [what])
-             if kind.__doc__]  # fmt: skip
+    """The parameters that are named nowhere under ``Args``."""
+    texts = [told.get("Args", "") for told in told_by(what)]
     given = [name for name in inspect.signature(what).parameters if name not in ("self", "cls")]
     lacks = [name for name in given if not any(re.search(rf"^ +\**{name}\b", text, re.MULTILINE) for text in texts)]
-    return [] if refers(what) else [f"Args: {name}" for name in lacks]
+    return [f"Args: {name}" for name in lacks]
 
 
 def fields(kind):
@@ -63,9 +73,10 @@ def missing(what):
     if inspect.isclass(what):
         text = sections(what).get("Attributes", "")
         untold_fields = [name for name in fields(what) if not re.search(rf"^ +{name}\b", text, re.MULTILINE)]
-        return [f"Attributes: {name}" for name in untold_fields] if fields(what) else untold(what)
+        is_error = issubclass(what, Exception)
+        return [f"Attributes: {name}" for name in untold_fields] if fields(what) or is_error else untold(what)
     returns = inspect.signature(what).return_annotation not in (None, "None")
-    says_what = "Returns" in sections(what) or inspect.getdoc(what).startswith("Return ") or refers(what)
+    says_what = inspect.getdoc(what).startswith("Return ") or any("Returns" in told for told in told_by(what))
     return untold(what) + (["Returns"] if returns and not says_what else [])
 
 

@@ -6,9 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from test_public_names import BESIDES
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("spark", "methods", "evaluation", "utils")
+OTHERS = BESIDES | {"dedup_core.verify": ["Verdict", "verify_files"]}
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +31,20 @@ def test_every_public_name_is_described(site, package):
     assert [name for name in names if f'.{name}"' not in page] == []
 
 
+@pytest.mark.parametrize("name", [f"{package}.{name}" for package, names in OTHERS.items() for name in names])
+def test_other_public_names_are_described(site, name):
+    assert f'id="{name}"' in (site / "docs/reference/others.html").read_text(encoding="utf-8")
+
+
+def test_the_menu_leads_to_every_guide(site):
+    menu = (site / "index.html").read_text(encoding="utf-8")
+    guides = [path.with_suffix(".html").name for path in (ROOT / "docs").glob("*.md")]
+    assert len(guides) > 5
+    assert [guide for guide in guides if f'href="docs/{guide}"' not in menu] == []
+
+
 def test_the_first_page_is_the_readme(site):
-    assert "dedup" in (site / "index.html").read_text(encoding="utf-8")
+    promise = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()[2].split("**")[0]
+    assert len(promise) > 40
+    assert promise in (site / "index.html").read_text(encoding="utf-8")
     assert (site / "docs/images/hamming.svg").exists()

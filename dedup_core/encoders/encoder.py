@@ -124,7 +124,11 @@ class Decoding:
         arguments.choice(self.mode, "mode", get_args(Mode))
 
     def fingerprint(self, of_encoder: str) -> str:
-        """Return the fingerprint of an encoder's features over pictures decoded this way, from the encoder's own."""
+        """Return the fingerprint of an encoder's features over pictures decoded this way.
+
+        Args:
+            of_encoder: the encoder's own fingerprint.
+        """
         chosen: tuple[str, ...] = self.orientation, self.transparency, self.mode
         return "+".join([of_encoder, *(name for name in chosen if name not in ("stored", "drop", "exact"))])
 

@@ -173,7 +173,11 @@ class Combined(JudgedMethod[Features]):
         num_enc_workers: int | None = None,
         verified: bool = False,
     ) -> list[str]:
-        """Return the images that could go, sorted, as ``ORB.find_duplicates_to_remove`` does."""
+        """Return the images that can be removed, sorted, as ``ORB.find_duplicates_to_remove`` does.
+
+        The arguments and the errors are those of `Combined.find_duplicates`, but for ``scores``, ``relations``,
+        ``against`` and ``max_pairs``.
+        """
         limits = _limits(max_distance_threshold, min_similarity_threshold)
         images = Images(image_dir, encoding_map, recursive, num_enc_workers, verified)
         return self._find_to_remove(

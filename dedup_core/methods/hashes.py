@@ -113,7 +113,7 @@ class _Hash(FindingMethod[str]):
         *,
         verified: bool = False,
     ) -> list[str]:
-        """Return the images that could go, sorted; nothing is deleted.
+        """Return the images that can be removed, sorted; nothing is deleted.
 
         In the order of their names, each image that has not been dropped itself stays and its duplicates are
         dropped. Where 2.jpg is a duplicate of 1.jpg and of 3.jpg, that gives ``["2.jpg"]``.
@@ -122,7 +122,8 @@ class _Hash(FindingMethod[str]):
         list that can be followed. It is what the Spark jobs give by default, but for which of several stays.
 
         Equal hashes are compared once, and no pairs are listed: 200,000 copies of a picture take memory for as many
-        images. The arguments and the errors are those of ``find_duplicates``, but for ``max_pairs``.
+        images. The arguments and the errors are those of `find_duplicates`, but for ``scores``, ``against`` and
+        ``max_pairs``.
         """
         most = int(self.metric.farthest)
         threshold = arguments.whole_number(max_distance_threshold, "max_distance_threshold", 0, most)

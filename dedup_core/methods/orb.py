@@ -122,9 +122,11 @@ class ORB(JudgedMethod[LocalFeatures]):
         num_enc_workers: int | None = None,
         verified: bool = False,
     ) -> list[str]:
-        """Return the images that could go, sorted, by the rule of ``PHash.find_duplicates_to_remove``.
+        """Return the images that can be removed, sorted, by the rule of ``PHash.find_duplicates_to_remove``.
 
         A crop and its whole are duplicates here. ``verified=True`` drops only what is the same as a picture that stays.
+        The arguments and the errors are those of `ORB.find_duplicates`, but for ``scores``, ``relations``, ``against``
+        and ``max_pairs``.
         """
         images = Images(image_dir, encoding_map, recursive, num_enc_workers, verified)
         return self._find_to_remove(images, PairRule.of(min_inliers, MAX_PAIRS, relations=False), outfile)

@@ -140,7 +140,8 @@
   }
 
   function groupCard(group) {
-    const details = [`${count(group.removals, "image", "images")} could be removed`, range(group)];
+    const fate = group.removals ? `${count(group.removals, "image", "images")} could be removed` : "nothing to remove";
+    const details = [fate, range(group)];
     if (group.same === 0) details.push("similar pairs only");
     if (methods.size > 1) details.push(group.method);
     const title = make("h3", "", `${count(group.size, "image", "images")}`);
