@@ -4,8 +4,9 @@
     python benchmarks/hamming.py --small         # a few thousand codes, for CI
     python benchmarks/hamming.py --sizes 10000000 --distances 10
 
-The peers (FAISS IndexBinaryFlat and IndexBinaryMultiHash, numpy) are timed on a slice of queries and scaled up to all
-of them (numpy at distance 0 sorts, in full); ours always runs in full. Every planted pair must be in our answer.
+The peers (our own scan of all pairs, FAISS IndexBinaryFlat and IndexBinaryMultiHash, numpy) are timed on a slice of
+queries and scaled up to all of them (numpy at distance 0 sorts, in full); ours always runs in full. Every planted pair
+must be in our answer.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 
 import faiss
 import numpy as np
+from hamming_scan import scanned_tiles
 from made_codes import planted_codes
 
 from dedup_core.hamming import self_join
@@ -29,6 +31,7 @@ from dedup_core.pairs import Pairs
 
 ROUNDS = 3  # of ours, of which the median counts
 SLICE_PAIRS = 400_000_000  # pairs a slice of queries looks at in FAISS
+SCANNED_PAIRS = 4_000_000_000  # pairs that our own scan looks at
 NUMPY_SLICE_PAIRS, NUMPY_FEWEST_ROWS = 50_000_000, 16
 NUMPY_BLOCK = 1 << 16  # codes that stay in the cache
 HASH_SLICE = 2_000  # queries of the slice for FAISS MultiHash
@@ -44,6 +47,7 @@ class Row:
     distance: int
     pairs: int
     ours: float
+    scan: float
     flat: float
     multi_hash: float
     recall: float
@@ -64,6 +68,12 @@ def warm_up() -> None:
 
 def as_bytes(codes: np.ndarray) -> np.ndarray:
     return codes.view(np.uint8).reshape(-1, 8)
+
+
+def time_scan(codes: np.ndarray, distance: int) -> float:
+    rows = codes[np.linspace(0, len(codes) - 1, max(1, min(len(codes), SCANNED_PAIRS // len(codes)))).astype(int)]
+    scan = seconds(lambda: deque(scanned_tiles(rows, codes, distance), maxlen=0))
+    return scan * len(codes) / len(rows) / 2  # a self-join leaves out half of the pairs
 
 
 def time_flat(codes: np.ndarray, distance: int) -> float:
@@ -96,10 +106,10 @@ def time_numpy(codes: np.ndarray, distance: int) -> float:
         return seconds(lambda: np.flatnonzero(np.diff(np.sort(codes)) == 0))
     rows = codes[: max(NUMPY_FEWEST_ROWS, NUMPY_SLICE_PAIRS // len(codes))]
     blocks = np.array_split(codes, -(-len(codes) // NUMPY_BLOCK))
-    scan = seconds(
+    compared = seconds(
         lambda: [np.flatnonzero(np.bitwise_count(block ^ row) <= distance) for block in blocks for row in rows]
     )
-    return scan * len(codes) / len(rows) / 2  # a self-join could leave out half of the pairs
+    return compared * len(codes) / len(rows) / 2  # a self-join could leave out half of the pairs
 
 
 def measure(size: int, distance: int) -> Row:
@@ -112,27 +122,39 @@ def measure(size: int, distance: int) -> Row:
     if len(np.setdiff1d(near @ [size, 1], pairs.left * size + pairs.right)):
         raise AssertionError(f"planted pairs are missing at {size} codes, distance {distance}")
     multi_hash, recall = time_multi_hash(codes, distance, pairs)
-    return Row(
-        size, distance, len(pairs), ours, time_flat(codes, distance), multi_hash, recall, time_numpy(codes, distance)
-    )
+    scan, flat, numpy = (time(codes, distance) for time in (time_scan, time_flat, time_numpy))
+    return Row(size, distance, len(pairs), ours, scan, flat, multi_hash, recall, numpy)
 
 
 HEADER = """\
-|      codes | distance |      pairs |   ours (s) | FAISS flat * | FAISS MultiHash * (recall) |   numpy * |
-|-----------:|---------:|-----------:|-----------:|-------------:|---------------------------:|----------:|"""
+| codes | distance | pairs | ours | our scan * | FAISS flat * | FAISS MultiHash * (its recall) | numpy * |
+|---|---|---|---|---|---|---|---|"""
 
 
 def line(row: Row) -> str:
-    """Return a row of the Markdown table: our seconds, then how many times as long the others take."""
-    flat, multi_hash, scan = (peer / row.ours for peer in (row.flat, row.multi_hash, row.numpy))
-    return (
-        f"| {row.codes:10,} | {row.distance:8} | {row.pairs:10,} | {row.ours:10.3f} | {flat:11.1f}x "
-        f"| {multi_hash:16.1f}x ({row.recall:6.1%}) | {scan:8.1f}x |"
+    """Return a row of the Markdown table: seconds, and how many times as long as ours."""
+    scan, flat, multi_hash, numpy = (
+        f"{told(peer)} ({times(peer / row.ours)})" for peer in (row.scan, row.flat, row.multi_hash, row.numpy)
     )
+    return (
+        f"| {row.codes:,} | {row.distance} | {row.pairs:,} | {told(row.ours)} | {scan} | {flat} "
+        f"| {multi_hash[:-1]}, {row.recall:.1%}) | {numpy} |"
+    )
+
+
+def told(seconds: float) -> str:
+    """Return seconds with two digits, or whole ones."""
+    return f"{seconds:,.0f} s" if seconds >= 10 else f"{float(f'{seconds:.2g}'):g} s"
+
+
+def times(ratio: float) -> str:
+    """Return how many times as long one takes."""
+    return f"{ratio:,.0f} times" if ratio >= 10 else f"{ratio:.1f} times"
 
 
 LABELS = {
     "ours": "ours",
+    "scan": "our scan of all pairs",
     "flat": "FAISS flat",
     "multi_hash": "FAISS MultiHash (misses pairs)",
     "numpy": "numpy",
@@ -141,15 +163,15 @@ LABELS = {
 
 def growth(rows: list[Row]) -> str:
     """Return for each distance how many times as long each size takes as the one before it."""
-    told = []
+    lines = []
     for distance in dict.fromkeys(row.distance for row in rows):
         of_distance = sorted((row for row in rows if row.distance == distance), key=lambda row: row.codes)
         for fewer, more in pairwise(of_distance):
-            told.append(
+            lines.append(
                 f"distance {distance}: {more.codes:,} codes take {more.ours / fewer.ours:.1f} times as long as "
                 f"{fewer.codes:,}"
             )
-    return "\n".join(told)
+    return "\n".join(lines)
 
 
 def draw(rows: list[Row], path: str) -> None:
@@ -190,7 +212,7 @@ def main() -> None:
         for distance in options.distances:
             rows.append(measure(size, distance))
             print(line(rows[-1]), flush=True)
-    print("\n* how many times as long as ours; timed on a slice of queries and scaled up to all of them")
+    print("\n* in brackets how many times as long as ours; timed on a slice of queries and scaled up to all of them")
     if len(options.sizes) > 1:
         print(growth(rows))
     print(f"peak memory, peers included: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")

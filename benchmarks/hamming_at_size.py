@@ -18,22 +18,21 @@ import argparse
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from hamming_scan import scanned_tiles
 from made_codes import planted_codes
 
 from dedup_core.hamming import self_join, self_join_blocks
-from dedup_core.hamming.blocks import PairBuffer, scanned
 from dedup_core.hamming.plan import choose_plan
 from dedup_core.pairs import Pairs
 
 SCHEMA = pa.schema([("left", pa.uint32()), ("right", pa.uint32()), ("distance", pa.uint8())])
-TILE = 1 << 16  # codes that stay in the cache
 SCANNED_PAIRS = 10_000_000_000  # pairs of the slice that the scan compares: some seconds
 FLAT_PAIRS = 2_000_000_000
 LANCE_CODES = 100_000
@@ -91,15 +90,6 @@ def missing_planted(planted: np.ndarray, codes: np.ndarray, distance: int, path:
         left, right = (batch[name].to_numpy() for name in ("left", "right"))
         found[left[(left < len(planted)) & (right == left.astype(np.int64) + step)]] = True
     return int(near.sum()), int((near & ~found).sum())
-
-
-def scanned_tiles(rows: np.ndarray, codes: np.ndarray, distance: int) -> Iterator[Pairs]:
-    """Yield the pairs of rows and codes, all compared, the codes by tiles that stay in the cache."""
-    out = PairBuffer.empty(1 << 16, np.int64)
-    for first in range(0, len(codes), TILE):
-        for _ in scanned(rows, codes[first : first + TILE], distance, out):
-            count = int(out.filled[0])
-            yield Pairs(out.left[:count].copy(), out.right[:count] + first, out.score[:count].copy())
 
 
 def scan_some_rows(codes: np.ndarray, distance: int) -> tuple[np.ndarray, set[tuple[int, int]], float]:
