@@ -125,7 +125,7 @@ class CNN(FindingMethod[np.ndarray]):
         *,
         verified: bool = False,
     ) -> list[str]:
-        """Return the images that could go, sorted, by the rule of ``PHash.find_duplicates_to_remove``."""
+        """Return the images that can be removed, sorted, by the rule of ``PHash.find_duplicates_to_remove``."""
         threshold = arguments.real_number(min_similarity_threshold, "min_similarity_threshold", *self._range)
         warn_of_no_effect(num_sim_workers=num_sim_workers)
         images = Images(image_dir, encoding_map, recursive, num_enc_workers, verified)

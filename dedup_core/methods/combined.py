@@ -77,7 +77,7 @@ class Combined(JudgedMethod[Features]):
         return ", ".join(part.fingerprint for part in self._parts)
 
     def encode_image(self, image_file: StrPath | None = None, image_array: np.ndarray | None = None) -> Features | None:
-        """Return one image's features, by method, over one decode: as ``PHash.encode_image``."""
+        """Return one image's features, by method, decoded once: as ``PHash.encode_image``."""
         found = encode_image_with(self._parts, image_file, image_array)
         self.failures = self._parts[0].failures
         return found
@@ -85,7 +85,7 @@ class Combined(JudgedMethod[Features]):
     def encode_images(
         self, image_dir: StrPath, recursive: bool = False, num_enc_workers: int | None = None
     ) -> Encodings[Features]:
-        """Return the features of a folder's images, by method, over one decode each: as ``PHash.encode_images``."""
+        """Return the features of a folder's images, by method, each decoded once: as ``PHash.encode_images``."""
         made = encode_images_with(self._parts, image_dir, recursive, num_enc_workers)
         self.failures = self._parts[0].failures
         return self._joined(made)
@@ -173,7 +173,7 @@ class Combined(JudgedMethod[Features]):
         num_enc_workers: int | None = None,
         verified: bool = False,
     ) -> list[str]:
-        """Return the images that could go, sorted, as ``ORB.find_duplicates_to_remove`` does."""
+        """Return the images that can be removed, sorted, as ``ORB.find_duplicates_to_remove`` does."""
         limits = _limits(max_distance_threshold, min_similarity_threshold)
         images = Images(image_dir, encoding_map, recursive, num_enc_workers, verified)
         return self._find_to_remove(

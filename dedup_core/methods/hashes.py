@@ -113,7 +113,7 @@ class _Hash(FindingMethod[str]):
         *,
         verified: bool = False,
     ) -> list[str]:
-        """Return the images that could go, sorted; nothing is deleted.
+        """Return the images that can be removed, sorted; nothing is deleted.
 
         In the order of their names, each image that has not been dropped itself stays and its duplicates are
         dropped. Where 2.jpg is a duplicate of 1.jpg and of 3.jpg, that gives ``["2.jpg"]``.

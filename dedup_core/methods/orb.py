@@ -122,7 +122,7 @@ class ORB(JudgedMethod[LocalFeatures]):
         num_enc_workers: int | None = None,
         verified: bool = False,
     ) -> list[str]:
-        """Return the images that could go, sorted, by the rule of ``PHash.find_duplicates_to_remove``.
+        """Return the images that can be removed, sorted, by the rule of ``PHash.find_duplicates_to_remove``.
 
         A crop and its whole are duplicates here. ``verified=True`` drops only what is the same as a picture that stays.
         """

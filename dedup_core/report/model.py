@@ -205,9 +205,9 @@ class MethodResult:
         same: how many pairs are the same picture; None where there are no verdicts.
         similar: how many are only similar.
         same_scores: score level to number of pairs that are the same picture.
-        going: score level to number of images that could go and have it with the one that stays; empty as ``same``.
+        going: score level to number of images that can be removed, by their score with what stays; empty as ``same``.
         hubs: the largest groups, where a person should look at them first.
-        rule: what could go: "same" or "similar", where known.
+        rule: what can be removed: "same" or "similar", where known.
         run_id: the run that found all this, where known.
     """
 

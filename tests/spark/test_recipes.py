@@ -187,7 +187,7 @@ def test_the_best_stays(done):
 def test_what_goes_is_checked_and_can_be_taken_back(done):
     folder, left = done
     names = left["Move or delete what could be removed"]
-    assert names["printed"].splitlines()[0] == "would go: archive/beach-again.jpg"
+    assert names["printed"].splitlines()[0] == "would be removed: archive/beach-again.jpg"
     assert sorted(names["refused"]) == [
         "inbox/beach-small.jpg has changed", f"inbox/{ODD}.jpg stays, by a decision"
     ]  # fmt: skip
