@@ -1,5 +1,6 @@
 """Every Python block of the documentation runs, top to bottom, in a folder that holds some pictures."""
 
+import ast
 import re
 import shutil
 from pathlib import Path
@@ -28,8 +29,22 @@ def blocks(page, language):
             yield text.count("\n", 0, found.start(2)), found[2]
 
 
-def with_python(pages):
-    return [pytest.param(page, id=str(page.relative_to(ROOT))) for page in pages if list(blocks(page, "python"))]
+def needs_spark(source):
+    """Whether a block takes a session that is there as ``spark``, or the functions over DataFrames."""
+    nodes = list(ast.walk(ast.parse(source)))
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    return "spark" in names or any(
+        isinstance(node, ast.ImportFrom) and node.module == "dedup_core.spark" for node in nodes
+    )
+
+
+def python_blocks(page, *, with_spark=False):
+    """Return those blocks of Python that need Spark, or those that don't."""
+    return [(line, source) for line, source in blocks(page, "python") if needs_spark(source) == with_spark]
+
+
+def as_parameters(pages):
+    return [pytest.param(page, id=str(page.relative_to(ROOT))) for page in pages]
 
 
 @pytest.fixture(scope="session")
@@ -53,14 +68,18 @@ def images(photographs, tmp_path_factory):
     return folder
 
 
-# Recipes need Spark and a lake: tests/spark/test_recipes.py runs them.
-@pytest.mark.parametrize("page", with_python(page for page in PAGES if page.name != "recipes.md"))
+# Recipes need Spark and a lake: tests/spark/test_recipes.py runs them. Other blocks that need Spark run in
+# tests/spark/test_spark_docs.py.
+WITHOUT_RECIPES = [page for page in PAGES if page.name != "recipes.md"]
+
+
+@pytest.mark.parametrize("page", as_parameters(page for page in WITHOUT_RECIPES if python_blocks(page)))
 def test_python_blocks_run(page, images, tmp_path, monkeypatch):
     shutil.copytree(images, tmp_path / "images")
     monkeypatch.chdir(tmp_path)
     matplotlib.use("agg")
     namespace = {"__name__": "documentation"}
-    for line, source in blocks(page, "python"):
+    for line, source in python_blocks(page):
         code = compile("\n" * line + source, str(page), "exec")  # a failure then shows the page's own line
         exec(code, namespace)
 
@@ -69,6 +88,14 @@ def test_python_blocks_run(page, images, tmp_path, monkeypatch):
 def test_no_block_is_excused_from_running(page):
     openings = re.findall(r"^```(?:python|py)\b[^\n]*$", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert set(openings) <= {"```python"}
+    assert [source for _, source in blocks(page, "") if is_python(source)] == []
+
+
+def is_python(source):
+    try:
+        return bool(ast.parse(source).body)
+    except SyntaxError:
+        return False
 
 
 def headings(page):

@@ -175,7 +175,7 @@ def test_the_page_says_what_is_a_sample():
     text = text_of(ReportData("s", (result,), few.groups, few.files))
     assert "A sample of 2 of 1,000,000 groups: the largest, and one drawn at random" in text
     assert "In one of them only some images are shown." in text
-    assert "All 2 groups are here." in text_of(few)
+    assert "This page shows all 2 groups." in text_of(few)
 
 
 @pytest.mark.parametrize(("recall", "told"), [(0.9876, "recall 0.9876 on a sample"), (None, "recall unknown")])
@@ -259,8 +259,8 @@ def test_all_that_the_page_is_made_of_is_packed():
     ("total", "shown", "said"),
     [
         (0, (), "There are no groups."),
-        (1, (False,), "The one group is here."),
-        (2, (False, False), "All 2 groups are here."),
+        (1, (False,), "There is one group."),
+        (2, (False, False), "This page shows all 2 groups."),
         (1_500, (False, False), "A sample of 2 of 1,500 groups: the 2 largest."),
         (5, (False,), "A sample of 1 of 5 groups: the largest."),
         (

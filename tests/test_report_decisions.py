@@ -28,7 +28,7 @@ def content(groups, run_id="20260101T000000Z-1", **others):
 
 
 def decided_report(run_id="20260101T000000Z-1"):
-    """A group of two that could go and one that is similar, one of equal names by other methods, and pairs."""
+    """A group of two that can be removed and one that is similar, one of equal names by other methods, and pairs."""
     groups = [
         judged(["set/a.jpg", "set/b.jpg", "set/c.jpg", "set/d.jpg"], [SAME, LOOKS, SAME]),
         judged(["e.jpg", "f.jpg"], [SAME]),

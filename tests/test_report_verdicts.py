@@ -32,7 +32,7 @@ def in_words(evidence, left=PLAIN, right=PLAIN):
     ("evidence", "left", "right", "words"),
     [
         (Evidence("same", 0.0), PLAIN, PLAIN, "same: equal files"),
-        (Evidence("same", 0.0), FLAT, FLAT, "same: flat, with equal pixels"),
+        (Evidence("same", 0.0), FLAT, FLAT, "same: one colour, with equal pixels"),
         (Evidence("same", 0.0, 512, TILE), PLAIN, PLAIN, "same: no difference at 512 pixels"),
         (SAME, PLAIN, PLAIN, "same: largest tile difference 1.9 levels at 512 pixels"),
         (SAME, MOVING, MOVING, "same: largest tile difference 1.9 levels at 512 pixels, over all frames"),
@@ -76,11 +76,11 @@ def test_sides_that_were_rounded_are_no_other_shape():
 def test_every_caution_has_words():
     counts = dict.fromkeys(CAUTIONS, 25)
     assert len(caution_texts(counts)) == len(CAUTIONS)
-    assert caution_texts({"flat": 25})[0] == (25, "are flat: only equal pixels make them duplicates")
-    assert caution_texts({"flat": 1})[0] == (1, "is flat: only equal pixels make it a duplicate")
+    assert caution_texts({"flat": 25})[0] == (25, "are of nearly one colour: only equal pixels make them duplicates")
+    assert caution_texts({"flat": 1})[0] == (1, "is of nearly one colour: only equal pixels make it a duplicate")
     assert caution_texts({"flat": 0, "<b>": 3}) == []
     notes = {name: image_notes(PageImage(frames=3, caution=(name,))) for name in CAUTIONS}
-    assert notes["flat"] == "flat, 3 frames"
+    assert notes["flat"] == "one colour, 3 frames"
     assert notes["several_frames"] == "3 frames"
 
 
@@ -106,7 +106,10 @@ def test_the_summary_tells_verdicts_hubs_and_cautions(content):
         "6,000 images are one group around forms/0.png: most have few details: pages with little on them "
         "(18 could be removed)"
     ) in text
-    assert "Of 1,000 images, 25 are flat: only equal pixels make them duplicates 1 holds more than 8 bits" in text
+    assert (
+        "Of 1,000 images, 25 are of nearly one colour: only equal pixels make them duplicates 1 holds more than 8 bits"
+        in text
+    )
     assert "What could be removed shows the same picture as the one that stays in its place" in text
     assert "be it the same picture or only similar" in text_of(with_verdicts(content, rule="similar"))
 
@@ -165,14 +168,14 @@ def test_tables_without_verdicts_are_shown_as_they_were():
     assert parsed.data["groups"][0]["same"] is None
     assert (parsed.data["pairs"][0]["evidence"], parsed.data["pairs"][0]["counts"]) == (None, "")
     text = " ".join("".join(parsed.text).split())
-    assert not any(words in text for words in ("same picture", "similar", "to look at first", "are flat"))
+    assert not any(words in text for words in ("same picture", "similar", "to look at first", "one colour"))
     assert "something to remove" in text
 
 
 def test_images_say_what_a_hash_knows_little_of():
     flat = dataclasses.replace(image_file(), caution=("flat", "transparent"))
     files = Page(render(report([group(["a.jpg", "b.jpg"])], files={"a.jpg": flat}))).data["files"]
-    assert [file[5] for file in files] == ["flat, transparent", ""]
+    assert [file[5] for file in files] == ["one colour, transparent", ""]
 
 
 # Strangers' words

@@ -23,7 +23,7 @@ SIDE = LOOK.size[0]
 LOOK_BYTES = SIDE * SIDE * 4
 
 FLAT_LEVELS = 6
-"""Cells of a flat picture differ by no more: what a hash makes of these is noise."""
+"""Cells of a flat picture, one of nearly one colour, differ by no more: what a hash makes of these is noise."""
 
 _OF_FILE = "file:"
 _DIGEST_BYTES = 16
@@ -40,7 +40,7 @@ class Traits:
         caution: some of ``CAUTIONS``, in their order.
         look: uint8 (32, 32, 4), as bytes: what is seen of it on grey, in red, green and blue, and how opaque it is.
             None of a picture that was decoded smaller: it would refute what all pixels prove.
-        digest: equal for files whose bytes are equal; of a flat picture, for those whose pixels are.
+        digest: equal for files whose bytes are equal; of a picture of nearly one colour, for those whose pixels are.
     """
 
     frames: int

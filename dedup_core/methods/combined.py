@@ -77,7 +77,7 @@ class Combined(JudgedMethod[Features]):
         return ", ".join(part.fingerprint for part in self._parts)
 
     def encode_image(self, image_file: StrPath | None = None, image_array: np.ndarray | None = None) -> Features | None:
-        """Return one image's features, by method, over one decode: as ``PHash.encode_image``."""
+        """Return one image's features, by method, decoded once: as ``PHash.encode_image``."""
         found = encode_image_with(self._parts, image_file, image_array)
         self.failures = self._parts[0].failures
         return found
@@ -85,7 +85,7 @@ class Combined(JudgedMethod[Features]):
     def encode_images(
         self, image_dir: StrPath, recursive: bool = False, num_enc_workers: int | None = None
     ) -> Encodings[Features]:
-        """Return the features of a folder's images, by method, over one decode each: as ``PHash.encode_images``."""
+        """Return the features of a folder's images, by method, each decoded once: as ``PHash.encode_images``."""
         made = encode_images_with(self._parts, image_dir, recursive, num_enc_workers)
         self.failures = self._parts[0].failures
         return self._joined(made)

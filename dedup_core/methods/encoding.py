@@ -170,7 +170,7 @@ class EncodingMethod(ABC, Generic[Feature]):
 def encode_image_with(
     methods: Sequence[EncodingMethod[Any]], image_file: StrPath | None, image_array: np.ndarray | None
 ) -> dict[str, Any] | None:
-    """Return one image's features by several methods, over one decode: as ``encode_image``, by the method's name."""
+    """Return one image's features by several methods, decoded once: as ``encode_image``, by the method's name."""
     decoding = _shared_decoding(methods)
     for method in methods:
         method.failures = {}
@@ -196,7 +196,7 @@ def encode_images_with(
     recursive: bool = False,
     num_enc_workers: int | None = None,
 ) -> dict[str, Encodings[Any]]:
-    """Return a folder's features by several methods, over one decode of each image.
+    """Return a folder's features by several methods; each image is decoded once.
 
     Args:
         methods: such as ``[PHash(), DHash()]``: each kind once, and all with the same ``decoding``.

@@ -28,7 +28,7 @@ class ImageInfo:
         frames: how many frames the file holds.
         caution: why a hash may say little of it: some of `dedup_core.images.looks.CAUTIONS`.
         look: uint8 (32, 32, 4) as bytes, what is seen of it from afar.
-        digest: equal for files whose bytes are equal; of a flat picture, for those whose pixels are.
+        digest: equal for files whose bytes are equal; of a picture of nearly one colour, for those whose pixels are.
     """
 
     size: int | None = None

@@ -177,17 +177,17 @@ def _removable(result: MethodResult) -> ColumnChart:
     images = max(result.images, 1)
     totals = itertools.accumulate(_at(levels, result.earlier, result.metric))
     note = (
-        "At most this share could go at a stricter threshold: the images with a duplicate at an earlier path. "
-        f"At the threshold of this run {result.removals / images:.1%} could."
+        "At most this share can be removed at a stricter threshold: the images with a duplicate at an earlier path. "
+        f"At the threshold of this run it is {result.removals / images:.1%}."
     )
     return _share_chart(result, levels, [total / images for total in totals], note)
 
 
 def _going(result: MethodResult) -> ColumnChart:
-    """Return how many of the images that could go have which score with the one that stays, and all stricter ones."""
+    """Return how many images can be removed by their score with the one that stays, summed from the strictest on."""
     levels = _strict_first(result)
     totals = itertools.accumulate(_at(levels, result.going, result.metric))
-    note = "The images that could go, by their score with the one that stays: about what each threshold would remove."
+    note = "Images that can be removed, by their score with the one that stays: about what each threshold would remove."
     return _share_chart(result, levels, [total / max(result.images, 1) for total in totals], note)
 
 

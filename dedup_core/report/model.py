@@ -206,9 +206,9 @@ class MethodResult:
         similar: how many are only similar.
         unseen: how many of these could not be compared, as images could not be read again.
         same_scores: score level to number of pairs that are the same picture.
-        going: score level to number of images that could go and have it with the one that stays; empty as ``same``.
+        going: score level to number of images that can be removed, by their score with what stays; empty as ``same``.
         hubs: the largest groups, where a person should look at them first.
-        rule: what could go: "same" or "similar", where known.
+        rule: what can be removed: "same" or "similar", where known.
         run_id: the run that found all this, where known.
     """
 

@@ -40,7 +40,7 @@ def _which(total: int, largest: int, at_random: int) -> str:
     shown = largest + at_random
     if shown < total:
         return _part(total, largest, at_random) if shown else f"None of the {total:,} groups fits on this page."
-    return {0: "There are no groups.", 1: "The one group is here."}.get(total, f"All {total:,} groups are here.")
+    return {0: "There are no groups.", 1: "There is one group."}.get(total, f"This page shows all {total:,} groups.")
 
 
 def _part(total: int, largest: int, at_random: int) -> str:

@@ -30,7 +30,9 @@ class Words(NamedTuple):
 
 KINDS = {
     "equal": Words(SAME, "equal files", "The two files are equal, byte for byte."),
-    "flat": Words(SAME, "flat, with equal pixels", "Nothing is seen on either picture, and their pixels are equal."),
+    "flat": Words(
+        SAME, "one colour, with equal pixels", "Both pictures are of nearly one colour, and their pixels are equal."
+    ),
     "identical": Words(
         SAME,
         "no difference at {level} pixels",
@@ -88,14 +90,20 @@ _IN_PLACE = ("same_pixels", "re_encoded", "resized", "overlaid", "similar_scene"
 _OUTLINED = ("alike", "tile", "looks")  # the tile of another frame is no place in the picture that is shown
 
 _CAUTIONS = {
-    "flat": ("is flat: only equal pixels make it a duplicate", "are flat: only equal pixels make them duplicates"),
+    "flat": ("is of nearly one colour: only equal pixels make it a duplicate",
+             "are of nearly one colour: only equal pixels make them duplicates"),
     "transparent": ("has transparency, which must agree as the colours must",
                     "have transparency, which must agree as the colours must"),
     "few_details": ("has few details, of which a hash says little", "have few details, of which a hash says little"),
     "several_frames": ("has several frames, all of which must agree", "have several frames, all of which must agree"),
     "deep": ("holds more than 8 bits a pixel", "hold more than 8 bits a pixel"),
 }  # fmt: skip
-_NOTES = {"flat": "flat", "transparent": "transparent", "few_details": "few details", "deep": "more than 8 bits"}
+_NOTES = {
+    "flat": "one colour",
+    "transparent": "transparent",
+    "few_details": "few details",
+    "deep": "more than 8 bits",
+}
 
 
 def evidence_row(

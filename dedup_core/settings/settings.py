@@ -201,10 +201,10 @@ class SearchSettings(EmbeddingSettings, MethodSettings, frozen=True):
     )
     removals: Names = Field(
         ("same",),
-        description="What could go (comma-separated): 'same' what pixels show to be the same; 'similar' by "
+        description="What can be removed (comma-separated): 'same' for what pixels show to be the same; 'similar' for "
         "imagededup's rule, whatever is within the threshold, except in groups too large to be duplicates; and "
         f"relations that geometry names: {', '.join(map(option_name, RELATIONS))}. Of a crop, a frame or an overlay "
-        "it is the picture that was made from the other one that goes, whatever the order of keep.",
+        "the picture that was made from the other one is removed, whatever the order of keep.",
     )
     keep: Names | None = Field(
         None,
@@ -214,7 +214,7 @@ class SearchSettings(EmbeddingSettings, MethodSettings, frozen=True):
     )
     group_by: Literal["component", "star"] = Field(
         "component",
-        description="Groups: all that chains of pairs connect, or an image that stays and what goes for it.",
+        description="Groups: all that chains of pairs connect, or an image that stays and those that it replaces.",
     )
     verdicts: bool = Field(False, description="Give the verdict on each duplicate in duplicates.json.")
     list_pairs: bool = Field(
@@ -249,7 +249,7 @@ class SearchSettings(EmbeddingSettings, MethodSettings, frozen=True):
         known = ["same", "similar", *map(option_name, RELATIONS)]
         named = tuple(dict.fromkeys(map(option_name, names)))
         if unknown := [name for name in named if name not in known]:
-            raise ValueError(f"{unknown[0]!r} is nothing that could go: {nearest(unknown[0], known)}")
+            raise ValueError(f"{unknown[0]!r} names nothing that can be removed: {nearest(unknown[0], known)}")
         if not named:
             raise ValueError(f"name at least one of: {', '.join(known)}")
         judged = stated.data.get("verify", False) or any(map(is_judged, stated.data.get("method", (COMBINED,))))

@@ -43,7 +43,7 @@ class FoundTables(NamedTuple):
         pairs: a row a pair.
         duplicates: a row an encoded image, those without duplicates too.
         groups: a row an image that is in a group.
-        removals: a row an image that could go.
+        removals: a row an image that can be removed.
     """
 
     pairs: DataFrame
@@ -131,7 +131,7 @@ def find(
         methods: by which to compare, one or several of those that were encoded.
         images: the same images once more, in columns ``path`` and ``content``, or ``path`` alone where it says where a
             file is. Pairs that small looks can't tell apart are then compared by their pixels. Without, equal files
-            alone are ``same``, and could go. Further columns may be named in ``keep``.
+            alone are ``same``, and can be removed. Further columns may be named in ``keep``.
         folder: where to leave the steps and the result, instead of with the executors; see this module.
         **options: settings of the job of the same names: ``max_distance_threshold``, ``min_similarity_threshold``,
             ``max_pairs``, ``removals``, ``keep``, ``group_by``, ``verify``, ``most_copies`` and the others of a search;
@@ -151,7 +151,8 @@ def find(
         ``groups``, a row an image in a group: ``method STRING, group_id STRING, path STRING, group_size BIGINT,
         keep BOOLEAN, loosest_score DOUBLE``.
 
-        ``removals``, a row an image that could go: ``method STRING, path STRING, kept_path STRING, reason STRING``.
+        ``removals``, a row an image that can be removed: ``method STRING, path STRING, kept_path STRING,
+        reason STRING``.
 
     Raises:
         InputError: if the features lack a column, or rows of them what a search needs.
@@ -239,7 +240,7 @@ def groups(features: DataFrame, methods: str | Sequence[str] = ("phash",), **opt
         **options: ``images``, ``folder`` and the options of `find`.
 
     Returns:
-        The ``groups`` of `find`, a row an image that shares a group; ``keep`` is false for those that could go.
+        The ``groups`` of `find`, a row an image that shares a group; ``keep`` is false for those that can be removed.
 
     Raises:
         DedupError: as `find` does.
@@ -258,7 +259,7 @@ def groups(features: DataFrame, methods: str | Sequence[str] = ("phash",), **opt
 
 
 def removals(features: DataFrame, methods: str | Sequence[str] = ("phash",), **options: Any) -> DataFrame:
-    """Find what could go: images that show the same, by their pixels, as one that stays. No pair is listed for it.
+    """Find images that can be removed: their pixels show the same as those of one that stays. No pair is listed for it.
 
     Args:
         features: as for `find`.
@@ -266,7 +267,7 @@ def removals(features: DataFrame, methods: str | Sequence[str] = ("phash",), **o
         **options: ``images``, ``folder`` and the options of `find`. Without ``images`` equal files alone are the same.
 
     Returns:
-        The ``removals`` of `find`, each image that could go, what stays instead, and why that one stays.
+        The ``removals`` of `find`, each image that can be removed, what stays instead, and why that one stays.
 
     Raises:
         DedupError: as `find` does.
@@ -299,7 +300,7 @@ def without(images: DataFrame, removals: DataFrame, *, path: str = "path") -> Da
 
     Raises:
         InputError: if there is no such column.
-        SettingsError: if the removals are of several methods: of two images each might go for the other.
+        SettingsError: if the removals are of several methods: of two images each might be removed for the other.
 
     Example:
         >>> left = without(images, removals(features, images=images))

@@ -8,18 +8,20 @@ import os
 import re
 import shlex
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from PIL import Image
 
-from dedup_core.console.registry import JOBS
+from dedup_core.console.group import run_dedup
+from dedup_core.console.registry import JOBS, job_called
 from dedup_core.corpus.photographs import installed_photographs
 from dedup_core.settings.command import run_job
 
 ROOT = Path(__file__).parents[2]
 RECIPES = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(bash|python)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-_SHORTER = {"pipeline": ["--no-report"]}
+SHORTER = {"pipeline": ["--no-report"]}
 NOT_RUN = "Not run in the tests."
 ODD = 'café, the "big" one'
 
@@ -41,17 +43,38 @@ def blocks(language):
 
 
 def command_of(source):
-    """Return the name of the job that a block of bash runs, and its arguments."""
-    words = shlex.split(source)
-    place = next(index for index, word in enumerate(words) if re.fullmatch(r"jobs/\w+\.py", word))
-    return Path(words[place]).stem, words[place + 1 :]
+    """Return the name of the job that a block of bash runs, by dedup or by its script, and its arguments."""
+    words = shlex.split(source.replace("\\\n", " "), comments=True)
+    for place, word in enumerate(words):
+        if word == "dedup":
+            return job_called(words[place + 1]).name, words[place + 2 :]
+        if re.fullmatch(r"jobs/\w+\.py", word):
+            return Path(word).stem, words[place + 1 :]
+    raise ValueError(f"runs no job: {source}")
 
 
-def run(name, arguments, job=None):
-    """Run a job in this process, on the session of the tests."""
-    own = JOBS[name]
-    with pytest.raises(SystemExit) as ended:
-        run_job(own.settings, job or own.run, arguments, own.text)
+def commands():
+    """Return every command of the page: blocks of bash, and what blocks of Python have others run as COMMAND."""
+    found = []
+    for language, source in BLOCK.findall(RECIPES):
+        if language == "bash":
+            found.append(source)
+        elif "COMMAND = " in source:
+            [text] = [
+                node.value.value
+                for node in ast.parse(source).body
+                if isinstance(node, ast.Assign) and node.targets[0].id == "COMMAND"
+            ]
+            found.append(text)
+    return found
+
+
+def run(source):
+    """Run a command of dedup in this process, on the session of the tests."""
+    assert source.startswith("dedup ")
+    name, arguments = command_of(source)
+    with patch.dict(os.environ), pytest.raises(SystemExit) as ended:  # what dedup sets for Spark is set back
+        run_dedup([JOBS[name].command, *arguments, *SHORTER.get(name, ())])
     assert ended.value.code == 0
 
 
@@ -116,8 +139,7 @@ def _left_by(text):
             if language == "python":
                 exec(compile(source, "docs/recipes.md", "exec"), names)
             elif "s3a://" not in source:
-                name, arguments = command_of(source)
-                run(name, [*arguments, *_SHORTER.get(name, ())])
+                run(source)
     return names | {"printed": printed.getvalue()}
 
 
@@ -165,7 +187,7 @@ def test_the_best_stays(done):
 def test_what_goes_is_checked_and_can_be_taken_back(done):
     folder, left = done
     names = left["Move or delete what could be removed"]
-    assert names["printed"].splitlines()[0] == "would go: archive/beach-again.jpg"
+    assert names["printed"].splitlines()[0] == "would be removed: archive/beach-again.jpg"
     assert sorted(names["refused"]) == [
         "inbox/beach-small.jpg has changed", f"inbox/{ODD}.jpg stays, by a decision"
     ]  # fmt: skip
@@ -218,12 +240,19 @@ def test_the_package_for_s3_is_that_of_sparks_hadoop(done):
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", done[1]["S3 from the first line"]["printed"])
 
 
-@pytest.mark.parametrize("source", [source for language, source in BLOCK.findall(RECIPES) if language == "bash"])
+@pytest.mark.parametrize("source", commands())
 def test_commands_are_taken_by_their_jobs(source):
     name, arguments = command_of(source)
     seen = []
-    run(name, arguments, seen.append)
+    with pytest.raises(SystemExit) as ended:
+        run_job(JOBS[name].settings, seen.append, arguments)
+    assert ended.value.code == 0
     assert [settings.method for settings in seen] == [("phash",)]
+
+
+@pytest.mark.parametrize("source", commands())
+def test_one_machine_takes_dedup_and_a_cluster_the_scripts(source):
+    assert ("spark-submit.sh" in source) == ("--master" in source) == ("dedup " not in source.replace("dedup-core", ""))
 
 
 @pytest.mark.parametrize("title", [title for title, text in sections().items() if NOT_RUN in text])

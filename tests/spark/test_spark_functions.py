@@ -1,6 +1,7 @@
 """The functions over DataFrames of one's own: the same tables as the jobs', and a session that is left as it was."""
 
 import doctest
+import inspect
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from given import names, settings_of, shelve
 
+import dedup_core.spark
 from dedup_core.errors import InputError, LimitError, SettingsError
 from dedup_core.settings.settings import PipelineSettings
 from dedup_core.spark import encode, evaluate, find, functions, groups, removals, without
@@ -234,4 +236,5 @@ def test_the_examples_run(spark, folder):
         test.globs.update(first.globs)
         runner.run(test)
     assert runner.summarize(verbose=False).failed == 0
-    assert set(found) == {"find", "find_pairs", "duplicates", "groups", "removals", "without", "evaluate"}
+    public = {name for name in dedup_core.spark.__all__ if inspect.isfunction(getattr(functions, name))}
+    assert {"encode", *found} == public

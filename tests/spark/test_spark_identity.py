@@ -45,7 +45,7 @@ def encode(spark, tmp_path, source="images", **others):
 
 
 def removed(spark, tmp_path, source="images", **others):
-    """Run the pipeline, and return what could go with what stays in its place."""
+    """Run the pipeline, and return what can be removed with what stays in its place."""
     settings = {"input": str(tmp_path / source), "output": str(tmp_path / "out"), "report": False}
     run = run_pipeline(spark, PipelineSettings(**settings | others), silent)
     rows = spark.read.parquet(str(tmp_path / "out" / TO_REMOVE)).collect()

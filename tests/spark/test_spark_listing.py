@@ -120,7 +120,7 @@ def test_a_search_says_that_copies_are_not_all_listed_and_an_evaluation_asks_for
     assert "  of up to 30 equal images each is listed with the first of them alone (--most-copies)" in said
     write_report(spark, ReportSettings(output=str(tmp_path / "out")), say=silent)
     page = (tmp_path / "out/report/index.html").read_text()
-    assert re.search(r"\b435\b", page)  # all pairs are told of, and all that could go
+    assert re.search(r"\b435\b", page)  # all pairs are told of, and all that can be removed
     (tmp_path / "truth.json").write_text('{"000.jpg": ["001.jpg"], "001.jpg": ["000.jpg"]}')
     judged = EvaluateSettings(output=str(tmp_path / "out"), ground_truth=str(tmp_path / "truth.json"))
     with pytest.raises(SettingsError, match=r"406 phash pairs .* are not listed.* with --most-copies 30$"):

@@ -55,7 +55,7 @@ def pipeline(spark, images, output, **others):
 
 @pytest.fixture(scope="module")
 def finished(spark, images, tmp_path_factory):
-    """The pipeline's output for two methods over one decode, with what could go by imagededup's rule."""
+    """The pipeline's output for two methods over one decode, with what can be removed by imagededup's rule."""
     output = tmp_path_factory.mktemp("out")
     run = pipeline(spark, images, output, method="phash,dhash", removals="similar", scores=True, report=True)
     return run, output

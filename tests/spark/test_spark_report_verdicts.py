@@ -204,7 +204,7 @@ def test_the_page_tells_of_them_and_stays_one_that_nothing_harms(spark, finished
     place = write_report(spark, ReportSettings(output=finished.url), lambda _line: None)
     page = Path(place).read_text(encoding="utf-8")
     assert "<b>30 images</b> are one group around" in page
-    assert "25 are flat: only equal pixels make them duplicates" in page
+    assert "25 are of nearly one colour: only equal pixels make them duplicates" in page
     parsed = Page(page)
     assert len(parsed.scripts) == 2
     assert not any(tag == "img" or name.startswith("on") for tag, attributes in parsed.tags for name in attributes)

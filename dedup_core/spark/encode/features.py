@@ -1,4 +1,4 @@
-"""Images to features: one decode an image, whatever the number of methods, with progress that survives a crash.
+"""Images to features: each is decoded once, whatever the number of methods, with progress that survives a crash.
 
 The features of an image are *new* if this run encodes it, *resumed* if a run of the same work did that was stopped,
 *reused* if published ones are of the same content, and *kept* if its folder can't be listed this time. Resumed and

@@ -30,7 +30,7 @@ class Dialect:
 
         Example:
             >>> Dialect.of('path;"size, bytes"')
-            Dialect(separator=';', names=('path', 'size, bytes'))
+            Dialect(separator=';', names=('path', 'size, bytes'), is_lenient=False)
         """
         outside_quotes = re.sub('"[^"]*"', "", header)
         separator = max(_SEPARATORS, key=outside_quotes.count)

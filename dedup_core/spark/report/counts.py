@@ -66,7 +66,7 @@ def method_results(
         searches: method to what is known of its search.
     """
     counted = _PairCounts.of(tables)
-    # Where pairs have verdicts, it is known what could go for what; else only how much at most.
+    # Where pairs have verdicts, it is known what can be removed for what; else only how much at most.
     in_part = {method for method, search in searches.items() if not search.lists_all}
     going = _going(tables, set(counted.scores) - counted.unknown, in_part)
     earlier = _earlier(tables, counted.unknown)
@@ -92,7 +92,7 @@ def method_results(
 
 
 def _going(tables: Tables, methods: Collection[str], in_part: Collection[str]) -> _Levels:
-    """Count the images that could go, by the level of their score with the one that stays in their place.
+    """Count the images that can be removed, by the level of their score with the one that stays in their place.
 
     Args:
         tables: what was found.

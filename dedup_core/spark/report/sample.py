@@ -146,7 +146,7 @@ def _pairs_of(tables: Tables, ends: Sequence[_Ends]) -> dict[_Ends, Row]:
 
 
 def _spans(tables: Tables, members: DataFrame) -> DataFrame:
-    """Return the best and the worst score in each group, how many pairs are the same, and how many images could go."""
+    """Return of each group the best and the worst score, and how many pairs are the same and images can be removed."""
     a = members.select("method", F.col("path").alias("path_a"), "group_id")
     b = members.select("method", F.col("path").alias("path_b"), "group_id")
     inside = tables.pairs.join(a, on=["method", "path_a"], how="inner")

@@ -29,7 +29,7 @@ class SearchFacts:
         similar: how many it found to be only similar.
         unseen: how many of these it could not compare.
         hubs: the largest groups, where a person should look at them first.
-        rule: what could go: "same" or "similar", where known.
+        rule: what can be removed: "same" or "similar", where known.
         run_id: of the run that searched, where known.
     """
 
@@ -76,7 +76,7 @@ def search_facts(method: str, metric: Metric, records: Sequence[Record]) -> Sear
 
 
 def _rule(removals: str | Sequence[str] | None) -> str | None:
-    """Return what could go, in the words of the setting; an earlier version named one thing alone."""
+    """Return what can be removed, in the words of the setting; an earlier version named one thing alone."""
     return removals if removals is None or isinstance(removals, str) else ", ".join(removals)
 
 

@@ -12,10 +12,10 @@ from dedup_core.verify.verdict import SAME
 
 
 def edges(settings: SearchSettings, found: Found, ranked: DataFrame, most: int) -> DataFrame:
-    """Return the pairs of contents of which the later one could go: root, code_a, code_b.
+    """Return the pairs of contents of which the later one can be removed: root, code_a, code_b.
 
     Args:
-        settings: name what could go.
+        settings: name what can be removed.
         found: what was found.
         ranked: as `keeping.ranked` returns the members.
         most: of how many images a group is a hub: there `similar` says nothing.
@@ -34,7 +34,7 @@ def edges(settings: SearchSettings, found: Found, ranked: DataFrame, most: int) 
 
 
 def copies_go(settings: SearchSettings) -> bool:
-    """Return whether of several equal files all but one could go."""
+    """Return whether of several equal files all but one can be removed."""
     return not {"same", "similar"}.isdisjoint(settings.removals) or SAME_PIXELS in settings.removed_relations
 
 

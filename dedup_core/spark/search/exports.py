@@ -88,7 +88,7 @@ def export_duplicates(duplicates: DataFrame, settings: SearchSettings, method: s
 
 
 def export_removals(removals: DataFrame, settings: SearchSettings, method: str, staging: Staging) -> None:
-    """Make one method's list of what could go ready as JSON, as `export_duplicates`."""
+    """Make one method's list of what can be removed ready as JSON, as `export_duplicates`."""
     rows = removals.select("path").orderBy("path")
     staging.finish_file(_name(REMOVALS, settings, method), _json_list(rows.toLocalIterator()))
 

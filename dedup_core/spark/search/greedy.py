@@ -31,7 +31,7 @@ def removed(
 
     Args:
         units: content, root, rank: where each content comes in its group.
-        edges: root, code_a, code_b: contents of which one could go for the other.
+        edges: root, code_a, code_b: contents of which one can be removed for the other.
         steps: where rounds are written.
         edges_a_task: how many edges one task walks; a group of more is thinned first.
         at_most: how many edges there are at most, where that is known.

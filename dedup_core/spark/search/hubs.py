@@ -15,7 +15,7 @@ _MOSTLY = 0.5
 _UNTOLD = "they share a frame, a form or a page, and what differs is too small for the method"
 _JUDGED = "many edits of one picture, or pictures of which each shares a part with the next"
 _REASONS = {
-    "flat": "they are flat pictures, whose pixels are equal",
+    "flat": "they are of nearly one colour, and their pixels are equal",
     "transparent": "most are transparent, and the method looks beneath (--transparency grey hashes what is seen)",
     "few_details": "most have few details: pages with little on them, small figures",
     "deep": "most hold more than 8 bits a pixel, of which the brightest decide",

@@ -1,4 +1,4 @@
-"""Which images of a group stay and which could go, in the order that the policy declares."""
+"""Which images of a group stay and which can be removed, in the order that the policy declares."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def fates(
 
     Args:
         members: as `ranked` returns them.
-        edges: root, code_a, code_b: contents of which one could go for the other.
+        edges: root, code_a, code_b: contents of which one can be removed for the other.
         steps: where the steps are written.
         copies_go: whether images go for the first one of their content, which stays.
         most_edges: how many edges there are at most, where that is known.
