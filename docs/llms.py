@@ -28,6 +28,13 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "llms.txt"
 TEMPLATE = ROOT / "docs" / "llms.txt.jinja"
 PACKAGES = ("dedup_core.spark", "dedup_core.methods", "dedup_core.evaluation", "dedup_core.utils")
+OTHERS = {
+    "dedup_core.verify": ("verify_files", "Verdict"),
+    "dedup_core.encoders": ("Decoding",),
+    "dedup_core.errors": ("DedupError", "SettingsError", "InputError", "LimitError"),
+}
+"""Public names of packages that are not public as a whole: they share a page of the reference."""
+
 CHIEF = (
     "input", "output", "method", "max_distance_threshold", "min_similarity_threshold", "min_inliers", "removals",
     "keep", "verify", "orientation", "orientations", "recursive", "cnn_weights", "onnx_model", "embeddings", "column",
@@ -94,18 +101,23 @@ def options() -> list[Option]:
     return [Option(*key, taken_by) for key, taken_by in found.items()]
 
 
-def public() -> Iterator[Public]:
-    """Yield every public name of ``PACKAGES``; a class whose methods are those of an earlier one refers to it."""
-    known: dict[tuple[Any, ...], str] = {}
-    for package in PACKAGES:
+def public_names() -> Iterator[tuple[str, str, Any]]:
+    """Yield every public name: its package, how it is called there, what it is."""
+    for package in [*PACKAGES, *OTHERS]:
         module = importlib.import_module(package)
-        for name in module.__all__:
-            what = getattr(module, name)
-            own = _methods(what)
-            like = known.setdefault(tuple(own.values()), name)
-            told = [_call(method, function) for method, function in own.items()]
-            has = "" if not own else f"`{'`, `'.join(told)}`" if like == name else f"those of `{like}`"
-            yield Public(f"{package}.{name}", _call(name, what), _line(what), _reference(package), has)
+        for name in OTHERS.get(package, ()) or module.__all__:
+            yield package, name, getattr(module, name)
+
+
+def public() -> Iterator[Public]:
+    """Yield what the page says of every public name; a class with the methods of an earlier one refers to it."""
+    known: dict[tuple[Any, ...], str] = {}
+    for package, name, what in public_names():
+        own = _methods(what)
+        like = known.setdefault(tuple(own.values()), name)
+        told = [_call(method, function) for method, function in own.items()]
+        has = "" if not own else f"`{'`, `'.join(told)}`" if like == name else f"those of `{like}`"
+        yield Public(f"{package}.{name}", _call(name, what), _line(what), _reference(package), has)
 
 
 def _chief(job: Job) -> list[click.Option]:
@@ -120,7 +132,7 @@ def _written(option: click.Option) -> str:
 
 
 def _reference(package: str) -> str:
-    return f"docs/reference/{package.split('.')[-1]}.md"
+    return f"docs/reference/{'others' if package in OTHERS else package.split('.')[-1]}.md"
 
 
 def _line(what: object) -> str:
@@ -140,6 +152,8 @@ def _methods(what: Any) -> dict[str, Callable[..., Any]]:
 
 def _call(name: str, what: Callable[..., Any]) -> str:
     """Return how something is called: its parameters and their defaults, without types."""
+    if inspect.isclass(what) and issubclass(what, Exception):
+        return name
     signature = inspect.signature(what)
     parameters = [
         parameter.replace(annotation=parameter.empty, default=_default(parameter.default))

@@ -1,31 +1,20 @@
 """Every public name says what it takes and what it returns."""
 
 import dataclasses
-import importlib
 import inspect
 import re
 
 import pytest
 
-PACKAGES = "dedup_core.spark", "dedup_core.methods", "dedup_core.utils", "dedup_core.evaluation", "dedup_core.verify"
-BESIDES = {
-    "dedup_core.encoders": ["Decoding"],
-    "dedup_core.errors": ["DedupError", "InputError", "LimitError", "SettingsError"],
-}
-"""Of packages that are not public as a whole."""
+from docs import llms
+
 SECTION = re.compile(r"^(Args|Returns|Attributes):\n((?: +.*\n|\n)*)", re.MULTILINE)
-
-
-def public():
-    for package in [*PACKAGES, *BESIDES]:
-        module = importlib.import_module(package)
-        for name in BESIDES.get(package) or module.__all__:
-            yield f"{package}.{name}", getattr(module, name)
 
 
 def described():
     """Each public function and class, and each public method of such a class that is written in our code."""
-    for name, what in public():
+    for package, short, what in llms.public_names():
+        name = f"{package}.{short}"
         yield name, what
         if inspect.isclass(what):
             for method, function in inspect.getmembers(what, inspect.isfunction):

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_public_names import BESIDES
+
+from docs import llms
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("spark", "methods", "evaluation", "utils")
-OTHERS = BESIDES | {"dedup_core.verify": ["Verdict", "verify_files"]}
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def test_every_public_name_is_described(site, package):
     assert [name for name in names if f'.{name}"' not in page] == []
 
 
-@pytest.mark.parametrize("name", [f"{package}.{name}" for package, names in OTHERS.items() for name in names])
+@pytest.mark.parametrize("name", [f"{package}.{name}" for package, names in llms.OTHERS.items() for name in names])
 def test_other_public_names_are_described(site, name):
     assert f'id="{name}"' in (site / "docs/reference/others.html").read_text(encoding="utf-8")
 
