@@ -123,7 +123,7 @@ def _said(step: Criterion, kept: Mapping[str, Any], removed: Mapping[str, Any]) 
     if step.column == "resolution":
         ours, theirs = (f"{_plain(image.get('width'))} x {_plain(image.get('height'))}" for image in (kept, removed))
         if _is_enlarged(removed):
-            return f"{ours}; {theirs} was only made larger"
+            return f"{ours}; {theirs} is a smaller picture, made larger"
         return f"{ours} instead of {theirs}"
     if step.pattern:
         return f"its {step.column} matches {step.pattern}"

@@ -4,6 +4,7 @@ Nothing of ours is imported here. A picture is whatever has `image`, `alpha`, `w
 `loss` (`luma`, `chroma`, `sampling`).
 """
 
+import dataclasses
 import io
 
 import naive
@@ -38,7 +39,20 @@ def compare(one, other):
         return *smaller, False
     told = is_whole(small) and is_whole(large) and large.loss is None
     squares = [busiest_square(held(large)), (0, 0, large.width, large.height)]
-    return *larger, told and all(nearest(made_alike(small, large, LARGER, square))[0] <= 1 for square in squares)
+    shows_no_more = told and all(nearest(made_alike(small, large, LARGER, square))[0] <= 1 for square in squares)
+    return *larger, shows_no_more and is_crisp(small)
+
+
+def is_crisp(picture):
+    """Does a picture that is held whole clearly show more than its own half, made larger?"""
+    whole = dataclasses.replace(picture, loss=None)
+    size = max(1, picture.width // 2), max(1, picture.height // 2)
+    image = held(picture).resize(size, Image.Resampling.LANCZOS)
+    alpha = image.getchannel("A") if image.mode == "RGBA" else None
+    half = dataclasses.replace(
+        whole, source=image.convert("RGB"), alpha=alpha, width=size[0], height=size[1], _small={}
+    )
+    return nearest(made_alike(half, whole, LARGER, (0, 0, picture.width, picture.height)))[0] > 2
 
 
 def may_be_laid_on_each_other(one, other):

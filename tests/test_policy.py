@@ -154,7 +154,7 @@ def test_steps_that_tell_nothing_are_passed_over():
 
 def test_one_that_is_only_larger_goes_whatever_its_size():
     enlarged = {**LARGE, "is_enlarged": True, "resolution": 120_000}
-    assert said(DEFAULT_KEEP, SMALL, enlarged) == "400 x 300; 800 x 600 was only made larger"
+    assert said(DEFAULT_KEEP, SMALL, enlarged) == "400 x 300; 800 x 600 is a smaller picture, made larger"
 
 
 def test_images_that_are_equal_in_everything_are_told_so():

@@ -52,6 +52,15 @@ def test_a_photograph_shows_more_than_its_half(photographs, way):
         assert_enlarged(judged(original.content, half), False)
 
 
+@pytest.mark.parametrize("make", [png, jpeg, lambda image: jpeg(image, 40)])
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
+def test_a_smooth_photograph_is_not_taken_for_its_smaller_copy_made_larger(photographs, make, share):
+    """Its half shows hardly less: an original of that size could not look otherwise."""
+    original = of(photographs, "cell.png")
+    small = make(resized(original.image, share))
+    assert not judged(original.content, small).is_enlarged
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("make", [png, jpeg])
 def test_a_drawing_shows_more_than_its_half(kind, make):

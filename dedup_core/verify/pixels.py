@@ -40,6 +40,9 @@ _EXTREMES = 3
 _HOPELESS = 8.0
 """Times its limit by which a tile differs where no other way to resize would make the pictures the same."""
 
+_CRISP = 2.0
+"""Times its limit by which some tile of a crisp picture differs from that of its half, made larger."""
+
 _AFAR = 4
 _PIECE = 128
 
@@ -65,12 +68,25 @@ def _shows_no_more(large: View, small: View) -> bool:
 
     Where pictures are compared, much of what a large one shows beyond a small one is gone. So it is looked at in full
     size: first the square in which most happens, which tells nearly all copies that were made smaller, then the whole.
-    What is too large to be held whole, or was saved with loss, is never said to show no more.
+    What is too large to be held whole, or was saved with loss, is never said to show no more; nor what is larger than a
+    picture that tells too little.
     """
     if not (small.is_whole and large.is_whole) or large.loss is not None:
         return False
+    small = replace(small, loss=None)
     pieces = large.busiest(_PIECE), (0, 0, large.width, large.height)
-    return all(_least(_resized(replace(small, loss=None), large, LARGER, piece)).is_same for piece in pieces)
+    return all(_least(_resized(small, large, LARGER, piece)).is_same for piece in pieces) and _is_crisp(small)
+
+
+def _is_crisp(view: View) -> bool:
+    """Return whether a picture clearly shows more than its own half, made larger.
+
+    Of one that doesn't, an original of twice the size looks as if it had been made from it: there is no telling.
+    """
+    width, height = max(1, view.width // 2), max(1, view.height // 2)
+    image = view.image.resize((width, height), Image.Resampling.LANCZOS)
+    half = replace(view, image=image, width=width, height=height, _planes={})
+    return _least(_resized(half, view, LARGER, (0, 0, view.width, view.height))).share > _CRISP
 
 
 def _from_afar(small: View, large: View) -> Comparison | None:
