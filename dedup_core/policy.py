@@ -19,7 +19,7 @@ PATH_ORDER = ("path",)
 ASCENDING, DESCENDING = "asc", "desc"
 _NAMED = {"oldest": ("modified_at", False), "newest": ("modified_at", True)}
 _LARGEST_FIRST = ("resolution", "size", "frames")
-_KNOWN = ("resolution", "size", "width", "height", "frames", "format", "modified_at", "path")
+KNOWN = ("resolution", "size", "width", "height", "frames", "format", "modified_at", "path")
 _NUMBERS = ("resolution", "size", "width", "height", "frames", "modified_at")
 _OTHERS = {"format": ", or formats, the best first: png>jpeg", "path": ", or a glob"}
 _DERIVED = {"cropped": "it is a crop", "framed": "it has a frame", "overlaid": "it bears an overlay"}
@@ -47,7 +47,7 @@ class Criterion:
     @property
     def is_of_features(self) -> bool:
         """Whether every features table has what it compares."""
-        return self.column in _KNOWN
+        return self.column in KNOWN
 
     def place(self, value: Any) -> Any:
         """Return what tells a value from others by this criterion alone."""

@@ -108,6 +108,18 @@ class TestEncoding:
         told = ["No features for empty.jpg (the file has no content) and 1 more: see 'failures'"]
         assert [record.getMessage() for record in caplog.records] == told * warnings
 
+    @pytest.mark.parametrize(
+        ("recursive", "told"),
+        [(False, "There is no file in {}; recursive=True looks in the folders inside it, too"),
+         (True, "There is no file in {}")],
+    )  # fmt: skip
+    def test_says_where_there_is_nothing(self, tmp_path, caplog, recursive, told):
+        (tmp_path / "inside").mkdir()
+        with caplog.at_level(logging.WARNING):
+            assert PHash().encode_images(tmp_path, recursive) == {}
+            assert PHash(verbose=False).encode_images(tmp_path, recursive) == {}
+        assert [record.getMessage() for record in caplog.records] == [told.format(tmp_path)]
+
 
 class TestFinding:
     def test_equal_and_resized_copies_are_found(self, hasher, album):

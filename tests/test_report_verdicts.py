@@ -16,6 +16,7 @@ from dedup_core.report.verdicts import KINDS, caution_texts, evidence_row, image
 
 TILE = (0.25, 0.5, 0.265625, 0.515625)
 FLAT, MOVING = PageImage(60, 40, caution=("flat",)), PageImage(60, 40, frames=7)
+PNG, JPEG, SMALL = (PageImage(side, 400, form) for side, form in ((600, "PNG"), (600, "JPEG"), (300, "PNG")))
 PLAIN, WIDER = PageImage(600, 400, frames=1), PageImage(900, 400, frames=1)
 
 
@@ -33,7 +34,9 @@ def in_words(evidence, left=PLAIN, right=PLAIN):
     [
         (Evidence("same", 0.0), PLAIN, PLAIN, "same: equal files"),
         (Evidence("same", 0.0), FLAT, FLAT, "same: one colour, with equal pixels"),
-        (Evidence("same", 0.0, 512, TILE), PLAIN, PLAIN, "same: no difference at 512 pixels"),
+        (Evidence("same", 0.0, 512, TILE), PNG, PNG, "same: no difference at 512 pixels"),
+        (Evidence("same", 0.0, 512, TILE), PNG, JPEG, "same: no difference but that of saving it anew"),
+        (Evidence("same", 0.0, 512, TILE), PNG, SMALL, "same: no difference but that of saving it anew"),
         (SAME, PLAIN, PLAIN, "same: largest tile difference 1.9 levels at 512 pixels"),
         (SAME, MOVING, MOVING, "same: largest tile difference 1.9 levels at 512 pixels, over all frames"),
         (Evidence("same", 0.043, 60, TILE), PLAIN, PLAIN, "same: largest tile difference 0.043 levels at 60 pixels"),

@@ -9,6 +9,9 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
+LOSSLESS = ("PNG", "GIF", "BMP", "DIB", "PPM", "TGA", "PCX", "SGI", "ICO")
+"""Formats that keep every pixel that is saved in them."""
+
 _JPEGS = ("JPEG", "MPO")
 _MAYBE_LOSSY = ("WEBP", "AVIF", "HEIF", "JPEG2000", "JXL")
 _LOSSY_TIFF = ("jpeg", "tiff_jpeg", "webp")

@@ -24,8 +24,11 @@ def run(settings: DemoSettings) -> None:
     images, tables = folder / "images", folder / "tables"
     if folder.exists() and not (folder / MARKER).exists():
         raise SettingsError(f"{folder} was not made by the demo, which would write to it: choose another --output")
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARKER).touch()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MARKER).touch()
+    except OSError as error:
+        raise SettingsError(f"can't write to {folder} ({error.strerror}): choose another --output") from error
     photographs = installed_photographs()
     click.echo(f"Making {len(SHOWN) + 1} copies of each of {len(photographs)} photographs in {images}/")
     make_corpus(photographs, [EDITS[name] for name in SHOWN], images)

@@ -226,6 +226,8 @@ def encode_images_with(
     failures = {file.name: result for file, result in done if isinstance(result, Failure)}
     if failures and not silent:
         _warn_of(failures)
+    if not files and not silent:
+        _warn_of_none(folder, recursive)
     for method in methods:
         method.failures = failures
     encodings = {method.name: _encodings(method, done, failures) for method in methods}
@@ -267,3 +269,8 @@ def _warn_of(failures: dict[str, Failure]) -> None:
     name, failure = next(iter(failures.items()))
     others = f" and {len(failures) - 1:,} more" if len(failures) > 1 else ""
     logger.warning("No features for %s (%s)%s: see 'failures'", name, failure.message, others)
+
+
+def _warn_of_none(folder: Path, recursive: bool) -> None:
+    below = "" if recursive else "; recursive=True looks in the folders inside it, too"
+    logger.warning("There is no file in %s%s", folder, below)

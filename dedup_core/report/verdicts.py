@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from dedup_core.images.losses import LOSSLESS
 from dedup_core.images.shapes import shapes_agree
 from dedup_core.report.model import Evidence, PageImage
 
@@ -34,10 +35,13 @@ KINDS = {
         SAME, "one colour, with equal pixels", "Both pictures are of nearly one colour, and their pixels are equal."
     ),
     "identical": Words(
+        SAME, "no difference at {level} pixels", "Compared at {level} pixels of the longer side, nothing differs."
+    ),
+    "saved_anew": Words(
         SAME,
-        "no difference at {level} pixels",
-        "Compared at {level} pixels of the longer side, as they are or once one was compressed or "
-        "resized as the other was, nothing differs.",
+        "no difference but that of saving it anew",
+        "What was done to one was done to the other: it was compressed or resized alike. Compared then, at {level} "
+        "pixels of the longer side, nothing differs.",
     ),
     "alike": Words(
         SAME,
@@ -133,7 +137,7 @@ def _kind(evidence: Evidence, left: PageImage, right: PageImage) -> str:
     if evidence.verdict == SAME:
         if evidence.level is None:
             return "flat" if "flat" in left.caution and "flat" in right.caution else "equal"
-        return "identical" if not evidence.difference else "alike_frames" if is_moving else "alike"
+        return _kind_of_same(evidence, left, right, is_moving)
     if evidence.level is None or evidence.level == _LOOKS_SIDE:
         if left.frames and right.frames and left.frames != right.frames:
             return "frames"
@@ -141,6 +145,17 @@ def _kind(evidence: Evidence, left: PageImage, right: PageImage) -> str:
             return "shape"
         return "unseen" if evidence.level is None else "looks"
     return "frame" if is_moving else "tile"
+
+
+def _kind_of_same(evidence: Evidence, left: PageImage, right: PageImage, is_moving: bool) -> str:
+    if evidence.difference:
+        return "alike_frames" if is_moving else "alike"
+    return "identical" if _keep_every_pixel(left, right) else "saved_anew"
+
+
+def _keep_every_pixel(left: PageImage, right: PageImage) -> bool:
+    """Return whether two files are of one size and in formats that lose nothing: no difference is none in the files."""
+    return (left.width, left.height) == (right.width, right.height) and {left.format, right.format} <= {*LOSSLESS}
 
 
 def _shapes_agree(left: PageImage, right: PageImage) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Literal, NoReturn, get_args, get_origin
 
 import click
@@ -90,7 +90,9 @@ def job_command(
 
     over = "YAML file with settings; options win over it."
     config = click.Option(["--config"], metavar="FILE", help=over, multiple=True)
-    options: list[click.Parameter] = [config, *(_option(kind, name) for name in kind.model_fields)]
+    # What must be given comes first.
+    names = sorted(kind.model_fields, key=lambda name: not kind.model_fields[name].is_required())
+    options: list[click.Parameter] = [*(_option(kind, name) for name in names), config]
     several = [name for name, field in kind.model_fields.items() if _takes_several(field.annotation)]
     return _Command(several, callback=callback, params=options, help=text, context_settings=WIDE, **described)
 
@@ -147,7 +149,15 @@ def _joined(value: Any) -> Any:
 def _metavar(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return "|".join(get_args(annotation))
-    return {int: "N", float: "X"}.get(annotation, "TEXT")
+    kinds = set(_kinds(annotation))
+    return "N" if int in kinds else "X" if float in kinds else "TEXT"
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """Yield what an annotation is made of: of ``Annotated[float, ...] | None`` float and None."""
+    yield annotation
+    for part in get_args(annotation):
+        yield from _kinds(part)
 
 
 def _plain(value: object) -> str:

@@ -65,6 +65,15 @@ def _checked(kind: type[SettingsType], merged: Mapping[str, Any], origins: Mappi
         raise SettingsError("; ".join(told)) from error
 
 
+_PLAIN = {
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "float_parsing": "must be a number",
+    "bool_parsing": "must be true or false",
+}
+"""What is said of a value by the name of what is wrong with it, where the validator's words speak of its own work."""
+
+
 def option(name: str) -> str:
     """Return the command-line option of a setting."""
     return "--" + name.replace("_", "-")
@@ -95,5 +104,6 @@ def _explain(problem: Mapping[str, Any], origins: Mapping[str, str]) -> str:
     where = origins.get(name, option(name))
     if problem["type"] == "missing":
         return f"{where} is required"
-    message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
-    return f"{where}: {shortened(message)} (got {shortened(repr(problem['input']))})"
+    message = _PLAIN.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
+    message, given = shortened(message.replace("Input should be", "must be")), shortened(repr(problem["input"]))
+    return f"{where}: {message}" if given in message else f"{where}: {message} (got {given})"

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dedup_core.images.looks import LOOK_BYTES, SIDE
+from dedup_core.images.losses import LOSSLESS
 from dedup_core.images.shapes import shapes_agree
 from dedup_core.jit.compiled import compiled
 
@@ -19,9 +20,6 @@ within two thirds of them, but for small ones that were resized without smoothin
 
 LOSSLESS_LIMIT = 3
 """The same for two pictures of one size of which neither can have lost anything."""
-
-LOSSLESS = ("PNG", "GIF", "BMP", "DIB", "PPM", "TGA", "PCX", "SGI", "ICO")
-"""Formats that keep every pixel that is saved in them."""
 
 _PIXELS_A_CELL = 4
 

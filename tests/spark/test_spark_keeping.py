@@ -134,7 +134,7 @@ def test_a_manifest_gives_the_columns_that_the_order_names(spark, tmp_path):
     ("name", "keep", "message"),
     [
         ("list.csv", "star", r"has no column 'star' \(--keep\): did you mean 'stars'\?"),
-        ("list.txt", "stars", "--keep names stars: the features have no such column, and no manifest was encoded"),
+        ("list.txt", "stars", "--keep names stars: no such column, known: format, frames"),
     ],
 )
 def test_a_column_that_is_nowhere_is_named_before_anything_is_encoded(spark, tmp_path, name, keep, message):

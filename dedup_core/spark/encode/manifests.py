@@ -15,11 +15,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
-from dedup_core.errors import InputError, SettingsError
+from dedup_core.errors import InputError, SettingsError, nearest
 from dedup_core.filesystems import canonical, fixed_part, for_spark, has_scheme, is_glob, local_path, look_at_uri
 from dedup_core.images.disks import Disks, links_in
 from dedup_core.images.files import look
 from dedup_core.images.names import on_disk, readable
+from dedup_core.policy import KNOWN
 from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark.encode.checkpoints import Part
 from dedup_core.spark.encode.content_tables import ContentTable
@@ -119,8 +120,8 @@ def manifest_columns(spark: SparkSession, settings: EncodeSettings | None, colum
     form = None if settings is None else manifest_form(settings)
     if settings is None or form not in ("csv", "parquet"):
         raise SettingsError(
-            f"--keep names {', '.join(columns)}: the features have no such column, and no manifest was encoded that "
-            "might"
+            f"--keep names {', '.join(columns)}: no such column, {nearest(columns[0], KNOWN)} (Others come from a "
+            "manifest, CSV or Parquet, and the images were encoded from none)"
         )
     rows = _rows(spark, settings.input, form)
     where = f"the manifest {settings.input}"

@@ -6,6 +6,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core.encoders.registry import LOCAL_METHOD, metric_of
+from dedup_core.images.losses import LOSSLESS
 from dedup_core.local.features import opencv
 from dedup_core.metric import INLIERS
 from dedup_core.relations import RE_ENCODED, RESIZED, SAME_PIXELS
@@ -20,7 +21,6 @@ from dedup_core.spark.search.proposal import Proposal, Watch
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.verify.contents import Contents
 from dedup_core.spark.verify.verdicts import decided_by_pixels
-from dedup_core.verify.looks import LOSSLESS
 from dedup_core.verify.verdict import SAME
 
 
