@@ -119,8 +119,7 @@ def given_embeddings(
 
     Raises:
         InputError: if the DataFrame lacks a column, or has it in another type, or no row of it can be used.
-        SettingsError: if they can't be called so.
-        TypeError: if an argument is of another kind.
+        SettingsError, TypeError: if they can't be called so, or an argument is of another kind.
 
     Example:
         >>> rows = [("a.png", [1.0, 0.0, 2.0]), ("b.png", [1.0, 0.1, 2.0]), ("c.png", [0.0, 3.0, 0.0]), ("d.png", [])]
