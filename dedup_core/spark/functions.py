@@ -125,10 +125,10 @@ def given_embeddings(
         >>> rows = [("a.png", [1.0, 0.0, 2.0]), ("b.png", [1.0, 0.1, 2.0]), ("c.png", [0.0, 3.0, 0.0]), ("d.png", [])]
         >>> own = given_embeddings(spark.createDataFrame(rows, "path STRING, v ARRAY<FLOAT>"), "sscd", embedding="v")
         >>> alike = find_pairs(own.features, "sscd", embeddings_name="sscd", min_similarity_threshold=0.95)
-        >>> [tuple(row) for row in alike.select("method", "path_a", "path_b").collect()]
-        [('sscd', 'a.png', 'b.png')]
-        >>> [tuple(row) for row in own.failures.select("path", "reason").collect()]
-        [('d.png', 'no_embedding')]
+        >>> alike.count(), *alike.select("method", "path_a", "path_b").first()
+        (1, 'sscd', 'a.png', 'b.png')
+        >>> tuple(own.failures.select("path", "reason").first())
+        ('d.png', 'no_embedding')
     """
     columns = text(path, "path"), text(embedding, "embedding")
     known = dataframe_or_none(features, "features")
@@ -374,8 +374,8 @@ def evaluate(
     Example:
         >>> truth = images.selectExpr("path", "regexp_extract(path, '([a-z]+)[.]', 1) AS label")
         >>> figures = evaluate(duplicates(features), truth, failures=failures, threshold=10)
-        >>> [tuple(row) for row in figures.where("threshold = 10").select("pairs", "precision", "recall").collect()]
-        [(1, 1.0, 1.0)]
+        >>> tuple(figures.where("threshold = 10").select("pairs", "precision", "recall").first())
+        (1, 1.0, 1.0)
     """
     dataframe(duplicates, "duplicates", ("method", "path", "duplicates"))
     dataframe(truth, "truth")

@@ -111,8 +111,8 @@ class GivenSearch:
         with joined_where_they_are(steps.spark) if steps.holds_few else nullcontext():
             for method in settings.method:
                 find_method(settings, method, known, steps, _Logged(), again)
-        names = _LISTED if settings.list_pairs else _UNLISTED
-        return {name: _table(steps, name, settings.method) for name in names}
+        made = _LISTED if settings.list_pairs else _UNLISTED
+        return {name: _table(steps, name, settings.method) for name in made}
 
     def _again(self, features: DataFrame) -> Again:
         """Return what can be had of the images once more."""
@@ -169,11 +169,9 @@ def steps_in(spark: SparkSession, folder: str | None) -> Iterator[Staging]:
     Raises:
         TypeError: if the folder is no path.
     """
-    place = folder_or_none(folder)
+    place, own = folder_or_none(folder), f"functions-{secrets.token_hex(8)}"
     with workers_like_this(spark):
-        yield (
-            HeldSteps.by(spark) if place is None else Staging(spark, Store(place), f"functions-{secrets.token_hex(8)}")
-        )
+        yield HeldSteps.by(spark) if place is None else Staging(spark, Store(place), own)
 
 
 def vectors_as_features(
