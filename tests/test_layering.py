@@ -35,7 +35,7 @@ FLOORS = (
     "methods settings utils",
     "spark/java spark/stderr",
     "spark/local_mode",
-    "spark/trees spark/tables spark/session spark/ids spark/copies spark/batches",
+    "spark/trees spark/tables spark/session spark/ids spark/copies spark/batches spark/given_arguments spark/results",
     "spark/inputs spark/store spark/sieve spark/search/chunks",
     "spark/staging spark/search/given_features",
     "spark/encode spark/held spark/publishing spark/blocks spark/search/distinct spark/search/groups spark/search/hubs",

@@ -72,3 +72,19 @@ def missing(what):
 @pytest.mark.parametrize("name", sorted(NAMES))
 def test_a_public_name_says_what_it_takes_and_returns(name):
     assert missing(NAMES[name]) == []
+
+
+FOLDERS = ("encode.tasks", "evaluate.truth")
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_function_of_spark_goes_before_the_folder_of_its_name(folder):
+    """In whatever order they are loaded: the folder is imported from, and nobody gets it for the function."""
+    spark = importlib.import_module("dedup_core.spark")
+    function, module = folder.split(".")
+    told = {}
+    exec(f"from dedup_core.spark.{function} import {module} as imported", told)
+    assert told["imported"] is importlib.import_module(f"dedup_core.spark.{folder}")
+    assert inspect.isfunction(getattr(spark, function))
+    with pytest.raises(ImportError):
+        exec(f"import dedup_core.spark.{folder} as imported", {})

@@ -28,6 +28,15 @@ def _checked(names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def embeddings_named(name: str) -> str:
+    """Return the name that one gives embeddings of one's own.
+
+    Raises:
+        ValueError: if a method has it, or it makes no folder's name everywhere.
+    """
+    return _checked((name,))[0]
+
+
 GivenNames = Annotated[tuple[str, ...], BeforeValidator(split), AfterValidator(_checked)]
 
 

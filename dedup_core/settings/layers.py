@@ -35,7 +35,11 @@ def resolve(kind: type[SettingsType], options: Mapping[str, Any], config_file: s
 
 
 def of_arguments(
-    kind: type[SettingsType], given: Mapping[str, Any], fixed: Mapping[str, Any], known: Iterable[str]
+    kind: type[SettingsType],
+    given: Mapping[str, Any],
+    fixed: Mapping[str, Any],
+    known: Iterable[str],
+    called: Mapping[str, str] | None = None,
 ) -> SettingsType:
     """Return settings that are given as arguments of a function, and are called by these names where they are wrong.
 
@@ -44,6 +48,7 @@ def of_arguments(
         given: by name.
         fixed: those that no caller chooses.
         known: the names of those that callers may choose.
+        called: what settings are called as arguments, where that is something else.
 
     Raises:
         TypeError: names an argument that there is not, as a function with so many arguments would.
@@ -52,7 +57,7 @@ def of_arguments(
     known = set(known)
     if strange := [name for name in given if name not in known]:
         raise TypeError(f"unexpected argument {strange[0]!r}: {nearest(strange[0], known)}")
-    return _checked(kind, {**given, **fixed}, dict(zip(kind.model_fields, kind.model_fields, strict=True)))
+    return _checked(kind, {**given, **fixed}, {name: name for name in kind.model_fields} | dict(called or {}))
 
 
 def _checked(kind: type[SettingsType], merged: Mapping[str, Any], origins: Mapping[str, str]) -> SettingsType:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         evaluate,
         find,
         find_pairs,
+        given_embeddings,
         groups,
         removals,
         without,
@@ -33,6 +34,7 @@ __all__ = [
     "evaluate",
     "find",
     "find_pairs",
+    "given_embeddings",
     "groups",
     "removals",
     "without",
@@ -44,8 +46,9 @@ _PUBLIC = frozenset(__all__)
 class _LoadsOnUse(ModuleType):
     """This package. Its functions load when one is asked for: a worker loads other modules in here, and needs none.
 
-    Two functions have the names of folders in here, and as attributes they go before these: a folder is imported from
-    (``from dedup_core.spark.encode.tasks import ...``), which asks for no attribute.
+    Two functions have the names of folders in here, and as attributes they go before these, in whatever order both are
+    loaded. So a folder's modules are imported from it, by ``from dedup_core.spark.encode import tasks``, which asks for
+    no attribute; ``import dedup_core.spark.encode.tasks as tasks`` asks the function for one and raises ImportError.
     """
 
     def __getattribute__(self, name: str) -> Any:

@@ -17,6 +17,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from dedup_core.spark.session import small_table
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import conform
 
@@ -154,7 +155,7 @@ def with_blocks(placed: DataFrame, places: Places, block_codes: int) -> DataFram
     parts = [(place, math.ceil(codes / block_codes)) for place, codes in places.crowded]
     cut = placed.withColumn("parts", F.lit(None).cast("int"))
     if parts:
-        cut = placed.join(F.broadcast(placed.sparkSession.createDataFrame(parts, _CROWDED)), on="place", how="left")
+        cut = placed.join(F.broadcast(small_table(placed.sparkSession, parts, _CROWDED)), on="place", how="left")
     shared = F.pmod(F.xxhash64("place"), F.lit(max(1, math.ceil(places.small / block_codes))))
     part_of = [F.pmod(F.xxhash64(end), F.coalesce("parts", F.lit(1))) for end in ("code_a", "code_b")]
     return cut.select(

@@ -12,44 +12,19 @@ and ``notes.jpg``, which is none. ``images``, ``features`` and ``failures`` are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 from pyspark.sql import DataFrame
 
-from dedup_core.errors import InputError, SettingsError
+from dedup_core.errors import SettingsError
 from dedup_core.spark.encode.given_images import GivenImages, encode_given, path_column
 from dedup_core.spark.encode.tasks import EncodePlan
 from dedup_core.spark.evaluate.given_duplicates import EVALUATED, evaluated, truth_of
-from dedup_core.spark.given_search import GivenSearch, encode_settings, steps_in
-
-
-class EncodedTables(NamedTuple):
-    """What `encode` returns.
-
-    Attributes:
-        features: a row an image and method, the columns of the table ``features``.
-        failures: a row an image that could not be encoded, the columns of the table ``failures``.
-    """
-
-    features: DataFrame
-    failures: DataFrame
-
-
-class FoundTables(NamedTuple):
-    """What `find` returns, each with the columns of the table of its name.
-
-    Attributes:
-        pairs: a row a pair.
-        duplicates: a row an encoded image, those without duplicates too.
-        groups: a row an image that is in a group.
-        removals: a row an image that can be removed.
-    """
-
-    pairs: DataFrame
-    duplicates: DataFrame
-    groups: DataFrame
-    removals: DataFrame
+from dedup_core.spark.given_arguments import dataframe, dataframe_or_none, text
+from dedup_core.spark.given_search import GivenSearch, encode_settings, steps_in, vectors_as_features
+from dedup_core.spark.results import EncodedTables, FoundTables
+from dedup_core.spark.session import small_table
 
 
 def encode(
@@ -67,14 +42,14 @@ def encode(
         images: a row an image, such as ``spark.read.format("binaryFile").load(...)``. Rows are encoded in the tasks
             that read them: how many these are is how they are partitioned. A timestamp column ``modified_at`` or
             ``modificationTime`` tells how old each is.
-        methods: "phash", "ahash", "dhash", "whash", "cnn", "orb", or several; "combined" for what it needs.
+        methods: "phash", "ahash", "dhash", "whash", "cnn", "onnx", "orb", or several; "combined" for what it needs.
         path: the column that names an image (STRING, or a whole number).
         content: the column with the bytes of the file (BINARY). If the DataFrame has no column ``content``, files are
             read from where ``path`` says, in the workers: a path on a disk that they share, or a URL.
         folder: where to leave the steps and the result, instead of with the executors; see this module.
         **options: settings of the job of the same names: ``orientation``, ``transparency``, ``decode``,
             ``orientations``, ``max_pixels``, ``max_file_bytes``, ``cnn_weights``, ``cnn_model``, ``cnn_batch_size``,
-            ``cnn_precision``.
+            ``cnn_precision``, ``onnx_model`` (which the method "onnx" needs), ``onnx_batch_size``.
 
     Returns:
         Two tables. ``features`` has a row an image and method, and the columns
@@ -90,7 +65,7 @@ def encode(
     Raises:
         InputError: if the DataFrame lacks a column, or has it in another type.
         SettingsError: if a method or an option is wrong.
-        TypeError: if there is no such option.
+        TypeError: if there is no such option, or an argument is of another kind.
 
     Example:
         >>> images = spark.read.format("binaryFile").load(folder)
@@ -112,8 +87,54 @@ def encode(
         <BLANKLINE>
     """
     settings = encode_settings(methods, options)
-    given = GivenImages.of(images, path, content)
-    return EncodedTables(*encode_given(given, EncodePlan.of(settings), steps_in(images.sparkSession, folder)))
+    given = GivenImages.of(dataframe(images, "images"), text(path, "path"), text(content, "content"))
+    with steps_in(images.sparkSession, folder) as steps:
+        return EncodedTables(*encode_given(given, EncodePlan.of(settings), steps))
+
+
+def given_embeddings(
+    vectors: DataFrame,
+    name: str = "embeddings",
+    *,
+    path: str = "path",
+    embedding: str = "embedding",
+    features: DataFrame | None = None,
+    folder: str | None = None,
+) -> EncodedTables:
+    """Take embeddings that were made elsewhere as features: ``name`` is then a method like another.
+
+    Args:
+        vectors: a row an image.
+        name: what to call them, one name a network: vectors of one name are compared. `find` takes it as a method and
+            as ``embeddings_name``.
+        path: the column that names an image (STRING, or a whole number), as the images do.
+        embedding: the column with its vector (an ARRAY of numbers, or a vector of Spark ML), of any length.
+        features: of the same images by other methods, as `encode` returns them. What these know of an image stands
+            beside its vector then; an image without one is a failure, and other rows are passed over.
+        folder: where to leave the steps and the result, instead of with the executors; see this module.
+
+    Returns:
+        Two tables, as `encode` does: ``features`` with a row an image of this one method, and ``failures`` with one for
+        what can't be compared (null, empty, NaN, of another length, two vectors of one path).
+
+    Raises:
+        InputError: if the DataFrame lacks a column, or has it in another type, or no row of it can be used.
+        SettingsError, TypeError: if they can't be called so, or an argument is of another kind.
+
+    Example:
+        >>> rows = [("a.png", [1.0, 0.0, 2.0]), ("b.png", [1.0, 0.1, 2.0]), ("c.png", [0.0, 3.0, 0.0]), ("d.png", [])]
+        >>> own = given_embeddings(spark.createDataFrame(rows, "path STRING, v ARRAY<FLOAT>"), "sscd", embedding="v")
+        >>> alike = find_pairs(own.features, "sscd", embeddings_name="sscd", min_similarity_threshold=0.95)
+        >>> alike.count(), *alike.select("method", "path_a", "path_b").first()
+        (1, 'sscd', 'a.png', 'b.png')
+        >>> tuple(own.failures.select("path", "reason").first())
+        ('d.png', 'no_embedding')
+    """
+    columns = text(path, "path"), text(embedding, "embedding")
+    known = dataframe_or_none(features, "features")
+    named = text(name, "name", "a name, such as 'sscd'")
+    with steps_in(dataframe(vectors, "vectors").sparkSession, folder) as steps:
+        return EncodedTables(*vectors_as_features(vectors, named, columns, known, steps))
 
 
 def find(
@@ -128,14 +149,15 @@ def find(
 
     Args:
         features: as `encode` returns them, or read from where they were saved; read several times.
-        methods: by which to compare, one or several of those that were encoded.
+        methods: by which to compare, one or several of those that were encoded; of `given_embeddings`, the name.
         images: the same images once more, in columns ``path`` and ``content``, or ``path`` alone where it says where a
             file is. Pairs that small looks can't tell apart are then compared by their pixels. Without, equal files
             alone are ``same``, and can be removed. Further columns may be named in ``keep``.
         folder: where to leave the steps and the result, instead of with the executors; see this module.
         **options: settings of the job of the same names: ``max_distance_threshold``, ``min_similarity_threshold``,
             ``max_pairs``, ``removals``, ``keep``, ``group_by``, ``verify``, ``most_copies`` and the others of a search;
-            ``max_pixels`` and ``max_file_bytes`` as for `encode`.
+            ``embeddings_name``, one or several, for methods that `given_embeddings` has made; ``max_pixels`` and
+            ``max_file_bytes`` as for `encode`.
 
     Returns:
         Four tables. ``pairs`` has a row a pair, and the columns
@@ -158,7 +180,7 @@ def find(
         InputError: if the features lack a column, or rows of them what a search needs.
         SettingsError: if an option is wrong, or there are no features of a method.
         LimitError: if there would be more pairs than ``max_pairs``.
-        TypeError: if there is no such option.
+        TypeError: if there is no such option, or an argument is of another kind.
 
     Example:
         >>> found = find(features, images=images)
@@ -173,7 +195,8 @@ def find(
         <BLANKLINE>
     """
     search = GivenSearch.of(methods, images, options, list_pairs=True)
-    return FoundTables(**search.tables(features, steps_in(features.sparkSession, folder)))
+    with steps_in(dataframe(features, "features").sparkSession, folder) as steps:
+        return FoundTables(**search.tables(features, steps))
 
 
 def find_pairs(features: DataFrame, methods: str | Sequence[str] = ("phash",), **options: Any) -> DataFrame:
@@ -300,6 +323,7 @@ def without(images: DataFrame, removals: DataFrame, *, path: str = "path") -> Da
 
     Raises:
         InputError: if there is no such column.
+        TypeError: if an argument is of another kind.
         SettingsError: if the removals are of several methods: of two images each might be removed for the other.
 
     Example:
@@ -307,8 +331,8 @@ def without(images: DataFrame, removals: DataFrame, *, path: str = "path") -> Da
         >>> images.count(), left.count(), left.columns == images.columns
         (5, 4, True)
     """
-    named = path_column(images, path, "the DataFrame")
-    if "method" in removals.columns:
+    named = path_column(dataframe(images, "images"), text(path, "path"), "the DataFrame")
+    if "method" in dataframe(removals, "removals", ["path"]).columns:
         methods = sorted(str(row["method"]) for row in removals.select("method").distinct().collect())
         if len(methods) > 1:
             raise SettingsError(
@@ -346,23 +370,22 @@ def evaluate(
 
     Raises:
         InputError: if the truth lacks a column, contradicts itself or is about other images, or nothing was compared.
+        TypeError, ValueError: if an argument is of another kind, or the threshold no score of the method.
 
     Example:
         >>> truth = images.selectExpr("path", "regexp_extract(path, '([a-z]+)[.]', 1) AS label")
         >>> figures = evaluate(duplicates(features), truth, failures=failures, threshold=10)
-        >>> figures.where("threshold = 10").select("pairs", "precision", "recall").show()
-        +-----+---------+------+
-        |pairs|precision|recall|
-        +-----+---------+------+
-        |    1|      1.0|   1.0|
-        +-----+---------+------+
-        <BLANKLINE>
+        >>> tuple(figures.where("threshold = 10").select("pairs", "precision", "recall").first())
+        (1, 1.0, 1.0)
     """
-    _require(duplicates, ("method", "path", "duplicates"), "duplicates")
-    known = truth_of(truth, steps_in(duplicates.sparkSession, folder))
-    paths = None if failures is None else failures.select("path")
-    rows = [tuple(row.values()) for row in evaluated(duplicates, known, paths, threshold)]  # one a threshold
-    return duplicates.sparkSession.createDataFrame(rows, EVALUATED)
+    dataframe(duplicates, "duplicates", ("method", "path", "duplicates"))
+    dataframe(truth, "truth")
+    failed = dataframe_or_none(failures, "failures", ["path"])
+    paths = None if failed is None else failed.select("path")
+    with steps_in(duplicates.sparkSession, folder) as steps:
+        known = truth_of(truth, steps)
+        rows = [tuple(row.values()) for row in evaluated(duplicates, known, paths, threshold)]  # one a threshold
+    return small_table(duplicates.sparkSession, rows, EVALUATED)
 
 
 def _unlisted(
@@ -374,9 +397,5 @@ def _unlisted(
 ) -> dict[str, DataFrame]:
     """Search, and return groups and removals by name."""
     search = GivenSearch.of(methods, images, options, list_pairs=False)
-    return search.tables(features, steps_in(features.sparkSession, folder))
-
-
-def _require(frame: DataFrame, columns: Iterable[str], what: str) -> None:
-    if missing := [name for name in columns if name not in frame.columns]:
-        raise InputError(f"the {what} have no column {missing[0]!r}: they have {', '.join(frame.columns)}")
+    with steps_in(dataframe(features, "features").sparkSession, folder) as steps:
+        return search.tables(features, steps)

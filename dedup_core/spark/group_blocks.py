@@ -21,6 +21,7 @@ from pyspark.sql import functions as F
 from dedup_core.expansion import Members, expanded
 from dedup_core.spark.batches import MOST_TASKS, gathered
 from dedup_core.spark.blocks import BLOCK, Decide, Places, decided_together
+from dedup_core.spark.session import small_table
 
 _PARTS = "root BIGINT, parts INT"
 _SIDES = (("key_a", "low"), ("key_b", "high"))
@@ -99,7 +100,7 @@ class GroupBlocks:
     def _crowded(self) -> DataFrame:
         """The groups that are cut: root, parts."""
         parts = [(root, -(-count // self.block_members)) for root, count in self.places.crowded]
-        return F.broadcast(self.members.sparkSession.createDataFrame(parts, _PARTS))
+        return F.broadcast(small_table(self.members.sparkSession, parts, _PARTS))
 
     def _members(self) -> DataFrame:
         shared = self._shared(self.members).withColumn("part", F.lit(0).cast("bigint"))

@@ -33,7 +33,7 @@ from dedup_core.spark.publishing import publish
 from dedup_core.spark.runs import Run, newest_record, records, source_of
 from dedup_core.spark.search.exports import export_names, stale_exports
 from dedup_core.spark.search.find import Again, check_features, find_method
-from dedup_core.spark.search.given_embeddings import GivenTable, given_features, known_images, read_rows, tell
+from dedup_core.spark.search.given_embeddings import GivenTable, given_features, tell
 from dedup_core.spark.search.given_features import read_features
 from dedup_core.spark.session import joined_where_they_are
 from dedup_core.spark.staging import Staging, read_table
@@ -213,11 +213,7 @@ def _with_given(
     table = replace(table, run_id=run.run_id)
     run.say(f"Reading the embeddings {table.location} as {table.name}")
     with run.stage("read"):
-        rows = read_rows(table, staging)
-        known, images = known_images(features, table.name)
-        staging = replace(staging, holds_few=are_few(max(images, staging.count("rows"))))
-        with _joining(staging):
-            given = given_features(table, staging.together(rows), known, failures, staging)
+        given = given_features(table, features, failures, staging)
     tell(given.counts, run.say)
     run.counts["given"] = {table.name: given.counts}
     others = features.where(F.col("method") != F.lit(table.name))

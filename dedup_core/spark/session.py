@@ -6,11 +6,12 @@ import logging
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from typing import Any
 
 from pyspark.errors import PySparkException
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from dedup_core.errors import DedupError
 from dedup_core.spark.local_mode import workers_environment
@@ -20,6 +21,7 @@ BATCH_BYTES = 64 << 20
 """Of rows that carry images, that Spark hands to Python at once: a worker holds them beside what it makes of them."""
 
 _INCUBATOR = b"WARNING: Using incubator modules"
+_WORKERS_PYTHON = "spark.sql.execution.pyspark.python"
 
 _lock = threading.RLock()
 _in_use: dict[SparkSession, tuple[int, ExitStack]] = {}
@@ -82,6 +84,38 @@ def joined_where_they_are(spark: SparkSession) -> Iterator[None]:
     """Have Spark join tables that one task reads in that task, for a while: to send one to all tasks is a job."""
     with setting(spark, "spark.sql.autoBroadcastJoinThreshold", "-1"):
         yield
+
+
+@contextmanager
+def workers_like_this(spark: SparkSession) -> Iterator[None]:
+    """Have a Spark that runs in this process call this Python for a while, unless the user has named another.
+
+    Where nobody names one such a session, which we have not started, would call ``python3`` from PATH. That need not be
+    the environment of the notebook. What a cluster or a Connect server calls is left to whoever runs it.
+    """
+    is_here = isinstance(spark, SparkSession) and str(spark.conf.get("spark.master", "")).startswith("local")
+    with setting(spark, _WORKERS_PYTHON, sys.executable) if is_here and not _names_python(spark) else nullcontext():
+        yield
+
+
+def small_table(spark: SparkSession, rows: Sequence[tuple[Any, ...]], schema: str) -> DataFrame:
+    """Return some rows of the driver as a DataFrame, by Arrow: else Spark has Python workers read them once more.
+
+    Args:
+        spark: the session.
+        rows: one or more.
+        schema: of the columns, in their order.
+    """
+    import pandas as pd  # which workers do without
+
+    with setting(spark, "spark.sql.execution.arrow.pyspark.enabled", "true"):
+        return spark.createDataFrame(pd.DataFrame(rows), schema)
+
+
+def _names_python(spark: SparkSession) -> bool:
+    """Return whether the user has said which Python workers are; that we have said so for another thread is no such."""
+    stated = spark.conf.get(_WORKERS_PYTHON, None), spark.conf.get("spark.pyspark.python", None)
+    return "PYSPARK_PYTHON" in os.environ or any(python not in (None, sys.executable) for python in stated)
 
 
 def _set_for(user: object, spark: SparkSession, name: str, value: str) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,11 +9,20 @@ import pytest
 NOTEBOOK = Path(__file__).parents[2] / "docs/notebook/duplicates.ipynb"
 
 
+def other_python_first(folder, monkeypatch):
+    """Put a python3 first on PATH that is not the notebook's, and ends at once."""
+    folder.mkdir()
+    (folder / "python3").write_text("#!/bin/sh\necho 'not this one' >&2\nexit 1\n")
+    (folder / "python3").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+
+
 def test_the_notebook_runs_and_shows_figures(tmp_path, monkeypatch):
     nbclient = pytest.importorskip("nbclient", reason="needs nbclient and ipykernel")
     nbformat = pytest.importorskip("nbformat")
     monkeypatch.setenv("PYTHONPATH", str(NOTEBOOK.parents[2]))
-    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)
+    monkeypatch.delenv("PYSPARK_PYTHON", raising=False)
+    other_python_first(tmp_path / "bin", monkeypatch)
     monkeypatch.setenv("PYSPARK_SUBMIT_ARGS", "--conf spark.ui.enabled=false pyspark-shell")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
     notebook = nbformat.read(NOTEBOOK, as_version=4)

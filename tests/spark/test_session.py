@@ -12,10 +12,18 @@ import pytest
 from pyspark.errors import AnalysisException
 
 from dedup_core.spark import session as sessions
-from dedup_core.spark.session import joined_where_they_are, rows_at_a_time, session, setting
+from dedup_core.spark.session import (
+    joined_where_they_are,
+    rows_at_a_time,
+    session,
+    setting,
+    small_table,
+    workers_like_this,
+)
 
 ROOT = Path(__file__).parents[2]
 PARTITIONS, ZONE = "spark.sql.shuffle.partitions", "spark.sql.session.timeZone"
+PYTHON = "spark.sql.execution.pyspark.python"
 
 HEAD = """
 import json, os, threading
@@ -185,6 +193,35 @@ def test_jobs_that_overlap_leave_how_tables_are_joined(spark):
     assert spark.conf.get(name) == "-1"
     jobs[1].__exit__(None, None, None)
     assert spark.conf.get(name) == before
+
+
+def python_of(spark):
+    with workers_like_this(spark):
+        return spark.conf.get(PYTHON, None)
+
+
+def test_workers_are_this_python_where_nobody_names_one(spark, monkeypatch):
+    monkeypatch.delenv("PYSPARK_PYTHON", raising=False)
+    own, first = spark.newSession(), workers_like_this(spark)
+    first.__enter__()
+    with workers_like_this(spark):  # of another thread, that is at work when the first one ends
+        first.__exit__(None, None, None)
+        assert spark.conf.get(PYTHON) == sys.executable
+    assert spark.conf.get(PYTHON, None) is None
+    own.conf.set(PYTHON, "/their/python")
+    assert python_of(own) == "/their/python"
+    own.conf.unset(PYTHON)
+    own.conf.set("spark.master", "yarn")
+    assert python_of(own) is None  # a cluster's workers are elsewhere
+    monkeypatch.setenv("PYSPARK_PYTHON", "/their/python")
+    assert python_of(spark) is None  # Spark goes by the variable
+
+
+def test_a_small_table_is_what_the_driver_has(spark):
+    rows = [(2**62 + 1, 3, 0.1, "ü", None), (-1, -3, None, None, None)]
+    table = small_table(spark, rows, "a BIGINT, b INT, c DOUBLE, d STRING, e DOUBLE")
+    assert [tuple(row) for row in table.collect()] == rows
+    assert table.dtypes == [("a", "bigint"), ("b", "int"), ("c", "double"), ("d", "string"), ("e", "double")]
 
 
 def test_an_error_is_raised_and_not_logged_beside(spark, capfd):

@@ -4,6 +4,7 @@ import doctest
 import inspect
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,8 +17,9 @@ from given import names, settings_of, shelve
 import dedup_core.spark
 from dedup_core.errors import InputError, LimitError, SettingsError
 from dedup_core.settings.settings import PipelineSettings
-from dedup_core.spark import encode, evaluate, find, functions, groups, removals, without
+from dedup_core.spark import encode, evaluate, find, functions, given_embeddings, groups, removals, without
 from dedup_core.spark.pipeline import run_pipeline
+from dedup_core.spark.results import EncodedTables
 from dedup_core.spark.tables import DUPLICATES, FAILURES, FEATURES, GROUPS, PAIRS, REMOVALS, columns_of
 
 ROOT = Path(__file__).parents[2]
@@ -105,6 +107,16 @@ def test_no_setting_view_or_cache_is_left(spark, images):
     assert spark._jsparkSession.sharedState().cacheManager().isEmpty()
 
 
+def test_the_page_names_every_setting_that_changes_meanwhile():
+    used = set()
+    for path in (ROOT / "dedup_core/spark").rglob("*.py"):
+        used |= set(re.findall(r'"(spark\.sql\.[\w.]+)"', path.read_text(encoding="utf-8")))
+    page = (ROOT / "docs/spark-functions.md").read_text(encoding="utf-8")
+    of_jobs_or_read = {"spark.sql.session.timeZone", "spark.sql.caseSensitive"}
+    assert {name for name in used - of_jobs_or_read if f"`{name}`" not in page} == set()
+    assert len(used) > 5
+
+
 def test_they_work_on_spark_connect(connect, searched):
     said, complained = connect.communicate(timeout=500)
     assert connect.returncode == 0, complained
@@ -112,6 +124,7 @@ def test_they_work_on_spark_connect(connect, searched):
     assert told.pop("is_connect").startswith("pyspark.sql.connect")
     expected = {name: [list(row) for row in names(getattr(searched, name).collect(), *TOLD[name])]
                 for name in ("groups", "removals")}  # fmt: skip
+    expected |= {"own": [["astronaut.jpeg", "astronaut.png", "same"]]}
     expected |= {"features": 4, "failures": [["notes.jpg", "not_an_image"]], "left": 4, "f1": 1.0, "is_as_before": True}
     assert told == expected
 
@@ -169,6 +182,46 @@ def test_without_the_images_equal_files_alone_are_the_same(encoded):
     assert found.removals.isEmpty()
 
 
+def test_embeddings_of_ones_own_are_a_method_like_another(images, encoded):
+    told = "CASE WHEN path LIKE '%astronaut%' THEN ARRAY(1, 2, 3) WHEN path LIKE '%coffee%' THEN ARRAY(3, -2, 1) END"
+    vectors = images.selectExpr("path AS name", f"{told} AS v")
+    own = given_embeddings(vectors, "sscd", path="name", embedding="v", features=encoded.features)
+    assert [types_of(frame) for frame in own] == [declared(FEATURES), declared(FAILURES)]
+    assert names(own.failures.collect(), "path", "reason") == [("chelsea.png", "no_embedding")]
+    assert own.features.where("look IS NULL OR digest IS NULL OR run_id IS NOT NULL").isEmpty()
+    both = encoded.features.unionByName(own.features)
+    found = find(both, ["phash", "sscd"], embeddings_name="sscd", images=images, min_similarity_threshold=0.99)
+    for table, columns in TOLD.items():
+        of_each = [names(getattr(found, table).where(f"method = '{name}'").collect(), *columns)
+                   for name in ("phash", "sscd")]  # fmt: skip
+        without_scores = [[row[:2] + row[3:] for row in rows] if table == "pairs" else rows for rows in of_each]
+        assert without_scores[0] == without_scores[1] != []
+
+
+def test_vectors_alone_are_compared_and_by_their_pixels_too(images):
+    vectors = images.where("path LIKE '%astronaut%'").selectExpr("path", "ARRAY(1.5D, 2) AS embedding")
+    features, failures = given_embeddings(vectors)
+    assert failures.isEmpty()
+    assert find(features, "embeddings").pairs.first()["verdict"] == "similar"
+    found = find(features, "embeddings", images=images)
+    assert names(found.removals.collect(), "path") == [("astronaut.png",)]  # of no known size: by its path
+
+
+def test_vectors_of_spark_ml_are_taken_and_nothing_that_is_none(spark):
+    from pyspark.ml.functions import array_to_vector
+    from pyspark.sql import functions as F
+
+    rows = spark.createDataFrame([(1, [1.0, 0.0]), (2, [2.0, 0.1]), (3, None)], "name BIGINT, numbers ARRAY<DOUBLE>")
+    vectors = rows.select("name", F.when(F.col("numbers").isNotNull(), array_to_vector("numbers")).alias("vector"))
+    features, failures = given_embeddings(vectors, path="name", embedding="vector")
+    assert sorted((row["path"], len(row["embedding"])) for row in features.collect()) == [("1", 2), ("2", 2)]
+    assert names(failures.collect(), "path", "reason") == [("3", "no_embedding")]
+    with pytest.raises(InputError, match=r"as STRUCT<.*>: save it as ARRAY<FLOAT>|has fields"):
+        given_embeddings(rows.selectExpr("name", "STRUCT(numbers) AS s"), path="name", embedding="s")
+    with pytest.raises(InputError, match="no row of the embeddings in the DataFrame can be used"):
+        given_embeddings(rows.where("name = 3"), path="name", embedding="numbers")
+
+
 def test_steps_may_lie_in_a_folder(encoded, images, searched, tmp_path):
     told = groups(encoded.features, images=images, folder=str(tmp_path))
     assert sorted(map(tuple, told.collect())) == sorted(map(tuple, searched.groups.collect()))
@@ -197,6 +250,13 @@ def test_evaluate_takes_labels_or_pairs(spark, searched, encoded):
     assert (last["pairs"], last["true_pairs"], last["f1"], last["ndcg"]) == (1, 1, 1.0, 1.0)
     nothing = searched.pairs.where("false").select("path_a", "path_b")
     assert evaluate(searched.duplicates, nothing).collect()[-1]["precision"] == 0.0
+    for threshold, error in (("strict", TypeError), (65, ValueError), (float("nan"), ValueError)):
+        with pytest.raises(error, match=r"^threshold must be "):
+            evaluate(searched.duplicates, nothing, threshold=threshold)
+    with pytest.raises(TypeError, match=r"^truth must be a DataFrame of Spark, not 'truth'"):
+        evaluate(searched.duplicates, "truth")
+    with pytest.raises(TypeError, match=r"^failures must be a DataFrame of Spark"):
+        evaluate(searched.duplicates, nothing, failures=5)
     with pytest.raises(InputError, match="no column 'label'"):
         evaluate(searched.duplicates, labels.select("path"))
     with pytest.raises(InputError, match="only among the images compared"):
@@ -217,6 +277,32 @@ def test_evaluate_takes_labels_or_pairs(spark, searched, encoded):
         (lambda images, features: find(features, output="x"), TypeError, "unexpected argument 'output'"),
         (lambda images, features: find(features, max_distance_threshold=65), SettingsError, "^max_distance_thresh"),
         (lambda images, features: evaluate(images, features), InputError, "no column 'method'"),
+        (lambda images, features: encode("folder"), TypeError, "^images must be a DataFrame of Spark, not 'folder'"),
+        (lambda images, features: encode(images, 5), TypeError, "^methods must be a name or a list .* not 5$"),
+        (lambda images, features: encode(images, [5]), TypeError, r"^methods must be .* not \[5\]$"),
+        (lambda images, features: encode(images, []), SettingsError, "^methods: name at least one of: phash"),
+        (lambda images, features: encode(images, path=5), TypeError, "^path must be a column's name, not 5"),
+        (lambda images, features: encode(images, content=""), ValueError, "^content must be a column's name"),
+        (lambda images, features: encode(images, folder=5), TypeError, "^folder must be a path, not 5"),
+        (lambda images, features: encode(images, "embeddings"), SettingsError, "given_embeddings"),
+        (lambda images, features: encode(images, embeddings_name="x"), TypeError, "argument 'embeddings_name'"),
+        (lambda images, features: find("folder"), TypeError, "^features must be a DataFrame of Spark, not 'folder'"),
+        (lambda images, features: find((features, None)), TypeError, "^features must be a DataFrame of Spark"),
+        (lambda images, features: find(EncodedTables(features, images)), TypeError, "give its .features$"),
+        (lambda images, features: find(features, images="x"), TypeError, "^images must be a DataFrame of Spark"),
+        (lambda images, features: find(features, max_pixels=-1), SettingsError, "^max_pixels: .*got -1"),
+        (lambda images, features: find(features, embeddings="x"), TypeError, "'embeddings': given_embeddings makes"),
+        (lambda images, features: groups(features, folder=5), TypeError, "^folder must be a path, not 5"),
+        (lambda images, features: without("a", "b"), TypeError, "^images must be a DataFrame of Spark, not 'a'"),
+        (lambda images, features: without(images, "b"), TypeError, "^removals must be a DataFrame of Spark, not 'b'"),
+        (lambda images, features: without(images, features, path=5), TypeError, "^path must be a column's name"),
+        (lambda images, features: evaluate("a", images), TypeError, "^duplicates must be a DataFrame of Spark"),
+        (lambda images, features: given_embeddings("a"), TypeError, "^vectors must be a DataFrame of Spark, not 'a'"),
+        (lambda images, features: given_embeddings(images, "phash"), SettingsError, "^name: 'phash' is a method"),
+        (lambda images, features: given_embeddings(images, 5), TypeError, "^name must be a name, such as 'sscd'"),
+        (lambda images, features: given_embeddings(images, features=5), TypeError, "^features must be a DataFrame"),
+        (lambda images, features: given_embeddings(images), InputError, "no column 'embedding'"),
+        (lambda images, features: given_embeddings(images, embedding="content"), InputError, "as BINARY: save it as"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_one_line(images, encoded, call, error, told):

@@ -8,6 +8,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from dedup_core.arguments import real_number
 from dedup_core.encoders.registry import metric_of
 from dedup_core.errors import InputError
 from dedup_core.evaluation.metrics import Quality
@@ -51,10 +52,15 @@ def evaluated(
 
     Raises:
         InputError: if the truth is about other images, or there are none.
+        TypeError: if the threshold is no number.
+        ValueError: if it is no score of a method.
     """
     methods = sorted(row["method"] for row in duplicates.select("method").distinct().collect())
     if not methods:
         raise InputError("the duplicates have no rows: there is nothing to evaluate")
+    if threshold is not None:
+        for ends in ((metric_of(method).closest, metric_of(method).farthest) for method in methods):
+            real_number(threshold, "threshold", min(ends), max(ends))
     for method in methods:
         own = duplicates.where(F.col("method") == F.lit(method))
         images = own.select("path")

@@ -13,6 +13,7 @@ from pyspark.sql.types import (
     ArrayType,
     BinaryType,
     DataType,
+    FloatType,
     NumericType,
     StringType,
     StructField,
@@ -31,6 +32,8 @@ VECTORS = "path STRING, length INT, problem STRING, embedding ARRAY<FLOAT>"
 
 _HALF = "FLOAT16"  # of which Spark says that it is no type
 _NO_NUMBER = b"\x00\x7e"  # NaN in half precision
+_PATHS = ("string", "binary")
+_WHOLE_NUMBERS = ("tinyint", "smallint", "int", "bigint")
 _DENSE = 1  # of Spark ML's vectors
 
 
@@ -48,17 +51,57 @@ def read_vectors(spark: SparkSession, location: str, path_column: str, vector_co
     """
     where = f"the table {location}"
     table = _table(spark, location, path_column, vector_column)
-    path = column(table, path_column, "--embeddings-path-column", where, ("string", "binary"))
+    path = column(table, path_column, "--embeddings-path-column", where, _PATHS)
     vector = column(table, vector_column, "--column", where)
-    kind = table.select(vector.alias("vector")).schema[0].dataType
+    kind = _kind_of(table, vector)
     if isinstance(kind, UserDefinedType):
         table, kind = _undefined(table, location), kind.sqlType()
-    numbers = _numbers_of(vector, kind)
-    if numbers is None:
-        raise InputError(
-            f"{where} has the column {vector_column!r} (--column) as {kind.simpleString().upper()[:100]}: save it as "
-            "ARRAY<FLOAT>, or name another one"
-        )
+    if (numbers := _numbers_of(vector, kind)) is None:
+        raise _refused(where, vector_column, "--column", kind)
+    return _looked_through(table, path, numbers)
+
+
+def vectors_of(table: DataFrame, path_column: str, vector_column: str) -> DataFrame:
+    """Return the vectors of a DataFrame, ``VECTORS``, as `read_vectors` does those of a table.
+
+    Args:
+        table: any DataFrame.
+        path_column: with the images' paths, or whole numbers.
+        vector_column: arrays of numbers, or Spark ML's vectors.
+
+    Raises:
+        InputError: if it lacks a column or has it of another type.
+    """
+    where = "the DataFrame of embeddings"
+    path = column(table, path_column, "path", where, (*_PATHS, *_WHOLE_NUMBERS))
+    vector = column(table, vector_column, "embedding", where)
+    kind = _kind_of(table, vector)
+    if type(kind).__name__ == "VectorUDT":  # of a table that nobody reads, Spark ML itself knows what they consist of
+        vector, kind = _array_of(vector), ArrayType(FloatType())
+    of_bytes = isinstance(kind, ArrayType) and isinstance(kind.elementType, BinaryType)
+    if of_bytes or (numbers := _numbers_of(vector, kind)) is None:
+        raise _refused(where, vector_column, "embedding", kind)
+    return _looked_through(table, path, numbers)
+
+
+def _kind_of(table: DataFrame, vector: Column) -> DataType:
+    return table.select(vector.alias("vector")).schema[0].dataType
+
+
+def _refused(where: str, vector_column: str, option: str, kind: DataType) -> InputError:
+    return InputError(
+        f"{where} has the column {vector_column!r} ({option}) as {kind.simpleString().upper()[:100]}: save it as "
+        "ARRAY<FLOAT>, or name another one"
+    )
+
+
+def _array_of(vector: Column) -> Column:
+    from pyspark.ml.functions import vector_to_array  # loads much, which no worker needs that looks at vectors
+
+    return F.when(vector.isNotNull(), vector_to_array(vector, "float32"))
+
+
+def _looked_through(table: DataFrame, path: Column, numbers: Column) -> DataFrame:
     return table.select(path.cast("string").cast("binary").alias("path"), numbers).mapInArrow(_looked_at, VECTORS)
 
 

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from dedup_core.errors import LimitError
 from dedup_core.spark.batches import MOST_TASKS, Batches
+from dedup_core.spark.session import small_table
 
 BLOBS = "chunk INT, codes BINARY, rows BINARY"
 BOTH = 2  # the side of a chunk that is compared with itself
@@ -87,7 +88,7 @@ def brought_together(packed: DataFrame, tasks: Sequence[tuple[int, int]]) -> Dat
     for key, (first, second) in zip(keys, tasks, strict=True):
         # A chunk may be empty: that one side is missing doesn't say that the other is compared with itself.
         grid += [(first, key, BOTH)] if first == second else [(first, key, LEFT), (second, key, RIGHT)]
-    wanted = packed.sparkSession.createDataFrame(grid, "chunk INT, task BIGINT, side INT")
+    wanted = small_table(packed.sparkSession, grid, "chunk INT, task BIGINT, side INT")
     brought = packed.join(F.broadcast(wanted), on="chunk", how="inner").repartition(len(tasks), "task")
     return brought.select("side", *carried)
 

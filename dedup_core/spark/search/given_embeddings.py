@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -18,9 +19,11 @@ from pyspark.sql import functions as F
 from dedup_core.cosine.join import MAX_DIMENSION
 from dedup_core.errors import InputError
 from dedup_core.filesystems import normal
+from dedup_core.spark.batches import are_few
 from dedup_core.spark.ids import id_of, with_ids
 from dedup_core.spark.inputs.parquet import READING_ERRORS, reason_of
-from dedup_core.spark.inputs.vectors import VECTORS, read_vectors
+from dedup_core.spark.inputs.vectors import VECTORS, read_vectors, vectors_of
+from dedup_core.spark.session import joined_where_they_are
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import FAILURES, FEATURES, conform
 
@@ -36,20 +39,37 @@ class GivenTable:
 
     Attributes:
         name: of the method.
-        location: of the table.
+        location: of the table; empty where it is a DataFrame.
         path_column: with the images' paths.
         column: with the vectors.
         run_id: of the run that reads it.
+        frame: the DataFrame that it is, if it is one.
     """
 
     name: str
     location: str
     path_column: str
     column: str
-    run_id: str = ""
+    run_id: str | None = None
+    frame: DataFrame | None = None
+
+    @property
+    def called(self) -> str:
+        """What to call it in a message."""
+        return f"the embeddings {self.location}" if self.frame is None else "the embeddings in the DataFrame"
+
+    @property
+    def options(self) -> tuple[str, str]:
+        """By which options its columns are named, of the paths and of the vectors."""
+        return ("--embeddings-path-column", "--column") if self.frame is None else ("path", "embedding")
 
     def fingerprint(self, length: int) -> str:
-        """Return what tells its features from those of other tables: the name, the length, place and column."""
+        """Return what tells its features from those of other tables: the name, the length, place and column.
+
+        DataFrames have no place: of these the name alone says which vectors are compared.
+        """
+        if self.frame is not None:
+            return f"given-{self.name}-{length}"
         place = hashlib.sha256(f"{normal(self.location)}\n{self.column}".encode()).hexdigest()
         return f"given-{self.name}-{length}-{place[:12]}"
 
@@ -59,6 +79,8 @@ class GivenTable:
         Raises:
             InputError: as `read_vectors`.
         """
+        if self.frame is not None:
+            return vectors_of(self.frame, self.path_column, self.column)
         return read_vectors(spark, self.location, self.path_column, self.column)
 
 
@@ -75,7 +97,7 @@ class Given:
     counts: dict[str, Any]
 
 
-def known_images(features: DataFrame, name: str) -> tuple[DataFrame | None, int]:
+def _known_images(features: DataFrame, name: str) -> tuple[DataFrame | None, int]:
     """Return the features of the method that knows most images, and how many; None and 0 where there is none.
 
     Args:
@@ -90,20 +112,29 @@ def known_images(features: DataFrame, name: str) -> tuple[DataFrame | None, int]
 
 
 def given_features(
-    table: GivenTable, rows: DataFrame, known: DataFrame | None, failures: DataFrame | None, staging: Staging
+    table: GivenTable, features: DataFrame | None, failures: DataFrame | None, staging: Staging
 ) -> Given:
-    """Make the features of a table of embeddings ready, and the ``failures`` table with those of its rows.
+    """Read a table of embeddings, and make its features ready, and the ``failures`` table with those of its rows.
 
     Args:
         table: the embeddings.
-        rows: of it, as `read_rows` has read them.
-        known: ``tables.FEATURES`` of the images that were encoded, a row each; None where none were.
+        features: ``tables.FEATURES`` of the images that were encoded, by any methods; None or none where none were.
         failures: ``tables.FAILURES`` that are known of already; those of an earlier table of the name are left out.
         staging: where they are made ready.
 
     Raises:
-        InputError: if no row can be used.
+        InputError: if it can't be read, or no row can be used.
     """
+    rows = _read_rows(table, staging)
+    known, images = (None, 0) if features is None else _known_images(features, table.name)
+    staging = replace(staging, holds_few=are_few(max(images, staging.count("rows"))))
+    with joined_where_they_are(staging.spark) if staging.holds_few else nullcontext():
+        return _made_ready(table, staging.together(rows), known, failures, staging)
+
+
+def _made_ready(
+    table: GivenTable, rows: DataFrame, known: DataFrame | None, failures: DataFrame | None, staging: Staging
+) -> Given:
     length = _usual_length(table, rows)
     told = F.when(F.col("length") != F.lit(length), _other_length(length))
     rows = rows.withColumn("problem", F.coalesce("problem", told))
@@ -137,7 +168,7 @@ def tell(counts: dict[str, Any], say: Callable[[str], None]) -> None:
         say(f"  passed over {counts['passed_over']:,} rows of images that are not among those encoded")
 
 
-def read_rows(table: GivenTable, staging: Staging) -> DataFrame:
+def _read_rows(table: GivenTable, staging: Staging) -> DataFrame:
     """Read a table into the staging place: ``VECTORS``, and ``content``, by which equal ones are known.
 
     Raises:
@@ -147,9 +178,9 @@ def read_rows(table: GivenTable, staging: Staging) -> DataFrame:
     try:
         rows = staging.write("rows", conform(table.rows(staging.spark).select("*", content), _CONTENT))
     except READING_ERRORS as error:
-        raise InputError(f"can't read the embeddings {table.location}: {reason_of(error)}") from error
+        raise InputError(f"can't read {table.called}: {reason_of(error)}") from error
     if not staging.count("rows"):
-        raise InputError(f"the embeddings {table.location} have no rows")
+        raise InputError(f"{table.called} have no rows")
     return rows
 
 
@@ -160,13 +191,12 @@ def _usual_length(table: GivenTable, rows: DataFrame) -> int:
     if first is None:
         problem = rows.groupBy("problem").count().orderBy(F.desc("count"), "problem").first()
         raise InputError(
-            f"no row of the embeddings {table.location} can be used: of most the column {table.column!r} (--column) "
+            f"no row of {table.called} can be used: of most the column {table.column!r} ({table.options[1]}) "
             f"says nothing, as {'' if problem is None else problem['problem']}"
         )
     if not _LEAST_LENGTH <= first["length"] <= MAX_DIMENSION:
         raise InputError(
-            f"the embeddings {table.location} have {first['length']:,} numbers each: {_LEAST_LENGTH} to "
-            f"{MAX_DIMENSION:,} are compared"
+            f"{table.called} have {first['length']:,} numbers each: {_LEAST_LENGTH} to {MAX_DIMENSION:,} are compared"
         )
     return int(first["length"])
 
@@ -258,10 +288,10 @@ def _why_none(table: GivenTable, rows: DataFrame, known: DataFrame | None, count
     one = None if known is None else known.select("path").orderBy("path").first()
     other = rows.where(_has_path()).select("path").orderBy("path").first()
     if one is None or other is None or not counts["passed_over"]:
-        return f"no row of the embeddings {table.location} can be used: {counts['failed']} (reasons)"
+        return f"no row of {table.called} can be used: {counts['failed']} (reasons)"
     return (
-        f"no image has an embedding in {table.location}: its paths are such as {other['path']!r}, and the images are "
-        f"called such as {one['path']!r} (--embeddings-path-column names another column)"
+        f"no image has an embedding in {table.location or 'the DataFrame'}: its paths are such as {other['path']!r}, "
+        f"and the images are called such as {one['path']!r} ({table.options[0]} names another column)"
     )
 
 

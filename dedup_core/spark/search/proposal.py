@@ -13,6 +13,7 @@ from dedup_core.settings.settings import SearchSettings
 from dedup_core.spark.search.distinct import CODE_PAIRS, DistinctCodes
 from dedup_core.spark.search.estimates import SearchEstimate, check_estimate
 from dedup_core.spark.staging import Staging
+from dedup_core.spark.tables import conform
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def proposed(
         LimitError: if more pairs are to be expected than ``max_pairs``.
     """
     if not codes.count:
-        return Proposal(steps.spark.createDataFrame([], CODE_PAIRS))
+        return Proposal(conform(steps.spark.range(0), CODE_PAIRS))
     check_estimate(settings, method, search.estimate(codes), watch.say)
     if note := search.note(codes):
         watch.say(f"  {note}")
