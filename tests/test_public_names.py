@@ -1,6 +1,7 @@
 """Every public name says what it takes and what it returns."""
 
 import dataclasses
+import importlib
 import inspect
 import re
 
