@@ -339,10 +339,9 @@ def without(images: DataFrame, removals: DataFrame, *, path: str = "path") -> Da
                 f"the removals are of several methods ({', '.join(methods)}), which may name two images for each "
                 "other: take those of one, as removals.where(\"method = 'phash'\")"
             )
-    gone = removals.select(path_column(removals, "path", "the removals")).distinct()
     column = "path of what goes"  # no table of somebody else's has such a one
-    every = images.withColumn(column, named)
-    return every.join(gone.withColumnRenamed("path", column), on=column, how="left_anti").drop(column)
+    gone = removals.select(path_column(removals, "path", "the removals").alias(column)).distinct()
+    return images.withColumn(column, named).join(gone, on=column, how="left_anti").drop(column)
 
 
 def evaluate(
