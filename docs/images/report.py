@@ -70,7 +70,8 @@ def photographed(page: Path, picture: Path) -> None:
         options.add_argument(option)
     with webdriver.Chrome(options=options) as browser:
         browser.get(page.as_uri())
-        browser.execute_script("document.querySelector('#groups select').scrollIntoView({behavior: 'instant'})")
+        filters = "document.querySelector('#groups select').parentElement"
+        browser.execute_script(f"{filters}.scrollIntoView({{behavior: 'instant'}})")
         browser.save_screenshot(str(picture))
     Image.open(picture).convert("P", palette=Image.Palette.ADAPTIVE, colors=128).save(picture, optimize=True)
 
