@@ -87,8 +87,9 @@ def test_it_shows_all_settings_as_a_file(said):
         (["help"], "unknown command 'help': did you mean '--help'?"),
         (
             ["encode", "--embeddings", "x"],
-            "dedup encode has no option --embeddings: dedup pipeline, dedup find have it",
+            "dedup encode has no option --embeddings: dedup pipeline and dedup find have it",
         ),
+        (["find", "--no-report"], "dedup find has no option --no-report: dedup pipeline has it"),
         (["report", "--ground-truth", "x"], "dedup report has no option --ground-truth: dedup evaluate has it"),
         (["finds", "--output", "x"], "unknown command 'finds': did you mean 'find'?"),
         (["--versoin"], "No such option '--versoin'. Did you mean '--version'? (--help lists the options)"),

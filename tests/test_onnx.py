@@ -96,6 +96,7 @@ def test_other_weights_are_another_fingerprint(tmp_path):
             "mean: [123.7, 116.3, 103.5]",
             r"mean must be -1 to 1, where white is 1, not .* the 255th part, as 0\.485",
         ),
+        ("std: [58.4, 57.1, 57.4]", r"std must be -1 to 1, where white is 1, not .* the 255th part, as 0\.485"),
         ("std: [1, 0, 1]", r"std must be above 0"),
         ("- a", "must hold 'name: value' lines"),
         ("{", "can't read .*own.onnx.yaml: "),

@@ -281,7 +281,7 @@ def test_what_is_shown_is_said_in_a_sentence(total, shown, said):
 
 def test_pairs_that_could_not_be_compared_are_told():
     result = MethodResult("phash", HAMMING, 10.0, images=9, pairs=3, groups=1, same=1, similar=2, unseen=1)
-    told = "Of the similar pairs, 1 is so by the score alone: one of the two images was gone, changed or unreadable"
+    told = "Of the similar pairs, 1 is not compared by pixels: the images could not be read again, or one was gone"
     assert told in text_of(ReportData("s", (result,)))
 
 

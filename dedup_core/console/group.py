@@ -55,10 +55,8 @@ class _Jobs(click.Group):
         except click.NoSuchOption as error:
             if not (takers := [f"dedup {job.command}" for job in JOBS.values() if job.takes(error.option_name)]):
                 raise
-            raise SettingsError(
-                f"dedup {ctx.invoked_subcommand} has no option {error.option_name}: {', '.join(takers)} "
-                f"{'has' if len(takers) == 1 else 'have'} it"
-            ) from error
+            told = f"{' and '.join(takers)} {'has' if len(takers) == 1 else 'have'} it"
+            raise SettingsError(f"dedup {ctx.invoked_subcommand} has no option {error.option_name}: {told}") from error
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[Any, Any, list[str]]:
         """Find the command, and of one that is misspelt say which is near."""

@@ -38,7 +38,9 @@ class Job:
 
     def takes(self, spelling: str) -> bool:
         """Return whether it has an option."""
-        return spelling in {option(name) for name in self.settings.model_fields}
+        fields = self.settings.model_fields
+        negated = {option(f"no_{name}") for name, field in fields.items() if field.annotation is bool}
+        return spelling in negated.union(map(option, fields))
 
     def run(self, settings: Any) -> None:
         """Load the job, with Spark where it needs that, and run it."""

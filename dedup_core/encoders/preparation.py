@@ -68,11 +68,12 @@ class Preparation:
         )
         if min(made.std) <= 0:
             raise SettingsError(f"{where}: std must be above 0, not {list(made.std)}")
-        if max(map(abs, made.mean)) > 1:
-            raise SettingsError(
-                f"{where}: mean must be -1 to 1, where white is 1, not {list(made.mean)}: of means of 0 to 255, as "
-                "123.7, write the 255th part, as 0.485"
-            )
+        for name in ("mean", "std"):
+            if max(map(abs, values := getattr(made, name))) > 1:
+                raise SettingsError(
+                    f"{where}: {name} must be -1 to 1, where white is 1, not {list(values)}: of numbers to 255, as "
+                    "123.7, write the 255th part, as 0.485"
+                )
         made.check(shape, where)
         return made
 

@@ -159,7 +159,9 @@ def check_method(name: str, given: Sequence[str] = ()) -> None:
     """
     known = [*methods(), *given]
     if name not in known:
-        raise SettingsError(f"unknown method {name!r}: {nearest(name, known)}")
+        near = nearest(name, known)
+        own = "" if near.startswith("did") else "; vectors of your own are a method that embeddings_name names"
+        raise SettingsError(f"unknown method {name!r}: {near}{own}")
 
 
 def proposers_of(method: str, named: Sequence[str]) -> tuple[str, ...]:

@@ -39,9 +39,9 @@ KINDS = {
     ),
     "saved_anew": Words(
         SAME,
-        "no difference but that of saving it anew",
-        "What was done to one was done to the other: it was compressed or resized alike. Compared then, at {level} "
-        "pixels of the longer side, nothing differs.",
+        "no difference at {level} pixels, but what saving loses",
+        "Compared at {level} pixels of the longer side, as they are or once one was compressed or "
+        "resized as the other was, nothing differs.",
     ),
     "alike": Words(
         SAME,

@@ -71,6 +71,7 @@ def _checked(kind: type[SettingsType], merged: Mapping[str, Any], origins: Mappi
 
 
 _PLAIN = {
+    "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",
     "int_from_float": "must be a whole number",
     "float_parsing": "must be a number",
@@ -111,4 +112,5 @@ def _explain(problem: Mapping[str, Any], origins: Mapping[str, str]) -> str:
         return f"{where} is required"
     message = _PLAIN.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
     message, given = shortened(message.replace("Input should be", "must be")), shortened(repr(problem["input"]))
-    return f"{where}: {message}" if given in message else f"{where}: {message} (got {given})"
+    is_told = isinstance(problem["input"], str) and given in message
+    return f"{where}: {message}" if is_told else f"{where}: {message} (got {given})"

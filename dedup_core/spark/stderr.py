@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 
 @contextmanager
@@ -37,7 +37,13 @@ def _copy(read: int, shown: int, beginning: bytes) -> None:
     with open(read, "rb", 0) as written:
         chunks = iter(lambda: written.read(1 << 16), b"")
         for part in wanted_parts(chunks, beginning):
-            os.write(shown, part)
+            with suppress(OSError):  # who writes must not stumble over a terminal that is gone
+                _write(shown, part)
+
+
+def _write(file: int, content: bytes) -> None:
+    while content:
+        content = content[os.write(file, content) :]
 
 
 def wanted_parts(chunks: Iterable[bytes], beginning: bytes) -> Iterator[bytes]:

@@ -55,11 +55,10 @@ def _searched(counts: dict[str, Any], listed: bool) -> list[str]:
             "",
             f"{method:<8} {result['pairs']:>10,}  pairs in reach{_listed(result, listed)}",
             f"         {result['same']:>10,}  of them are the same picture, by their pixels",
-            f"         {result['similar']:>10,}  are similar: for a person to look at",
+            f"         {result['similar']:>10,}  are similar: for a person to look at{_unseen(result)}",
             f"         {result['groups']:>10,}  {noun}, of {result['in_groups']:,} images",
             f"         {result['removals']:>10,}  could be removed (nothing is deleted here)",
         ]
-        lines += [_unseen(result["unseen"])] if result.get("unseen") else []
         lines += [_relations(result["relations"])] if result.get("relations") else []
         lines += [_hub(hub) for hub in result["hubs"]]
         if "recall" in result:
@@ -73,8 +72,12 @@ def _listed(result: dict[str, Any], listed: bool) -> str:
     return "" if result["listed"] == result["pairs"] else f", {result['listed']:,} of them listed (--most-copies)"
 
 
-def _unseen(pairs: int) -> str:
-    return f"         {pairs:>10,}  of these could not be compared: an image is gone, changed or can't be read again"
+def _unseen(result: dict[str, Any]) -> str:
+    """Return what to say of pairs whose pixels could not be compared, of those found and of those only proposed."""
+    told = f" ({result['unseen']:,} could not be compared by pixels)" if result.get("unseen") else ""
+    if proposed := result.get("unseen_proposals"):
+        told += f"\n         {proposed:>10,}  more were proposed and could not be compared: they are left out"
+    return told
 
 
 def _relations(counts: dict[str, int]) -> str:

@@ -179,6 +179,15 @@ def test_the_pairs_of_a_hash_are_judged_and_what_was_named_may_go(spark, base, f
     assert counts["proposed"]["phash"]["candidates"] == counts["candidates"] >= counts["content_pairs"] > 0
 
 
+def test_proposals_that_could_not_be_compared_are_told_of(spark, base, finished):
+    (base / "nothing").mkdir()
+    run, _ = find(spark, base, "unread", method="combined", images=str(base / "nothing"))
+    whole, counts = (one.counts["found"]["combined"] for one in (finished, run))
+    assert (whole["unseen"], whole["unseen_proposals"]) == (0, 0)
+    assert counts["unseen_proposals"] > 0
+    assert f"{counts['unseen_proposals']:,}  more were proposed and could not be compared" in summary(run)
+
+
 def test_a_relation_that_is_named_alone_takes_what_was_made_from_the_other(spark, base, finished):
     _, gone = find(spark, base, "cropped", method="combined", removals="cropped", keep="size:asc")
     assert {edit_of(row["path"])[0] for row in gone} == {"crop_25"}

@@ -15,6 +15,8 @@ def done(spark, photographs, tmp_path_factory):
     for page in PAGES:
         lake = tmp_path_factory.mktemp("lake")
         shelve(photographs, lake / "images")
+        images = spark.read.format("binaryFile").load(str(lake / "images"))
+        images.selectExpr("path", "array(1.0, float(length), 2.0) AS v").write.parquet(str(lake / "sscd"))
         left[page.relative_to(ROOT).as_posix()] = (
             _left_by(page, {"spark": spark, "__name__": "documentation"}, lake),
             lake,
@@ -50,3 +52,10 @@ def test_what_is_left_is_written(done, spark):
 def test_a_column_of_ones_own_says_what_stays(done):
     namespace, _ = done["docs/spark-functions.md"]
     assert names(namespace["removed"].collect(), "path") == [("astronaut.png",)]
+
+
+def test_vectors_of_ones_own_are_searched_alone_and_beside_a_hash(done):
+    namespace, _ = done["docs/spark-functions.md"]
+    assert namespace["alike"].pairs.count() == 10  # of five images, whose vectors point nearly one way
+    assert {row.method for row in namespace["both"].duplicates.collect()} == {"phash", "sscd"}
+    assert namespace["both"].duplicates.where("method = 'sscd'").count() == 4  # no text is among the features

@@ -183,7 +183,7 @@ def test_an_image_that_is_gone_is_told_of(spark, base, finished):
     assert {end for pair in lost for end in pair} > {gone, changed}
     unseen = run.counts["found"]["phash"]["unseen"]
     assert unseen >= len(lost)
-    assert f"{unseen:,}  of these could not be compared" in summary(run)
+    assert f"are similar: for a person to look at ({unseen:,} could not be compared by pixels)" in summary(run)
     assert finished.counts["found"]["phash"]["unseen"] == 0
     assert "could not be compared" not in summary(finished)
 

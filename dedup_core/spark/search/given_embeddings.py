@@ -162,10 +162,13 @@ def tell(counts: dict[str, Any], say: Callable[[str], None]) -> None:
     """Say what a table came to."""
     say(f"  {counts['images']:,} of {counts['rows']:,} rows are embeddings of {counts['length']:,} numbers")
     if failed := counts["failed"]:
-        told = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in failed.items())
-        say(f"  {sum(failed.values()):,} failures: {told} (table failures)")
+        say(f"  {sum(failed.values()):,} failures: {_reasons(failed)} (table failures)")
     if counts["passed_over"]:
         say(f"  passed over {counts['passed_over']:,} rows of images that are not among those encoded")
+
+
+def _reasons(failed: dict[str, int]) -> str:
+    return ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in failed.items())
 
 
 def _read_rows(table: GivenTable, staging: Staging) -> DataFrame:
@@ -191,8 +194,8 @@ def _usual_length(table: GivenTable, rows: DataFrame) -> int:
     if first is None:
         problem = rows.groupBy("problem").count().orderBy(F.desc("count"), "problem").first()
         raise InputError(
-            f"no row of {table.called} can be used: of most the column {table.column!r} ({table.options[1]}) "
-            f"says nothing, as {'' if problem is None else problem['problem']}"
+            f"no row of {table.called} can be used: in most the column {table.column!r} ({table.options[1]}) "
+            f"can't be compared: {'' if problem is None else problem['problem']}"
         )
     if not _LEAST_LENGTH <= first["length"] <= MAX_DIMENSION:
         raise InputError(
@@ -288,7 +291,7 @@ def _why_none(table: GivenTable, rows: DataFrame, known: DataFrame | None, count
     one = None if known is None else known.select("path").orderBy("path").first()
     other = rows.where(_has_path()).select("path").orderBy("path").first()
     if one is None or other is None or not counts["passed_over"]:
-        return f"no row of {table.called} can be used: {counts['failed']} (reasons)"
+        return f"no row of {table.called} can be used: {_reasons(counts['failed'])}"
     return (
         f"no image has an embedding in {table.location or 'the DataFrame'}: its paths are such as {other['path']!r}, "
         f"and the images are called such as {one['path']!r} ({table.options[0]} names another column)"

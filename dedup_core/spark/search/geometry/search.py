@@ -54,9 +54,9 @@ def judged_pairs(
     with watch.stage("judge"):
         rule = Rule.of(settings, metric_of(method) == INLIERS)
         told = judged(found.pairs, files.firsts(local), rule, steps)
-        pairs, decided = _confirmed(told, local, reread, steps.inside("unsure"))
+        pairs, decided, unseen = _confirmed(told, local, reread, steps.inside("unsure"))
         written = steps.write("code_pairs", pairs)
-    return codes, Proposal(written, found.recall, _counts(found), decided)
+    return codes, Proposal(written, found.recall, _counts(found) | {"unseen_proposals": unseen}, decided)
 
 
 def with_evidence(verdicts: DataFrame, pairs: DataFrame, contents: Contents) -> DataFrame:
@@ -105,11 +105,16 @@ def _of_same() -> dict[str, Column]:
 
 def _confirmed(
     told: DataFrame, local: DataFrame, reread: Reread | None, steps: Staging
-) -> tuple[DataFrame, DataFrame | None]:
-    """Return the pairs that are reported, and of the others those whose pixels are the same; and these verdicts."""
+) -> tuple[DataFrame, DataFrame | None, int]:
+    """Return the pairs that are reported, and of the others those whose pixels are the same.
+
+    With these verdicts, and how many of the others could not be compared.
+    """
     reported, unsure = (told.where(is_so).drop("is_reported") for is_so in ("is_reported", "NOT is_reported"))
-    if reread is None or unsure.isEmpty():
-        return reported, None
+    if reread is None:
+        return reported, None, unsure.count()
+    if unsure.isEmpty():
+        return reported, None, 0
     alone = {"root": F.lit(0).cast("bigint"), "image_pairs": F.lit(1).cast("bigint")}
     waiting = steps.write(
         "unsure", unsure.withColumns(alone).select("root", "code_a", "code_b", "score", "image_pairs")
@@ -118,7 +123,8 @@ def _confirmed(
     decided = decided_by_pixels(waiting, known, reread, steps)
     same = decided.where(F.col("verdict") == F.lit(SAME))
     confirmed = unsure.join(same.select("code_a", "code_b"), on=["code_a", "code_b"], how="inner")
-    return reported.unionByName(confirmed.select(reported.columns)), same
+    unseen = decided.where(F.col("unseen")).count()
+    return reported.unionByName(confirmed.select(reported.columns)), same, unseen
 
 
 def _counts(found: Candidates) -> dict[str, object]:
