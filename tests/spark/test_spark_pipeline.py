@@ -217,6 +217,7 @@ def test_hundreds_of_copies_stay_linear_in_groups_and_removals(spark, tmp_path):
         "listed": 44_850,
         "same": 44_850,
         "similar": 0,
+        "unseen": 0,
         "groups": 1,
         "in_groups": 300,
         "removals": 299,
@@ -231,7 +232,7 @@ def test_no_duplicates_is_a_result_like_any_other(spark, tmp_path):
     folder.mkdir()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)).save(folder / "0.png")
     run = pipeline(spark, folder, tmp_path / "out")
-    names = "pairs", "content_pairs", "listed", "same", "similar", "groups", "in_groups", "removals", "flat"
+    names = "pairs", "content_pairs", "listed", "same", "similar", "unseen", "groups", "in_groups", "removals", "flat"
     nothing = dict.fromkeys((*names, "most_copies"), 0)
     assert run.counts["found"]["phash"] == {"images": 1, "codes": 1, "hubs": []} | nothing
     assert json.loads((tmp_path / "out" / "duplicates.json").read_text()) == {"0.png": []}
