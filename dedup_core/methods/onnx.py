@@ -7,7 +7,6 @@ from functools import cached_property
 from dedup_core import arguments
 from dedup_core.encoders.encoder import Decoding, Encoder
 from dedup_core.encoders.registry import ENCODERS, Standard
-from dedup_core.filesystems import local_path
 from dedup_core.methods.cnn import CNN
 from dedup_core.methods.encoding import AS_STORED, StrPath
 
@@ -33,6 +32,8 @@ class ONNX(CNN):
     def __init__(
         self, model_file: StrPath, verbose: bool = True, *, batch_size: int = 32, decoding: Decoding = AS_STORED
     ) -> None:
+        from dedup_core.filesystems import local_path  # loads pyarrow, which who hashes need not wait for
+
         super().__init__(verbose, batch_size=batch_size, decoding=decoding)
         self._file = str(arguments.path(model_file, "model_file"))
         if (here := local_path(self._file)) is not None:
