@@ -239,7 +239,7 @@ def test_a_table_that_lacks_what_is_compared_is_refused_before_anything_is_writt
     ("vectors", "message"),
     [
         ({}, "have no rows"),
-        ({"a.jpg": None, "b.jpg": None, "c.jpg": []}, "no row of the embeddings .* of most .* it is null"),
+        ({"a.jpg": None, "b.jpg": None, "c.jpg": []}, "no row of the embeddings .* in most .* it is null"),
         ({"a.jpg": [1], "b.jpg": [2]}, "have 1 numbers each: 2 to 4,096 are compared"),
         ({"a.jpg": [1] * 4097}, "have 4,097 numbers each: 2 to 4,096"),
     ],
