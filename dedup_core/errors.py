@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class DedupError(Exception):
@@ -34,6 +34,11 @@ def to_install(extra: str) -> str:
     """Return what to do to have the packages of an extra, here and through ``spark-submit.sh``."""
     extras = ",".join(dict.fromkeys(["spark", "report", "demo", extra]))
     return f"pip install 'dedup-core[{extra}]', or DEDUP_EXTRAS={extras} ./spark-submit.sh ..."
+
+
+def tally(counts: Mapping[str, int]) -> str:
+    """Return how many there are of each, by names with underscores: "2 too large, 1 empty"."""
+    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

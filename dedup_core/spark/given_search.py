@@ -24,7 +24,7 @@ from dedup_core.spark.held import HeldSteps
 from dedup_core.spark.search import given_embeddings
 from dedup_core.spark.search.find import Again, check_features, find_method
 from dedup_core.spark.search.given_features import given_features
-from dedup_core.spark.session import joined_where_they_are, workers_like_this
+from dedup_core.spark.session import workers_like_this
 from dedup_core.spark.staging import READY, Staging
 from dedup_core.spark.store import Store
 from dedup_core.spark.tables import FAILURES, FEATURES, TABLES, columns_of, conform
@@ -108,7 +108,7 @@ class GivenSearch:
         rows = check_features(known, settings.encoded, settings.encoded_together)
         steps, again = replace(steps, holds_few=are_few(rows)), self._again(known)
         known = steps.together(known)
-        with joined_where_they_are(steps.spark) if steps.holds_few else nullcontext():
+        with steps.joining():
             for method in settings.method:
                 find_method(settings, method, known, steps, _Logged(), again)
         made = _LISTED if settings.list_pairs else _UNLISTED

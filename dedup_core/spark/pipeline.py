@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import posixpath
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
 from pyspark.sql import DataFrame, SparkSession
@@ -35,7 +34,6 @@ from dedup_core.spark.search.exports import export_names, stale_exports
 from dedup_core.spark.search.find import Again, check_features, find_method
 from dedup_core.spark.search.given_embeddings import GivenTable, given_features, tell
 from dedup_core.spark.search.given_features import read_features
-from dedup_core.spark.session import joined_where_they_are
 from dedup_core.spark.staging import Staging, read_table
 from dedup_core.spark.store import Store
 from dedup_core.spark.tables import FEATURES, TABLES, conform
@@ -164,7 +162,7 @@ def _encode(run: Run, settings: EncodeSettings) -> Staging:
     with run.stage("encode"):
         source, goes_on = open_source(run.spark, settings), not run.replaces_all
         work = FeatureWork.of(source, staging, settings, plan, run.run_id, goes_on)
-        with _joining(work.staging):
+        with work.staging.joining():
             encode_all(source, work, progress)
             counts = finish_tables(work)
     run.counts |= vars(counts)
@@ -220,11 +218,6 @@ def _with_given(
     return others.unionByName(conform(given.features, FEATURES)), [staging]
 
 
-def _joining(staging: Staging) -> AbstractContextManager[None]:
-    """Return how Spark joins what is staged: few rows in the task that reads them."""
-    return joined_where_they_are(staging.spark) if staging.holds_few else nullcontext()
-
-
 def _publish_failures(run: Run, work: Staging) -> str:
     """Show what failed in a run that goes no further, and return where: what finished runs have published stays."""
     place = "failures"
@@ -266,7 +259,7 @@ def _find(run: Run, settings: SearchSettings, features: DataFrame, again: Again,
     staging = Staging(run.spark, run.store, "find", are_few)
     staging.clear()  # an earlier run's that crashed
     features, run.counts["found"] = staging.together(features), {}
-    with _joining(staging):
+    with staging.joining():
         for method in settings.method:
             run.counts["found"][method] = find_method(settings, method, features, staging, run, again)
     return staging

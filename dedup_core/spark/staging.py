@@ -9,6 +9,7 @@ from __future__ import annotations
 import posixpath
 import secrets
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from dedup_core.errors import InputError
 from dedup_core.filesystems import literal
 from dedup_core.ledger import STAGING
 from dedup_core.spark.batches import FEW_STEP_ROWS, are_few
+from dedup_core.spark.session import joined_where_they_are
 from dedup_core.spark.store import Place, Store
 from dedup_core.spark.tables import TABLES, conform
 
@@ -74,6 +76,10 @@ class Staging:
     def together(self, rows: DataFrame) -> DataFrame:
         """Return rows, in one task where they are few: joins and groups of such need no shuffle."""
         return rows.coalesce(1) if self.holds_few else rows
+
+    def joining(self) -> AbstractContextManager[None]:
+        """Return how Spark joins what is here, for a while: few rows in the task that reads them."""
+        return joined_where_they_are(self.spark) if self.holds_few else nullcontext()
 
     def count(self, name: str) -> int:
         """Return how many rows a step's result has, as its files tell; of many files a job counts."""

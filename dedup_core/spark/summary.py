@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dedup_core.commands import job_named
+from dedup_core.errors import tally
 from dedup_core.ledger import TABLES
 from dedup_core.report.verdicts import caution_texts
 from dedup_core.spark.runs import Run
@@ -81,8 +82,7 @@ def _unseen(result: dict[str, Any]) -> str:
 
 
 def _relations(counts: dict[str, int]) -> str:
-    told = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
-    return f"         {'':>10}  geometry says: {told}"
+    return f"         {'':>10}  geometry says: {tally(counts)}"
 
 
 def _hub(hub: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from dedup_core.encoders.registry import metric_of
-from dedup_core.errors import DedupError, InputError
+from dedup_core.errors import DedupError, InputError, tally
 from dedup_core.filesystems import literal
 from dedup_core.images.looks import CAUTIONS
 from dedup_core.settings.settings import EncodeSettings
@@ -248,8 +248,7 @@ def check_share(counts: EncodeCounts, settings: EncodeSettings) -> None:
     Raises:
         InputError: if no image could be encoded, or more failed than the settings allow.
     """
-    failed = sum(counts.failed.values())
-    reasons = ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in counts.failed.items())
+    failed, reasons = sum(counts.failed.values()), tally(counts.failed)
     if not counts.encoded:
         raise InputError(f"none of the {counts.seen:,} files in {settings.input} could be encoded: {reasons}")
     if failed > settings.max_failed_share * counts.seen:

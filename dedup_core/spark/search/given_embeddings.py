@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,13 +16,12 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dedup_core.cosine.join import MAX_DIMENSION
-from dedup_core.errors import InputError
+from dedup_core.errors import InputError, tally
 from dedup_core.filesystems import normal
 from dedup_core.spark.batches import are_few
 from dedup_core.spark.ids import id_of, with_ids
 from dedup_core.spark.inputs.parquet import READING_ERRORS, reason_of
 from dedup_core.spark.inputs.vectors import VECTORS, read_vectors, vectors_of
-from dedup_core.spark.session import joined_where_they_are
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import FAILURES, FEATURES, conform
 
@@ -128,7 +126,7 @@ def given_features(
     rows = _read_rows(table, staging)
     known, images = (None, 0) if features is None else _known_images(features, table.name)
     staging = replace(staging, holds_few=are_few(max(images, staging.count("rows"))))
-    with joined_where_they_are(staging.spark) if staging.holds_few else nullcontext():
+    with staging.joining():
         return _made_ready(table, staging.together(rows), known, failures, staging)
 
 
@@ -162,13 +160,9 @@ def tell(counts: dict[str, Any], say: Callable[[str], None]) -> None:
     """Say what a table came to."""
     say(f"  {counts['images']:,} of {counts['rows']:,} rows are embeddings of {counts['length']:,} numbers")
     if failed := counts["failed"]:
-        say(f"  {sum(failed.values()):,} failures: {_reasons(failed)} (table failures)")
+        say(f"  {sum(failed.values()):,} failures: {tally(failed)} (table failures)")
     if counts["passed_over"]:
         say(f"  passed over {counts['passed_over']:,} rows of images that are not among those encoded")
-
-
-def _reasons(failed: dict[str, int]) -> str:
-    return ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in failed.items())
 
 
 def _read_rows(table: GivenTable, staging: Staging) -> DataFrame:
@@ -291,7 +285,7 @@ def _why_none(table: GivenTable, rows: DataFrame, known: DataFrame | None, count
     one = None if known is None else known.select("path").orderBy("path").first()
     other = rows.where(_has_path()).select("path").orderBy("path").first()
     if one is None or other is None or not counts["passed_over"]:
-        return f"no row of {table.called} can be used: {_reasons(counts['failed'])}"
+        return f"no row of {table.called} can be used: {tally(counts['failed'])}"
     return (
         f"no image has an embedding in {table.location or 'the DataFrame'}: its paths are such as {other['path']!r}, "
         f"and the images are called such as {one['path']!r} ({table.options[0]} names another column)"
