@@ -14,7 +14,6 @@ from dedup_core.errors import SettingsError, nearest
 from dedup_core.settings.command import WIDE, job_command, run_command
 from dedup_core.spark.local_mode import configuration_folder, started_with
 
-_FLAGS = "--help", "--version", "--show-settings"
 _TEXT = "Find exact and near duplicate images in folders and data lakes. Nothing here deletes an image."
 
 
@@ -61,7 +60,8 @@ class _Jobs(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[Any, Any, list[str]]:
         """Find the command, and of one that is misspelt say which is near."""
         if not ctx.resilient_parsing and not args[0].startswith("-") and job_called(args[0]) is None:
-            raise SettingsError(f"unknown command {args[0]!r}: {nearest(args[0], [*self.list_commands(ctx), *_FLAGS])}")
+            known = [*self.list_commands(ctx), *(parameter.opts[-1] for parameter in self.get_params(ctx))]
+            raise SettingsError(f"unknown command {args[0]!r}: {nearest(args[0], known)}")
         return super().resolve_command(ctx, args)
 
 

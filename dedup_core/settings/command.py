@@ -138,7 +138,7 @@ def _option(kind: type[JobSettings], name: str) -> click.Option:
 
 def _takes_several(annotation: Any) -> bool:
     """Return whether a setting is a tuple, or may be one."""
-    return get_origin(annotation) is tuple or any(map(_takes_several, get_args(annotation)))
+    return any(get_origin(part) is tuple for part in _kinds(annotation))
 
 
 def _joined(value: Any) -> Any:

@@ -26,7 +26,7 @@ def dataframe(value: Any, name: str, columns: Iterable[str] = ()) -> DataFrame:
         TypeError: if it is none.
         InputError: if it lacks a column.
     """
-    if not callable(getattr(type(value), "mapInArrow", None)):
+    if not _is_dataframe(value):
         raise TypeError(f"{name} must be a DataFrame of Spark, not {_what(value)}: {_how_to_make(value, name)}")
     for column in columns:
         if column not in value.columns:
@@ -48,8 +48,8 @@ def names(value: Any, name: str) -> tuple[str, ...]:
     """
     if isinstance(value, str):
         return (value,)
-    is_many = isinstance(value, Iterable) and not isinstance(value, (bytes, Mapping))
-    several = tuple(value) if is_many and not callable(getattr(type(value), "mapInArrow", None)) else (None,)
+    is_many = isinstance(value, Iterable) and not isinstance(value, (bytes, Mapping)) and not _is_dataframe(value)
+    several = tuple(value) if is_many else (None,)
     if not all(isinstance(one, str) for one in several):
         raise TypeError(f"{name} must be a name or a list of names, such as 'phash', not {_what(value)}")
     return several
@@ -76,9 +76,16 @@ def folder_or_none(value: Any, name: str = "folder") -> str | None:
         TypeError: if it is neither.
         ValueError: if it is empty.
     """
-    return (
-        None if value is None else text(os.fspath(value) if isinstance(value, os.PathLike) else value, name, "a path")
-    )
+    return None if value is None else text(_plain(value), name, "a path")
+
+
+def _is_dataframe(value: Any) -> bool:
+    """Return whether a value is a DataFrame of Spark: those of Connect are of a class of their own."""
+    return callable(getattr(type(value), "mapInArrow", None))
+
+
+def _plain(path: Any) -> Any:
+    return os.fspath(path) if isinstance(path, os.PathLike) else path
 
 
 def _what(value: Any) -> str:
