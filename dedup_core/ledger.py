@@ -56,7 +56,7 @@ class Ledger:
 
     def with_run(self, run_id: str) -> Ledger:
         """Return the ledger with one more finished run."""
-        return Ledger(self.files, (*self.runs, run_id))
+        return self if run_id in self.runs else Ledger(self.files, (*self.runs, run_id))
 
     def to_json(self) -> str:
         """Return the text of the marker."""
@@ -98,9 +98,9 @@ def is_hidden(name: str) -> bool:
 
 
 def _are_names(names: object) -> bool:
-    return isinstance(names, list) and all(isinstance(name, str) and _stays_inside(name) for name in names)
+    return isinstance(names, list) and all(isinstance(name, str) and stays_inside(name) for name in names)
 
 
-def _stays_inside(name: str) -> bool:
+def stays_inside(name: str) -> bool:
     """Return whether a path leads to something in the folder: a marker that was tampered with could name any file."""
     return bool(name) and not name.startswith("/") and ".." not in name.split("/") and "\0" not in name

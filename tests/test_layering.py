@@ -19,7 +19,7 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FIL
 FLOORS = (
     "commands errors jit metric processes",
     "arguments ledger pairs policy relations turns workers",
-    "images/ancillary images/deep images/frames images/losses images/names images/opening images/patterns "
+    "current images/ancillary images/deep images/frames images/losses images/names images/opening images/patterns "
     "images/resizing images/shapes images/texts",
     "images/disks images/jpeg_header images/ours images/picture images/unread images/upright",
     "images/files images/foreign images/jpeg_kernels images/looks",
@@ -33,13 +33,14 @@ FLOORS = (
     "filesystems evaluation report corpus verify",
     "encoders plotting",
     "methods settings utils",
-    "spark/java spark/stderr",
+    "spark/java spark/stderr spark/exchange",
     "spark/local_mode",
     "spark/trees spark/tables spark/session spark/ids spark/copies spark/batches spark/given_arguments spark/results",
     "spark/inputs spark/store spark/sieve spark/search/chunks",
-    "spark/staging spark/search/given_features",
-    "spark/encode spark/held spark/publishing spark/blocks spark/search/distinct spark/search/groups spark/search/hubs",
-    "spark/runs spark/search/given_embeddings spark/group_blocks spark/search/greedy spark/evidence",
+    "spark/staging spark/search/given_features spark/settling",
+    "spark/encode spark/held spark/publishing spark/locks spark/blocks spark/search/distinct spark/search/groups "
+    "spark/search/hubs",
+    "spark/runs spark/provenance spark/search/given_embeddings spark/group_blocks spark/search/greedy spark/evidence",
     "spark/verify spark/search/keeping",
     "spark/evaluate spark/report spark/summary spark/search/estimates spark/search/found spark/search/exports",
     "spark/search/proposal spark/search/listing spark/search/allowed",

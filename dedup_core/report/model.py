@@ -314,6 +314,7 @@ class ReportData:
         evaluations: what an evaluation of them says; none where there was no evaluation.
         left_out: methods that the tables hold and the registry lacks, so that nobody knows how to read their scores.
         caution: name to number of images of which a hash may say little.
+        stale: which tables don't belong together, a sentence each.
     """
 
     source: str
@@ -326,6 +327,7 @@ class ReportData:
     evaluations: tuple[Evaluation, ...] = ()
     left_out: tuple[str, ...] = ()
     caution: Mapping[str, int] = field(default_factory=dict)
+    stale: tuple[str, ...] = ()
 
     @property
     def encoded(self) -> int:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dedup_core.commands import job_named
+from dedup_core.encoders.registry import metric_of
 from dedup_core.errors import InputError, LimitError, SettingsError, to_install
 from dedup_core.filesystems import fixed_part, lies_inside, normal
 from dedup_core.ledger import PLACES, REPORT, RUNS
@@ -28,6 +30,8 @@ from dedup_core.spark.encode.manifests import manifest_columns
 from dedup_core.spark.encode.rereading import Reread, encode_settings_of
 from dedup_core.spark.encode.sources import open_source
 from dedup_core.spark.encode.tasks import EncodePlan
+from dedup_core.spark.locks import Snapshot
+from dedup_core.spark.provenance import Kind, kinds_of, of_features, of_search
 from dedup_core.spark.publishing import publish
 from dedup_core.spark.runs import Run, newest_record, records, source_of
 from dedup_core.spark.search.exports import export_names, stale_exports
@@ -47,32 +51,19 @@ _PAGE = f"{REPORT}/{ReportSettings.model_fields['report_name'].default}"
 
 def run_pipeline(spark: SparkSession, settings: PipelineSettings, say: Say) -> Run:
     """Make every table from images."""
-    files = [_PAGE] if settings.report else []
-    run = _open_run(spark, settings, say, settings.input, [*_ENCODED, *_SEARCHED], [*files, *export_names(settings)])
-    manifest = _of_manifest(run, settings, settings)  # a column that it lacks is told of before anything is encoded
-    table = _given_table(spark, settings)
-    encoded = _encode(run, settings)
-    features, failures = (encoded.read(f"ready/{name}", TABLES[name]) for name in _ENCODED)
-    features, works = _with_given(run, table, features, failures)
-    try:
-        again = Again(_reread(run, settings), manifest)
-        found = _find(run, settings, features, again, encoded.holds_few)
-    except LimitError as error:
-        # A stricter threshold needs the features, and they cost the most: they are there for the next attempt.
-        for name in ("found", "given"):
-            run.counts.pop(name, None)
-        _close_encoding(run, encoded)
-        raise LimitError(f"{error}. {_how_to_go_on(run, settings)}") from error
-    _close_search(run, settings, [encoded, *works, found])
-    if settings.report:
-        _report(run, settings)
+    files = [*([_PAGE] if settings.report else []), *export_names(settings)]
+    with _open_run(spark, settings, say, settings.input, [*_ENCODED, *_SEARCHED], files) as run:
+        _find_all(run, settings)
+        if settings.report:
+            _report(run, settings)
     return run
 
 
 def run_encode(spark: SparkSession, settings: EncodeSettings, say: Say) -> Run:
     """Make the ``features`` and ``failures`` tables from images."""
-    run = _open_run(spark, settings, say, settings.input, _ENCODED)
-    return _close_encoding(run, _encode(run, settings))
+    with _open_run(spark, settings, say, settings.input, _ENCODED) as run:
+        _close_encoding(run, _encode(run, settings))
+    return run
 
 
 def run_find(spark: SparkSession, settings: FindSettings, say: Say) -> Run:
@@ -86,6 +77,7 @@ def run_find(spark: SparkSession, settings: FindSettings, say: Say) -> Run:
     own = store.path("features")
     location = own if settings.features is None else settings.features
     is_own = lies_inside(location, own) and lies_inside(own, location)
+    read = Snapshot.of(store if is_own else Store(posixpath.dirname(normal(location))))
     is_alone = table is not None and is_own and not _holds_others(store, table.name)
     if is_alone:
         source, features = normal(str(settings.embeddings)), spark.createDataFrame([], FEATURES)
@@ -93,19 +85,41 @@ def run_find(spark: SparkSession, settings: FindSettings, say: Say) -> Run:
         source = source_of(store) if is_own else normal(location)
         features = read_features(spark, location, settings.stored, say)
     tables = _SEARCHED if table is None else (*_ENCODED, *_SEARCHED)
-    run = _open_run(spark, settings, say, source, tables, export_names(settings))
-    if run.replaces_all and not is_alone and lies_inside(location, own):
-        raise SettingsError(f"--overwrite would replace the features in {own}, which are to be searched")
-    features, works = _with_given(run, table, features, _published_failures(run))
-    images = check_features(features, settings.encoded, settings.encoded_together)
-    encoded = _encoded_as(store if is_own else Store(posixpath.dirname(source)), settings)
-    again = Again(_reread(run, encoded), _of_manifest(run, settings, encoded))
-    return _close_search(run, settings, [*works, _find(run, settings, features, again, are_few(images))])
+    with _open_run(spark, settings, say, source, tables, export_names(settings)) as run:
+        if run.replaces_all and not is_alone and lies_inside(location, own):
+            raise SettingsError(f"--overwrite would replace the features in {own}, which are to be searched")
+        read.check()
+        run.read.append(read)
+        features, works = _with_given(run, table, features, _published_failures(run))
+        images = check_features(features, settings.encoded, settings.encoded_together)
+        encoded = _encoded_as(store if is_own else Store(posixpath.dirname(source)), settings)
+        again = Again(_reread(run, encoded), _of_manifest(run, settings, encoded))
+        _close_search(run, settings, [*works, _find(run, settings, features, again, are_few(images))])
+    return run
 
 
+def _find_all(run: Run, settings: PipelineSettings) -> None:
+    manifest = _of_manifest(run, settings, settings)  # a column that it lacks is told of before anything is encoded
+    table = _given_table(run.spark, settings)
+    encoded = _encode(run, settings)
+    features, failures = (encoded.read(f"ready/{name}", TABLES[name]) for name in _ENCODED)
+    features, works = _with_given(run, table, features, failures)
+    try:
+        again = Again(_reread(run, settings), manifest)
+        found = _find(run, settings, features, again, encoded.holds_few)
+    except LimitError as error:
+        # A stricter threshold needs the features, and they cost the most: they are there for the next attempt.
+        for name in ("found", "given"):
+            run.counts.pop(name, None)
+        _close_encoding(run, encoded)
+        raise LimitError(f"{error}. {_how_to_go_on(run, settings)}") from error
+    _close_search(run, settings, [encoded, *works, found])
+
+
+@contextmanager
 def _open_run(
     spark: SparkSession, settings: JobSettings, say: Say, source: str, tables: Sequence[str], files: Sequence[str] = ()
-) -> Run:
+) -> Iterator[Run]:
     store = Store(settings.output)
     run = Run(spark, store, settings, say, normal(source))
     if isinstance(settings, EncodeSettings):
@@ -113,8 +127,8 @@ def _open_run(
     if (embeddings := getattr(settings, "embeddings", None)) is not None:
         _check_input(store, normal(embeddings))
     methods = dict.fromkeys(name for kind in ("method", "encoded", "made") for name in getattr(settings, kind, ()))
-    run.check_output(tables, methods, files)
-    return run
+    with run.output(tables, methods, files):
+        yield run
 
 
 def _check_input(store: Store, source: str) -> None:
@@ -138,12 +152,12 @@ def _report(run: Run, settings: PipelineSettings) -> None:
     if importlib.util.find_spec("jinja2") is None:
         run.say(f"No report: it needs jinja2 ({to_install('report')})")
         return
-    from dedup_core.spark.report.page import write_report  # loads the templates' engine, which the tables do without
+    from dedup_core.spark.report.page import write_page  # loads the templates' engine, which the tables do without
 
     run.say("Writing the report")
     with run.stage("report"):
         try:
-            write_report(run.spark, ReportSettings.model_validate({"output": settings.output}), say=lambda _line: None)
+            write_page(run.spark, ReportSettings.model_validate({"output": settings.output}), say=lambda _line: None)
         except Exception as error:  # noqa: BLE001 - whatever it is, the run is finished
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             run.say(f"No report: {reason} (the tables are whole; {job_named('report')} tries again)")
@@ -225,7 +239,7 @@ def _publish_failures(run: Run, work: Staging) -> str:
         place = f"{RUNS}/{run.run_id}.failures"
         run.store.move(work.place("ready", "failures"), work.place("ready", place))
     work.clear("ready", "features")
-    publish(run.store, [work])
+    publish(run.store, [work], goes_on=True)
     return f"{run.store.url}/{place}"
 
 
@@ -249,6 +263,14 @@ def _reread(run: Run, encoded: EncodeSettings | None) -> Reread | None:
     return None
 
 
+def _note_features(run: Run, features: DataFrame, given: Sequence[str] = ()) -> dict[str, Kind]:
+    """Note what is known of features, and return it by method; what the run writes of them is made by it."""
+    kinds = kinds_of(features, given)
+    written = getattr(run.settings, "made", ())
+    run.made |= of_features({name: kinds[name] for name in (*written, *given) if name in kinds}, run.run_id, run.source)
+    return kinds
+
+
 def _of_manifest(run: Run, settings: SearchSettings, encoded: EncodeSettings | None) -> DataFrame | None:
     """Return path and the columns that the order names and only a manifest has; None where it names none."""
     missing = [step.column for step in settings.order if not step.is_of_features]
@@ -259,9 +281,11 @@ def _find(run: Run, settings: SearchSettings, features: DataFrame, again: Again,
     staging = Staging(run.spark, run.store, "find", are_few)
     staging.clear()  # an earlier run's that crashed
     features, run.counts["found"] = staging.together(features), {}
+    kinds = _note_features(run, features, () if settings.embeddings is None else settings.embeddings_name)
     with staging.joining():
         for method in settings.method:
             run.counts["found"][method] = find_method(settings, method, features, staging, run, again)
+            run.made |= of_search(settings, method, metric_of(method), kinds, run.run_id, run.source)
     return staging
 
 
@@ -274,25 +298,25 @@ def _how_to_go_on(run: Run, settings: PipelineSettings) -> str:
     )
 
 
-def _close_encoding(run: Run, work: Staging) -> Run:
-    """Publish features and failures, and the record last."""
+def _close_encoding(run: Run, work: Staging) -> None:
+    """Publish features and failures."""
+    if not run.made:
+        _note_features(run, work.read(f"ready/{_ENCODED[0]}", FEATURES))
     with run.stage("publish"):
         run.publish([work], _of_another_input(run))
     run.record()
-    return run
 
 
-def _close_search(run: Run, settings: SearchSettings, work: list[Staging]) -> Run:
-    """Publish all tables and exports one after the other, and the record last."""
+def _close_search(run: Run, settings: SearchSettings, work: list[Staging]) -> None:
+    """Publish all tables and exports at once."""
     gone = _of_another_input(run) or stale_exports(run.store, settings.method)
     if not settings.list_pairs:
         gone += [f"{table}/method={method}" for table in ("pairs", "duplicates") for method in settings.method]
     with run.stage("publish"):
         run.publish(work, gone)
     run.record()
-    return run
 
 
 def _of_another_input(run: Run) -> list[str]:
     """Return what of ours goes because it was made from another input."""
-    return sorted(run.store.read_ledger().files) if run.replaces_all else []
+    return sorted({file.split("/")[0] for file in run.store.read_ledger().files}) if run.replaces_all else []

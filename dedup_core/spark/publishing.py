@@ -1,18 +1,19 @@
 """Finished work put where readers look, in place of what earlier runs left there, and of nothing else.
 
-The output folder's marker lists every file of ours (see `dedup_core.ledger`). It is written before the first file
-moves, so that a publication that is cut short leaves nothing that the next run would take for somebody else's. What
-it does not list is never moved: a folder that holds such a thing stays, and our files in it are replaced one by one.
+The output folder's marker lists every file of ours (see `dedup_core.ledger`). What it does not list is never moved: a
+folder that holds such a thing stays, and our files in it are replaced one by one.
 """
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from dedup_core.current import CURRENT, Move, Pending, Provenance, placed
 from dedup_core.errors import SettingsError
 from dedup_core.images.names import readable
-from dedup_core.ledger import EVALUATION, RUNS, SPARKS_MARKS, STAGING, Ledger, is_hidden
+from dedup_core.ledger import EVALUATION, RUNS, SPARKS_MARKS, STAGING, is_hidden
+from dedup_core.spark.settling import relative, settle
 from dedup_core.spark.staging import READY, Staging
 from dedup_core.spark.store import Store
 
@@ -36,7 +37,7 @@ def refuse_foreign(store: Store, tables: Sequence[str], methods: Sequence[str], 
     marker = store.read_marker()
     places = [*tables, RUNS] if marker else [*tables, RUNS, STAGING]
     found = [name for place in places for name in store.files(place)]
-    found += [name.rstrip("/") for file in files for name in store.leaves(file)]
+    found += [name.rstrip("/") for file in (*files, CURRENT) for name in store.leaves(file)]
     ours = frozenset() if marker is None else marker.files
     _refuse(store, (name for name in found if name not in ours and _is_in_the_way(name, methods)))
 
@@ -50,36 +51,56 @@ def _refuse(store: Store, foreign: Iterable[str]) -> None:
         )
 
 
-def publish(store: Store, works: Sequence[Staging], also: Collection[str] = (), gone: Iterable[str] = ()) -> list[str]:
-    """Move finished tables to where readers look, each in place of the one before, and return these places.
+def publish(
+    store: Store,
+    works: Sequence[Staging],
+    run_id: str | None = None,
+    made: Mapping[str, Provenance] | None = None,
+    gone: Iterable[str] = (),
+    goes_on: bool = False,
+) -> list[str]:
+    """Put finished tables where readers look, each in place of the one before, and return these places.
 
-    A table in partitions keeps those that this work did not make: another method's rows stay.
+    All come to be at one moment, when the folder's ``current.json`` is written: a publication that is cut short
+    before has not been, and one that is cut short later is ended by whoever opens the folder next. A table in
+    partitions keeps those that this work did not make: another method's rows stay. The work is cleared away.
 
     Args:
-        store: the output folder.
+        store: the output folder, whose lock is held.
         works: whose tables are ready.
-        also: files that the caller writes there afterwards.
+        run_id: of the run that is complete by this.
+        made: by place, what made the tables.
         gone: files and folders that no longer hold; what of them is ours is deleted.
+        goes_on: whether the rest of the work stays where it is, for a later run.
 
     Raises:
         SettingsError: if something of somebody's has come to lie where a table or a single file goes.
     """
-    ledger = store.read_ledger()
+    ledger, gone = store.read_ledger(), list(gone)
     for work in works:
         _drop_marks(work)
-    moves = {place: work for work in works for place in _ready(work)}
-    foreign = {name for place in (*moves, *also) for name in store.files(place)}.difference(ledger.files)
-    # A hidden file of a name of ours may be somebody's: it stays, and ours is not needed.
-    new = {place: [name for name in _files_of(work, place) if name not in foreign] for place, work in moves.items()}
-    files = {name for names in new.values() for name in names}.union(also)
-    _refuse(store, sorted(name for name in foreign if name in (*moves, *also) or _is_above(name, files)))
-    store.write_ledger(ledger.with_files(files))
-    for place, work in moves.items():
-        _replace(work, place, new[place], ledger)
-    before, over = ledger.under(*moves), set(ledger.under(*gone)) - files
-    store.delete_files(over.difference(before))
-    store.write_ledger(ledger.without_files(over.union(before)).with_files(files))
-    return list(moves)
+    sources = {place: work for work in works for place in ready_places(work)}
+    foreign = {name for place in (*sources, CURRENT) for name in store.files(place)}.difference(ledger.files)
+    moves = tuple(_move(work, place, foreign) for place, work in sources.items())
+    files = {name for move in moves for name in placed(move.target, move.files)} | {CURRENT}
+    _refuse(store, sorted(name for name in foreign if name in (*sources, CURRENT) or _is_above(name, files)))
+    over = set(ledger.under(*sources, *gone)) - files
+    done = () if goes_on else tuple(work.name for work in works)
+    pending = Pending(run_id=run_id, moves=moves, gone=tuple(sorted(over)), works=done)
+    if CURRENT not in ledger.files:
+        store.write_ledger(ledger.with_files([CURRENT]))
+    store.write_current(store.read_current().published(pending, made or {}, gone))
+    settle(store)
+    return list(sources)
+
+
+def _move(work: Staging, place: str, foreign: Collection[str]) -> Move:
+    """Return what is to be moved to a place. A hidden file of a name of ours may be somebody's: it stays, not ours."""
+    source = "/".join(work.place(READY, place))
+    files = relative(work.store, source)
+    needless = [name for name in files if name and f"{place}/{name}" in foreign]
+    work.store.delete_files(placed(source, needless))
+    return Move(source=source, target=place, files=tuple(sorted(files.difference(needless))))
 
 
 def _drop_marks(work: Staging) -> None:
@@ -111,30 +132,11 @@ def _is_in_the_way(name: str, methods: Sequence[str]) -> bool:
     return not of_another_method and not any(map(is_hidden, inner))
 
 
-def _ready(work: Staging) -> list[str]:
+def ready_places(work: Staging) -> list[str]:
     """Return the places that finished work goes to: a partition, a table, or an entry of a folder of many things."""
     places = []
     for table in work.entries(READY):
         inside = work.entries(READY, table)
         parts = inside if table in (EVALUATION, RUNS) else [entry for entry in inside if "=" in entry]
         places += [f"{table}/{part}" for part in parts] or [table]
-    return [place for place in places if _files_of(work, place)]
-
-
-def _files_of(work: Staging, place: str) -> list[str]:
-    ready = "/".join(work.place(READY))
-    return [name.removeprefix(f"{ready}/") for name in work.store.files(ready, place)]
-
-
-def _replace(work: Staging, place: str, files: Iterable[str], ledger: Ledger) -> None:
-    """Put a finished table in its place: at one stroke if nothing but ours lies there, else file by file."""
-    store = work.store
-    if store.renames_folders and ledger.files.issuperset(store.leaves(place)):
-        work.clear("replaced", place)  # from a publication that was cut short
-        store.move((place,), work.place("replaced", place))
-        store.move(work.place(READY, place), (place,))
-        work.clear("replaced", place)
-        return
-    store.delete_files(ledger.under(place))
-    for name in files:
-        store.move(work.place(READY, name), (name,))
+    return [place for place in places if work.store.files(*work.place(READY, place))]

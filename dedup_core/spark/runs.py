@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import datetime
 import importlib.metadata
 import json
 import platform
-import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from pyspark.sql import SparkSession
 
+from dedup_core.current import Provenance
 from dedup_core.errors import SettingsError
 from dedup_core.filesystems import lies_inside, same_place
 from dedup_core.images import jpeg
 from dedup_core.ledger import RUNS
 from dedup_core.settings.settings import JobSettings
-from dedup_core.spark.publishing import publish, refuse_foreign
+from dedup_core.spark.locks import Lock, Snapshot, held, new_run_id
+from dedup_core.spark.publishing import publish, ready_places, refuse_foreign
+from dedup_core.spark.settling import settle
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.store import Store
 
 _LIBRARIES = ("dedup-core", "pyspark", "numpy", "Pillow", "scipy", "PyWavelets", "pyarrow", "numba", "tensorflow")
-
-
-def _new_run_id() -> str:
-    now = datetime.datetime.now(datetime.timezone.utc)
-    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
 
 
 @dataclass
@@ -47,6 +43,8 @@ class Run:
         counts: what came of it, by name; a count that differs by method is a mapping.
         seconds: how long each stage took.
         published: the tables and parts of tables that it has put in place.
+        made: by place, what makes the tables that it writes.
+        read: output folders that it reads, as they were.
     """
 
     spark: SparkSession
@@ -55,13 +53,20 @@ class Run:
     say: Callable[[str], None]
     source: str
     replaces_all: bool = False
-    run_id: str = field(default_factory=_new_run_id)
+    run_id: str = field(default_factory=new_run_id)
     counts: dict[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     published: list[str] = field(default_factory=list)
+    made: dict[str, Provenance] = field(default_factory=dict)
+    read: list[Snapshot] = field(default_factory=list)
+    _lock: Lock | None = None
 
-    def check_output(self, tables: Iterable[str], methods: Iterable[str], files: Iterable[str] = ()) -> None:
-        """Refuse a folder that can't be written, or that holds what this run may not replace; then mark it as ours.
+    @contextmanager
+    def output(self, tables: Iterable[str], methods: Iterable[str], files: Iterable[str] = ()) -> Iterator[None]:
+        """Hold the output folder while the run works: what is in it is whole, and nobody else writes there.
+
+        A folder that can't be written, or that holds what this run may not replace, is refused; else it is marked as
+        ours. A publication that was cut short is ended first.
 
         Args:
             tables: the tables that the run will write.
@@ -69,16 +74,28 @@ class Run:
             files: single files that it will write.
 
         Raises:
-            SettingsError: says which, and what to do.
+            SettingsError: says what is in the way, and what to do.
+            InUseError: if another run works there.
         """
-        tables = list(tables)
+        places = (list(tables), list(methods), list(files))
+        if self.store.read_marker() is None:  # then whatever lies in the staging place is somebody's
+            self._check_output(*places)
+        self.store.mark()
+        with held(self.store, self.run_id) as lock:
+            if settle(self.store):
+                self.say("An earlier run was cut short while it published: its tables are in place now")
+            self._check_output(*places)
+            self._lock = lock
+            yield
+
+    def _check_output(self, tables: Sequence[str], methods: Sequence[str], files: Sequence[str]) -> None:
         for table in tables:
             if lies_inside(self.source, self.store.path(table)):
                 raise SettingsError(
                     f"{self.source} lies in {self.store.url}/{table}, which this run would replace: choose another "
                     "--output"
                 )
-        refuse_foreign(self.store, tables, list(methods), files)
+        refuse_foreign(self.store, tables, methods, files)
         earlier = newest_record(self.store)
         if earlier and not same_place(str(earlier.get("source")), self.source):
             self.replaces_all = self.settings.overwrite
@@ -87,7 +104,6 @@ class Run:
                     f"the output folder {self.store.url} already holds the tables of run {earlier.get('run_id')}, made "
                     f"from {earlier.get('source')}: choose another folder, or replace them by --overwrite"
                 )
-        self.store.mark()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -97,13 +113,30 @@ class Run:
         self.seconds[name] = round(self.seconds.get(name, 0.0) + time.monotonic() - started, 3)
 
     def publish(self, works: list[Staging], gone: Iterable[str] = ()) -> None:
-        """Put finished work in place, and clear it away: `dedup_core.spark.publishing.publish`."""
-        self.published += publish(self.store, works, [self._record_file], gone)
-        for work in works:
-            work.clear()
+        """Put finished work in place together with the run's record, and clear it away: `publishing.publish`.
+
+        Raises:
+            InUseError: if the folder was given up for this run meanwhile.
+            InputError: if what was read is no longer there as it was.
+        """
+        if self._lock is not None:
+            self._lock.check()
+        for snapshot in self.read:
+            snapshot.check()
+        self.published = [place for work in works for place in ready_places(work)]
+        works[-1].finish_file(self._record_file, [self._record()])
+        made = {place: what for place, what in self.made.items() if place in self.published}
+        publish(self.store, works, self.run_id, made, gone)
 
     def record(self) -> None:
-        """Write ``runs/RUN_ID.json``. It comes last: a run that has a record is complete."""
+        """Write ``runs/RUN_ID.json`` once more: only now is it known how long the publication took."""
+        self.store.write_text(self._record_file, self._record())
+
+    @property
+    def _record_file(self) -> str:
+        return f"{RUNS}/{self.run_id}.json"
+
+    def _record(self) -> str:
         content = {
             "run_id": self.run_id,
             "source": self.source,
@@ -113,12 +146,7 @@ class Run:
             "seconds": self.seconds,
             "published": self.published,
         }
-        self.store.write_text(self._record_file, json.dumps(content, indent=2) + "\n")
-        self.store.write_ledger(self.store.read_ledger().with_run(self.run_id))
-
-    @property
-    def _record_file(self) -> str:
-        return f"{RUNS}/{self.run_id}.json"
+        return json.dumps(content, indent=2) + "\n"
 
 
 def records(store: Store) -> Iterator[dict[str, Any]]:

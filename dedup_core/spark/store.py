@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Iterable
-from contextlib import suppress
-from typing import Any
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
+from dedup_core.current import CURRENT, Current, not_current
 from dedup_core.errors import InputError, SettingsError
 from dedup_core.filesystems import arrow_url, has_scheme, normal, opened
 from dedup_core.ledger import MARKER, STAGING, Ledger, no_marker
+from dedup_core.spark.exchange import exchange
 from dedup_core.spark.trees import leaves, remove_empty
+
+Content = TypeVar("Content")
 
 Place = tuple[str, ...]
 """Where something lies in the folder: ("pairs", "method=phash")."""
@@ -72,6 +76,18 @@ class Store:
         found = leaves(self._root, "/".join(parts)) if self._is_local else self._stored(*parts)
         return sorted(path.removeprefix(self._root).removeprefix("/") for path in found)
 
+    def ages(self, *parts: str) -> dict[str, float]:
+        """Return the files in a folder by their paths in the store, and how many seconds ago each was written.
+
+        The seconds are true up to the difference of the filesystem's clock and this machine's, the same for all.
+        """
+        now = time.time()
+        return {
+            posixpath.join(*parts, entry.base_name): now - entry.mtime.timestamp()
+            for entry in self._listed(*parts)
+            if entry.type == fs.FileType.File
+        }
+
     def write_text(self, name: str, text: str) -> None:
         """Write a small file whole, making its folder."""
         self.write_lines(name, [text])
@@ -122,32 +138,49 @@ class Store:
         return self.read_marker() or Ledger()
 
     def read_marker(self) -> Ledger | None:
-        """Return what the marker lists, None where there is none. On HDFS a new one may still lie aside.
+        """Return what the marker lists, None where there is none.
 
         Raises:
             SettingsError: if it is none of ours.
         """
-        if self.leaves(MARKER):
-            return self._ledger_in(MARKER)
-        if not self.replaces_files and self.exists(_aside(MARKER)):
-            with suppress(SettingsError):  # half of one, and nothing was published before it was whole
-                return self._ledger_in(_aside(MARKER))
-        return None
+        try:
+            text = self._whole(MARKER)
+        except OSError as error:
+            raise no_marker(self.url) from error
+        return None if text is None else self._unless_half(MARKER, Ledger.from_json, text)
 
     def mark(self) -> None:
-        """Write the marker, before anything else: a folder that can't be written fails a run at its start.
+        """Write the marker if there is none, before anything else: what lies in the staging place is then ours.
 
         Raises:
             SettingsError: if it can't be written, or is none of ours.
         """
+        ledger = self.read_ledger()
         try:
-            self.write_ledger(self.read_ledger())
+            if not self.leaves(MARKER):
+                self.write_ledger(ledger)
         except OSError as error:
             raise SettingsError(f"can't write to the output folder {self.url}: {error}") from error
 
     def write_ledger(self, ledger: Ledger) -> None:
         """Write the marker."""
         self.write_text(MARKER, ledger.to_json())
+
+    def read_current(self) -> Current:
+        """Return what the folder holds now; nothing where no run has said so.
+
+        Raises:
+            SettingsError: if the file is none of ours.
+        """
+        try:
+            text = self._whole(CURRENT)
+        except OSError as error:
+            raise not_current(self.url) from error
+        return (None if text is None else self._unless_half(CURRENT, Current.from_json, text)) or Current()
+
+    def write_current(self, current: Current) -> None:
+        """Write what the folder holds now, at one stroke."""
+        self.write_text(CURRENT, current.to_json())
 
     def delete_files(self, names: Iterable[str]) -> None:
         """Delete files, those that are there, and the folders in the store that are empty without them."""
@@ -176,7 +209,7 @@ class Store:
         self._delete_if_empty(posixpath.dirname(posixpath.join(*parts)))
 
     def move(self, source: Place, target: Place) -> None:
-        """Move a file or a folder to a place where nothing may be; nothing happens if it isn't there.
+        """Move a folder to a place where nothing may be, or a file to where at most one is; nothing if it isn't there.
 
         Local disks and HDFS rename it. An object store knows no folders: each file is copied, then deleted.
         """
@@ -185,7 +218,7 @@ class Store:
         origin, goal = self._inside(*source), self._inside(*target)
         self._fs.create_dir(posixpath.dirname(goal), recursive=True)
         if self.renames_folders:
-            self._fs.move(origin, goal)
+            self._rename(origin, goal)
             return
         for name in self.files(*source) or [posixpath.join(*source)]:
             copy = posixpath.normpath(posixpath.join(goal, posixpath.relpath(self._inside(name), origin)))
@@ -193,18 +226,39 @@ class Store:
             self._fs.copy_file(self._inside(name), copy)
             self._fs.delete_file(self._inside(name))
 
+    def exchange(self, one: str, other: str) -> bool:
+        """Give two folders each other's names at one stroke; False, and nothing happens, where that can't be had."""
+        return self._is_local and exchange(self._inside(one), self._inside(other))
+
     def _rename(self, source: str, target: str) -> None:
         """Give a finished file its name, in place of the one that has it: HDFS does not replace by itself."""
         if not self.replaces_files and self._fs.get_file_info(target).type != fs.FileType.NotFound:
             self._fs.delete_file(target)
         self._fs.move(source, target)
 
-    def _ledger_in(self, name: str) -> Ledger:
+    def _whole(self, name: str) -> bytes | None:
+        """Return the content of a small file that is replaced whole; None where there is none.
+
+        On HDFS, which has no rename that replaces, a new one may still lie aside.
+        """
+        if self.leaves(name):
+            return self._content(name)
+        if not self.replaces_files and self.exists(_aside(name)):
+            return self._content(_aside(name))
+        return None
+
+    def _content(self, name: str) -> bytes:
+        with self._fs.open_input_stream(self._inside(name)) as stream:
+            return bytes(stream.read())
+
+    def _unless_half(self, name: str, read: Callable[[bytes, str], Content], text: bytes) -> Content | None:
+        """Return what a small file holds; None of half of one that lies aside: nothing was done before it was whole."""
         try:
-            with self._fs.open_input_stream(self._inside(name)) as stream:
-                return Ledger.from_json(stream.read(), self.url)
-        except OSError as error:
-            raise no_marker(self.url) from error
+            return read(text, self.url)
+        except SettingsError:
+            if self.leaves(name):
+                raise
+            return None
 
     def _delete_if_empty(self, folder: str) -> None:
         """Delete a folder inside the store, and those above it, as far as nothing at all is in them."""

@@ -103,6 +103,7 @@ def _places(run: Run) -> list[str]:
     tables = [name for name in TABLES if store.exists(name)]
     exports = [name for name in sorted(store.read_ledger().files) if "/" not in name and store.exists(name)]
     lines = [f"Tables   {store.url}/", f"         {', '.join(tables)}"]
+    lines += [f"Stale    {sentence}" for sentence in store.read_current().stale()]
     if store.exists("report", "index.html"):
         stale = "" if "report" in run.seconds else f" (of an earlier run: {job_named('report')} makes it anew)"
         lines.append(f"Report   {store.url}/report/index.html{stale}")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dedup_core.current import CURRENT
 from dedup_core.errors import InputError, SettingsError
 from dedup_core.ledger import MARKER, Ledger
 from dedup_core.settings.settings import EncodeSettings
@@ -21,14 +22,19 @@ def store(tmp_path):
 
 
 def files(store):
-    """Every file in the folder with its content, and every link with its target: without marker and staging place."""
+    """Every file in the folder with its content, and every link with its target: without what says what is ours."""
     top = Path(store.url)
     found = {path.relative_to(top).as_posix(): path for path in top.rglob("*") if path.is_symlink() or path.is_file()}
     return {
         name: f"-> {os.readlink(path)}" if path.is_symlink() else path.read_text()
         for name, path in sorted(found.items())
-        if name != MARKER and not name.startswith("_staging")
+        if name not in (MARKER, CURRENT) and not name.startswith("_staging")
     }
+
+
+def ours(store):
+    """The files that the marker lists, but for the one that says what the folder holds."""
+    return store.read_ledger().files - {CURRENT}
 
 
 DEEP = "/".join(f"d{number}" for number in range(30)) + "/photo.jpg"
@@ -84,8 +90,8 @@ def test_what_is_in_nobodys_way_is_not(store, name):
 
 
 def test_what_a_run_published_is_ours(store):
-    published(store, {"failures/part-0": "ours", "pairs/method=phash/part-0": "ours"}, also=["runs/1.json"])
-    store.write_text("runs/1.json", "ours")
+    tables = {"failures/part-0": "ours", "pairs/method=phash/part-0": "ours", "runs/1.json": "ours"}
+    published(store, tables)
     refuse_foreign(store, ["failures", "pairs"], ["phash"])
     store.write_text("failures/keep.png", "mine")
     with pytest.raises(SettingsError, match=r": failures/keep\.png\."):
@@ -164,9 +170,13 @@ def test_the_marker_is_the_first_thing_that_a_run_writes(store, monkeypatch):
     run = Run(None, store, EncodeSettings(input="photos", output=store.url), print, "/photos")
     with monkeypatch.context() as patch:
         patch.setattr(Store, "write_lines", power_cut)
-        with pytest.raises(SettingsError, match=r"can't write to the output folder .*: power cut"):
-            run.check_output(["failures"], [])
-    run.check_output(["failures"], [])
+        with (
+            pytest.raises(SettingsError, match=r"can't write to the output folder .*: power cut"),
+            run.output(["failures"], []),
+        ):
+            pass
+    with run.output(["failures"], []):
+        assert store.files() == ["_staging/lock/" + run.run_id + ".json", MARKER]
     assert store.files() == [MARKER]
 
 
@@ -177,7 +187,7 @@ def test_a_table_makes_room_for_the_next_one_and_other_partitions_stay(store):
     published(store, {"pairs/method=phash/a": "1", "pairs/method=dhash/a": "1", "failures/a": "1"})
     published(store, {"pairs/method=phash/b": "2", "failures/a": "2"})
     assert files(store) == {"failures/a": "2", "pairs/method=dhash/a": "1", "pairs/method=phash/b": "2"}
-    assert store.read_ledger().files == set(files(store))
+    assert ours(store) == set(files(store))
 
 
 def test_marks_and_checksums_beside_parts_are_not_published(store):
@@ -187,7 +197,7 @@ def test_marks_and_checksums_beside_parts_are_not_published(store):
     kept = {part: "rows", "failures/part-0.parquet": "", "groups/_SUCCESS": "", "evaluation/.x.crc": ""}
     publish(store, [stage(store, kept | dict.fromkeys(marks, "mark"))])
     assert files(store) == kept, "a table without parts keeps its mark: it is there, and empty"
-    assert store.read_ledger().files == kept.keys()
+    assert ours(store) == kept.keys()
 
 
 def test_marks_that_an_earlier_version_has_published_go_with_their_table(store):
@@ -206,7 +216,7 @@ MINE = ["failures/.DS_Store", "failures/.album/a.jpg", f"failures/{DEEP}", "fail
 def test_hidden_files_and_such_as_came_meanwhile_never_move(store, monkeypatch, name):
     published(store, {"failures/a": "1"})
     store.write_text(name, "mine")
-    ours = {"failures/b": "2", "failures/_SUCCESS": ""}
+    tables = {"failures/b": "2", "failures/_SUCCESS": ""}
     before = os.stat(f"{store.url}/{name}")
 
     def move(self, source, target):
@@ -215,9 +225,9 @@ def test_hidden_files_and_such_as_came_meanwhile_never_move(store, monkeypatch, 
 
     real_move = Store.move
     monkeypatch.setattr(Store, "move", move)
-    published(store, ours)
-    assert files(store) == ours | {name: "mine"}
-    assert store.read_ledger().files == ours.keys() - {name}
+    published(store, tables)
+    assert files(store) == tables | {name: "mine"}
+    assert ours(store) == tables.keys() - {name}
 
 
 @pytest.mark.parametrize("renames", [True, False])
@@ -275,8 +285,7 @@ def test_somebodys_own_result_of_the_same_name_is_not_replaced(store):
 
 
 def test_what_no_longer_holds_goes_if_it_is_ours(store):
-    published(store, {"pairs/method=phash/a": "1", "groups/method=phash/a": "1"}, also=["duplicates.json"])
-    store.write_text("duplicates.json", "1")
+    published(store, {"pairs/method=phash/a": "1", "groups/method=phash/a": "1", "duplicates.json": "1"})
     store.write_text("pairs/method=phash/.mine", "mine")
     store.write_text("to_remove.json", "mine")
     published(store, {"failures/a": "2"}, gone=["pairs", "duplicates.json", "to_remove.json"])
@@ -363,7 +372,7 @@ def test_hdfs_has_the_marker_aside_while_it_replaces_it(store, monkeypatch):
     assert store.read_ledger() == ledger.with_run("1")
     refuse_foreign(store, ["failures"], [])
     store.mark()
-    assert store.files() == [MARKER, "failures/a"]
+    assert store.files() == [CURRENT, MARKER, "failures/a"]
 
 
 def test_half_a_marker_aside_is_none(store):
@@ -378,4 +387,4 @@ def test_an_object_store_has_a_whole_marker_at_any_time(store, monkeypatch):
     monkeypatch.setattr(store, "delete_files", None)
     monkeypatch.setattr(Store, "_rename", None)
     store.mark()
-    assert store.files() == [MARKER, "failures/a"]
+    assert store.files() == [CURRENT, MARKER, "failures/a"]

@@ -6,8 +6,8 @@ Spark: the driver sees one row a threshold.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -29,6 +29,7 @@ from dedup_core.spark.evaluate.predictions import Predictions, read_map, read_ta
 from dedup_core.spark.evaluate.scoring import score
 from dedup_core.spark.evaluate.thresholds import count_group_sizes, count_groups, count_pairs, sample_pairs
 from dedup_core.spark.evaluate.truth import Truth
+from dedup_core.spark.locks import Snapshot
 from dedup_core.spark.runs import Run, source_of
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.store import Store
@@ -48,16 +49,10 @@ def run_evaluate(spark: SparkSession, settings: EvaluateSettings, say: Callable[
             images.
         LimitError: if a quality gate is not met. The results are written before.
     """
-    run = _open_run(spark, settings, say)
-    staging = Staging(spark, run.store, f"evaluate-{run.run_id}")
-    try:
-        results = _evaluated(run, settings, staging)
-        with run.stage("publish"):
-            run.publish([staging], gone=[EVALUATION])
-    finally:
-        staging.clear()
-    run.counts["evaluated"] = {result.method: result.counts() for result in results}
-    run.record()
+    with _open_run(spark, settings, say) as run:
+        for sentence in [sentence for snapshot in run.read for sentence in snapshot.current.stale()]:
+            say(f"Stale: {sentence}")
+        results = _evaluate(run, settings)
     for result in results:
         for line in summary_lines(result, settings.target_precision):
             say(line)
@@ -68,16 +63,31 @@ def run_evaluate(spark: SparkSession, settings: EvaluateSettings, say: Callable[
     return run
 
 
-def _open_run(spark: SparkSession, settings: EvaluateSettings, say: Callable[[str], None]) -> Run:
+def _evaluate(run: Run, settings: EvaluateSettings) -> list[MethodEvaluation]:
+    staging = Staging(run.spark, run.store, f"evaluate-{run.run_id}")
+    try:
+        results = _evaluated(run, settings, staging)
+        run.counts["evaluated"] = {result.method: result.counts() for result in results}
+        with run.stage("publish"):
+            run.publish([staging], gone=[EVALUATION])
+    finally:
+        staging.clear()
+    run.record()
+    return results
+
+
+@contextmanager
+def _open_run(spark: SparkSession, settings: EvaluateSettings, say: Callable[[str], None]) -> Iterator[Run]:
     store = Store(settings.output)
     evaluated = _evaluated_store(settings, store)
+    read = [] if evaluated is None else [Snapshot.of(evaluated)]
     # An evaluation adds to the tables: it is of the same source as they are.
     source = normal(str(settings.duplicates)) if evaluated is None else source_of(evaluated)
-    run = Run(spark, store, settings, say, source)
-    run.check_output([], [], [f"{EVALUATION}/{name}" for name in (SAMPLES, *result_names(settings.method))])
-    if run.replaces_all:
-        raise SettingsError(f"{store.url} holds tables made from another input, which no evaluation replaces")
-    return run
+    run = Run(spark, store, settings, say, source, read=read)
+    with run.output([], [], [f"{EVALUATION}/{name}" for name in (SAMPLES, *result_names(settings.method))]):
+        if run.replaces_all:
+            raise SettingsError(f"{store.url} holds tables made from another input, which no evaluation replaces")
+        yield run
 
 
 def _evaluated_store(settings: EvaluateSettings, output: Store) -> Store | None:

@@ -15,6 +15,7 @@ from dedup_core.ledger import REPORT
 from dedup_core.report.model import ReportData
 from dedup_core.report.page import render
 from dedup_core.settings.settings import ReportSettings
+from dedup_core.spark.locks import settled
 from dedup_core.spark.publishing import refuse_foreign
 from dedup_core.spark.report.counts import failure_kinds, method_results, rows_by_method
 from dedup_core.spark.report.images import page_images
@@ -43,7 +44,14 @@ def write_report(spark: SparkSession, settings: ReportSettings, say: Callable[[s
     Raises:
         InputError: if there are no tables.
         SettingsError: if they lack a method that is asked for, or the registry lacks all that they have.
+        InUseError: if a run works in the folder.
     """
+    with settled(Store(settings.output)):
+        return write_page(spark, settings, say)
+
+
+def write_page(spark: SparkSession, settings: ReportSettings, say: Callable[[str], None]) -> str:
+    """Write the page as `write_report` does, for who holds the folder."""
     store = Store(settings.output)
     name = f"{REPORT}/{settings.report_name}"
     refuse_foreign(store, [], [], [name])
@@ -96,6 +104,7 @@ def gather(spark: SparkSession, store: Store, settings: ReportSettings) -> Repor
         evaluations=evaluations(spark, store, results, records),
         left_out=left_out,
         caution=(encoding or {}).get("counts", {}).get("caution", {}),
+        stale=tuple(store.read_current().stale()),
     )
 
 

@@ -1,0 +1,219 @@
+"""What an output folder holds now: one small file that is replaced at one stroke, and is the truth.
+
+It names the run that made each table, and from what. While a publication is under way it also says what is still to
+be moved: from the moment that it is written the new tables count, and whoever opens the folder next ends the moving.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from dedup_core.errors import SettingsError
+from dedup_core.ledger import STAGING, stays_inside
+
+CURRENT = "current.json"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Provenance(_Frozen):
+    """What one table, or one method's part of it, was made by and from.
+
+    Attributes:
+        run_id: of the run that made it.
+        source: what that run read: the input, or another features table.
+        fingerprint: of the features, where they are of one kind.
+        threshold: of the search.
+        search: exact, or clustered.
+        images: a digest of which images features are of.
+        features: by method, a digest of these features; of a table of pairs or groups, of those it was made from.
+        is_lost: whether it was deleted before it was in its place, where an older one may lie.
+    """
+
+    run_id: str
+    source: str
+    fingerprint: str | None = None
+    threshold: float | None = None
+    search: str | None = None
+    images: str | None = None
+    features: Mapping[str, str] = {}
+    is_lost: bool = False
+
+
+class Move(_Frozen):
+    """A table, or a part of one, on its way.
+
+    Attributes:
+        source: where it was staged, by its path in the output folder.
+        target: where readers look for it.
+        files: all that belong to it, by their paths in the target.
+    """
+
+    source: str
+    target: str
+    files: tuple[str, ...]
+
+    @field_validator("source")
+    @classmethod
+    def _is_staged(cls, source: str) -> str:
+        return _checked(source, source.startswith(f"{STAGING}/"))
+
+    @field_validator("target")
+    @classmethod
+    def _is_shown(cls, target: str) -> str:
+        return _checked(target, not target.startswith(STAGING))
+
+    @field_validator("files")
+    @classmethod
+    def _lie_inside(cls, files: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_checked(name) for name in files)
+
+
+class Pending(_Frozen):
+    """What is left of a publication: it can be begun again any number of times.
+
+    Attributes:
+        moves: what goes where.
+        gone: files of ours that are no longer there at the end.
+        works: places of finished work, in the staging place, that are cleared away.
+        run_id: of the run that is complete by it; None where only its failures are shown.
+    """
+
+    moves: tuple[Move, ...]
+    gone: tuple[str, ...]
+    works: tuple[str, ...]
+    run_id: str | None = None
+
+    @field_validator("gone", "works")
+    @classmethod
+    def _lie_inside(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_checked(name) for name in names)
+
+    @property
+    def files(self) -> set[str]:
+        """The files that come to lie where readers look."""
+        return {name for move in self.moves for name in placed(move.target, move.files)}
+
+
+class Current(_Frozen):
+    """The content of the file.
+
+    Attributes:
+        run_id: of the run that published last.
+        tables: by place ("pairs/method=phash"), what made it.
+        pending: what is still to be moved; None as soon as all is in its place.
+    """
+
+    run_id: str | None = None
+    tables: Mapping[str, Provenance] = {}
+    pending: Pending | None = None
+
+    def published(self, pending: Pending, made: Mapping[str, Provenance], gone: Iterable[str]) -> Current:
+        """Return what counts from now on.
+
+        Args:
+            pending: what is to be moved.
+            made: what made the tables that come.
+            gone: places whose tables go.
+        """
+        folders = tuple(f"{place}/" for place in gone)
+        stay = {place: what for place, what in self.tables.items() if not f"{place}/".startswith(folders)}
+        return Current(run_id=pending.run_id or self.run_id, tables={**stay, **made}, pending=pending)
+
+    def stale(self) -> list[str]:
+        """Return what doesn't belong together, a sentence each; what is not known is not doubted."""
+        encoded = {
+            place.partition("=")[2]: what for place, what in self.tables.items() if place.startswith("features/")
+        }
+        return [*self._lost(), *_other_images(encoded), *self._other_features(encoded)]
+
+    def _lost(self) -> Iterator[str]:
+        for place, what in sorted(self.tables.items()):
+            if what.is_lost:
+                yield f"{place} of run {what.run_id} was deleted before it was in place: run that job again"
+
+    def _other_features(self, encoded: Mapping[str, Provenance]) -> Iterator[str]:
+        found: dict[tuple[str, str, str], list[str]] = {}
+        for place, what in self.tables.items():
+            table, _, method = place.partition("/method=")
+            for name, digest in what.features.items() if table != "features" else ():
+                now = encoded.get(name)
+                if now is not None and now.features.get(name) != digest:
+                    found.setdefault((method, what.run_id, name), []).append(table)
+        for (method, run_id, name), tables in sorted(found.items()):
+            yield (
+                f"{', '.join(sorted(tables))} by {method} are of run {run_id}, and the {name} features have changed "
+                f"since, by run {encoded[name].run_id}: search again"
+            )
+
+    def settled(self, lost: Iterable[str] = ()) -> Current:
+        """Return the same with nothing left to be moved.
+
+        Args:
+            lost: places whose tables could not be moved, since somebody has deleted them.
+        """
+        marked = {
+            place: self.tables.get(place, Provenance(run_id=str(self.run_id), source="")).model_copy(
+                update={"is_lost": True}
+            )
+            for place in lost
+        }
+        return self.model_copy(update={"tables": {**self.tables, **marked}, "pending": None})
+
+    def to_json(self) -> str:
+        """Return the text of the file."""
+        return self.model_dump_json(indent=1, exclude_none=True, exclude_defaults=True) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str | bytes, where: str) -> Current:
+        """Return what the file holds.
+
+        Args:
+            text: its content.
+            where: the output folder, for the message.
+
+        Raises:
+            SettingsError: if it is none of ours.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise not_current(where) from error
+
+
+def _other_images(encoded: Mapping[str, Provenance]) -> Iterator[str]:
+    """Yield which features are not of the images that the newest are of."""
+    listed = {method: what for method, what in encoded.items() if what.images is not None}
+    if not listed:
+        return
+    newest = max(listed, key=lambda method: (listed[method].run_id, method))
+    for method, what in sorted(listed.items()):
+        if what.images != listed[newest].images:
+            yield (
+                f"the {method} features are of run {what.run_id}, and of other images than those by {newest} of run "
+                f"{listed[newest].run_id}: encode again by {method}"
+            )
+
+
+def not_current(where: str) -> SettingsError:
+    """Return what to say of a folder whose file is none of ours, or can't be read."""
+    return SettingsError(
+        f"{where}/{CURRENT} should name the tables there and can't be read: choose another folder, or move that file "
+        "away to have the tables taken as they lie"
+    )
+
+
+def placed(place: str, files: Sequence[str]) -> list[str]:
+    """Return the paths of files that lie at a place; the place itself where it is a file: its one name is empty."""
+    return [f"{place}/{name}" if name else place for name in files]
+
+
+def _checked(name: str, is_right: bool = True) -> str:
+    """Return a path that leads to something in the folder: a file that was tampered with could name anything."""
+    if not is_right or (name and not stays_inside(name)):
+        raise ValueError(f"{name!r} lies elsewhere")
+    return name

@@ -1,0 +1,81 @@
+"""A publication carried out, from wherever it was cut short: begun again it ends in the same state.
+
+What is staged is taken for what is to be moved only as long as it is that: a move that is done leaves nothing at its
+source, or after an exchange the table before, under other names.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Collection, Iterable
+
+from dedup_core.current import Move, placed
+from dedup_core.ledger import STAGING
+from dedup_core.spark.store import Store
+
+_REPLACED = f"{STAGING}/replaced"
+
+
+def settle(store: Store) -> bool:
+    """End the publication of an output folder that is under way, and return whether there was one.
+
+    Only the holder of the folder's lock may.
+    """
+    current = store.read_current()
+    pending = current.pending
+    if pending is None:
+        return False
+    ledger = store.read_ledger().with_files(pending.files)
+    store.write_ledger(ledger)
+    for move in pending.moves:
+        _carry_out(store, move, ledger.files)
+    lost = [move.target for move in pending.moves if not relative(store, move.target).issuperset(move.files)]
+    gone = ledger.files.intersection(pending.gone)
+    _remove(store, gone)
+    ledger = ledger.without_files(gone)
+    store.write_ledger(ledger.with_run(pending.run_id) if pending.run_id else ledger)
+    for left in (*(move.source for move in pending.moves), *(f"{STAGING}/{work}" for work in pending.works), _REPLACED):
+        store.delete_tree(*left.split("/"))
+    store.write_current(current.settled(lost))
+    return True
+
+
+def _carry_out(store: Store, move: Move, ours: Collection[str]) -> None:
+    """Put a staged table in its place: at one stroke if nothing but ours lies there, else file by file."""
+    staged = relative(store, move.source)
+    if not staged or not staged <= set(move.files):  # moved, or exchanged, by an attempt that was cut short
+        return
+    there = store.leaves(move.target)
+    if not store.renames_folders or not set(there) <= set(ours):
+        _one_by_one(store, move, ours)
+    elif there == [move.target] or not there:
+        store.move((move.source,), (move.target,))
+    elif relative(store, move.target) <= set(move.files) or not store.exchange(move.source, move.target):
+        aside = f"{_REPLACED}/{move.target}"
+        store.delete_tree(*aside.split("/"))
+        store.move((move.target,), (aside,))
+        store.move((move.source,), (move.target,))
+
+
+def _one_by_one(store: Store, move: Move, ours: Collection[str]) -> None:
+    new = placed(move.target, move.files)
+    before = set(store.files(move.target)).intersection(ours).difference(new)
+    store.delete_files(before)
+    for source, target in zip(placed(move.source, move.files), new, strict=True):
+        store.move((source,), (target,))
+
+
+def _remove(store: Store, gone: Iterable[str]) -> None:
+    """Delete files; a folder that holds nothing else goes out of sight at one stroke first."""
+    gone = set(gone)
+    for folder in sorted({posixpath.dirname(name) for name in gone} - {""}):
+        there = store.leaves(folder)
+        if store.renames_folders and there and gone.issuperset(there) and there != [folder]:
+            store.delete_tree(*f"{_REPLACED}/{folder}".split("/"))
+            store.move((folder,), (f"{_REPLACED}/{folder}",))
+    store.delete_files(sorted(gone))
+
+
+def relative(store: Store, place: str) -> set[str]:
+    """Return the files at a place by their paths in it; one that is a file itself has an empty name."""
+    return {name.removeprefix(place).removeprefix("/") for name in store.files(place)}
