@@ -120,7 +120,7 @@ class Current(_Frozen):
             made: what made the tables that come.
             gone: places whose tables go.
         """
-        folders = tuple(f"{place}/" for place in gone)
+        folders = tuple(f"{place}/" for place in (*gone, *(move.target for move in pending.moves)))
         stay = {place: what for place, what in self.tables.items() if not f"{place}/".startswith(folders)}
         return Current(run_id=pending.run_id or self.run_id, tables={**stay, **made}, pending=pending)
 

@@ -24,6 +24,10 @@ class InputError(DedupError):
     exit_code = 3
 
 
+class InUseError(DedupError):
+    """Another run works in the output folder."""
+
+
 class LimitError(DedupError):
     """A limit or a quality gate that the user set was not met."""
 

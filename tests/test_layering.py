@@ -19,8 +19,8 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FIL
 FLOORS = (
     "commands errors jit metric processes",
     "arguments ledger pairs policy relations turns workers",
-    "current images/ancillary images/deep images/frames images/losses images/names images/opening images/patterns "
-    "images/resizing images/shapes images/texts",
+    "current holder images/ancillary images/deep images/frames images/losses images/names images/opening "
+    "images/patterns images/resizing images/shapes images/texts",
     "images/disks images/jpeg_header images/ours images/picture images/unread images/upright",
     "images/files images/foreign images/jpeg_kernels images/looks",
     "images/jpeg_averages",

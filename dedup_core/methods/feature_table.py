@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
@@ -14,7 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dedup_core.current import CURRENT, Current, Provenance
 from dedup_core.encoders.registry import TURNED
+from dedup_core.holder import LOCK, Holder
 from dedup_core.images.names import storable
 from dedup_core.ledger import MARKER, SPARKS_MARKS, TABLES, Ledger, is_hidden, no_marker
 from dedup_core.local.features import LocalFeatures
@@ -75,7 +79,9 @@ class MethodFeatures:
             FileExistsError: if the table has rows of the method and ``overwrite`` is False, or if their folder holds
                 files that are no features.
             SettingsError: if the table lies in an output folder whose marker can't be read.
+            InUseError: if a run works in that folder.
         """
+        _refuse_in_use(table)
         target = _folder(table, self.method)
         if target.exists() and not overwrite:
             raise FileExistsError(f"{target} is there already: overwrite=True replaces it")
@@ -89,6 +95,23 @@ class MethodFeatures:
             file.unlink()
         aside.rename(new)
         _note_in_ledger(table, [new], before)
+        self._note_in_current(table)
+
+    def _note_in_current(self, table: Path) -> None:
+        """Let whoever reads the output folder around the table know that its features are others now."""
+        current = table.parent / CURRENT
+        if table.name != _FEATURES or not current.exists():
+            return
+        made = Provenance(
+            run_id=_RUN_ID,
+            source=_RUN_ID,
+            fingerprint=self.fingerprint,
+            features={self.method: secrets.token_hex(8)},
+        )
+        told = Current.from_json(current.read_bytes(), str(table.parent))
+        tables = {**told.tables, f"{_FEATURES}/{_folder(table, self.method).name}": made}
+        told = told.model_copy(update={"tables": tables})
+        _replace(current, told.to_json())
 
     @classmethod
     def load(cls, table: Path, method: str, fingerprint: str) -> MethodFeatures:
@@ -191,10 +214,22 @@ def _note_in_ledger(table: Path, made: Sequence[Path], gone: Sequence[Path] = ()
     except OSError as error:
         raise no_marker(str(folder)) from error
     new, old = ([path.relative_to(folder).as_posix() for path in paths] for paths in (made, gone))
-    aside = folder / f"._{MARKER}"
-    text = ledger.without_files(old).with_files(new).to_json()
+    _replace(marker, ledger.without_files(old).with_files(new).to_json())
+
+
+def _replace(file: Path, text: str) -> None:
+    aside = file.with_name(f"._{file.name}")
     aside.write_text(text, encoding="utf-8", errors="backslashreplace")
-    aside.replace(marker)
+    aside.replace(file)
+
+
+def _refuse_in_use(table: Path) -> None:
+    """Refuse to write into an output folder where a run works."""
+    for lock in (table.parent / LOCK).glob("[!.]*.json") if table.name == _FEATURES else ():
+        with suppress(FileNotFoundError):  # it has just been left
+            holder, silence = Holder.from_json(lock.read_bytes()), time.time() - lock.stat().st_mtime
+            if holder is not None and holder.lives(silence):
+                raise holder.shuts_out(str(table.parent))
 
 
 def _conformed(rows: pa.Table, source: Path) -> pa.Table:

@@ -9,69 +9,24 @@ file has not been written anew for two minutes, by the clock of the filesystem.
 from __future__ import annotations
 
 import datetime
-import json
-import os
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
 
 from pyarrow import ArrowException
 
 from dedup_core.current import Current
-from dedup_core.errors import DedupError, InputError, SettingsError
-from dedup_core.ledger import STAGING
+from dedup_core.errors import InputError, InUseError, SettingsError
+from dedup_core.holder import LOCK, SILENCE_SECONDS, Holder
 from dedup_core.spark.settling import settle
 from dedup_core.spark.store import Store
 
-LOCK = f"{STAGING}/lock"
 BEAT_SECONDS = 15.0
-SILENCE_SECONDS = 120.0
 PATIENCE_SECONDS = 60.0
 _TIE_SECONDS = 1.0
-
-
-class InUseError(DedupError):
-    """Another run works in the output folder."""
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who works in a folder.
-
-    Attributes:
-        run_id: of the run.
-        host: the machine's name, for people.
-        machine: what tells it, and the processes that it sees, from others.
-        pid: of the process.
-        started: when that process started, by the system's own count; empty where it can't be told.
-        since: when the run came, UTC.
-    """
-
-    run_id: str
-    host: str
-    machine: str
-    pid: int
-    started: str
-    since: str
-
-    @classmethod
-    def me(cls, run_id: str) -> Holder:
-        """Return what to say of a run in this process."""
-        now = datetime.datetime.now(datetime.timezone.utc)
-        pid = os.getpid()
-        return cls(run_id, socket.gethostname(), _machine(), pid, _started(pid), f"{now:%Y-%m-%d %H:%M:%S} UTC")
-
-    def lives(self, silence: float) -> bool:
-        """Return whether the run may still be at work, after so many seconds without a sign of it."""
-        if self.machine != _machine() or os.name == "nt":  # where to ask for a process is to interrupt it
-            return silence < SILENCE_SECONDS
-        return _is_alive(self.pid) and _started(self.pid) == self.started
 
 
 def new_run_id() -> str:
@@ -131,7 +86,7 @@ class Snapshot:
             InputError: if a publication there was cut short, and can't be ended.
         """
         until = time.monotonic() + PATIENCE_SECONDS
-        while (current := store.read_current()).pending is not None:
+        while (current := store.read_current()).pending is not None and store.read_marker() is not None:
             try:
                 with settled(store):
                     continue
@@ -192,7 +147,7 @@ class Lock:
                 time.sleep(_TIE_SECONDS)  # one that came at the same moment steps back
                 others = self._others()
             if others:
-                raise self._in_use(others[0])
+                raise others[0].shuts_out(self._store.url)
         except BaseException:
             self._store.delete_files([self._name])
             raise
@@ -204,16 +159,14 @@ class Lock:
         Raises:
             InUseError: if it isn't.
         """
-        if not self._store.leaves(self._name):
-            others = self._others()
-            raise (
-                self._in_use(others[0])
-                if others
-                else InUseError(
-                    f"the output folder {self._store.url} was given up for this run, of which nothing was seen for too "
-                    "long: run it again, and what is done is used"
-                )
-            )
+        if self._store.leaves(self._name):
+            return
+        if others := self._others():
+            raise others[0].shuts_out(self._store.url)
+        raise InUseError(
+            f"the output folder {self._store.url} was given up for this run, of which nothing was seen for too long: "
+            "run it again, and what is done is used"
+        )
 
     def leave(self) -> None:
         """Let others in."""
@@ -230,7 +183,7 @@ class Lock:
                     self._write()
 
     def _write(self) -> None:
-        self._store.write_text(self._name, json.dumps(asdict(self._holder)) + "\n")
+        self._store.write_text(self._name, self._holder.to_json())
 
     def _others(self) -> list[Holder]:
         """Return who else is at work here, and clear away what the dead have left."""
@@ -238,51 +191,11 @@ class Lock:
         own = ages.pop(self._name, 0.0)
         alive = []
         for name, age in ages.items():
-            holder = None if "/." in name else _read(self._store, name)  # else one is about to be written
+            # What is hidden is about to be written.
+            text = None if "/." in name else self._store.content(name)
+            holder = None if text is None else Holder.from_json(text)
             if holder is not None and holder.lives(age - own):
                 alive.append(holder)
             elif holder is not None or age - own > SILENCE_SECONDS:
                 self._store.delete_files([name])
         return sorted(alive, key=lambda other: other.since)
-
-    def _in_use(self, other: Holder) -> InUseError:
-        return InUseError(
-            f"the output folder {self._store.url} is in use: run {other.run_id} has worked there since {other.since}, "
-            f"process {other.pid} on {other.host}. Wait until it has ended, or choose another folder"
-        )
-
-
-def _read(store: Store, name: str) -> Holder | None:
-    """Return who wrote a lock; None if it is gone or half written."""
-    try:
-        content: dict[str, Any] = store.read_json(name)
-        return Holder(**content)
-    except (InputError, TypeError):
-        return None
-
-
-def _machine() -> str:
-    """Return what tells this machine, and on Linux what processes it shows, from others: containers share a kernel."""
-    parts = [socket.gethostname()]
-    with suppress(OSError):
-        parts += [Path("/proc/sys/kernel/random/boot_id").read_text().strip(), os.readlink("/proc/self/ns/pid")]
-    return " ".join(parts)
-
-
-def _started(pid: int) -> str:
-    """Return when a process started, in ticks of the kernel; nothing where that can't be told, or it has ended."""
-    try:
-        told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if told[0] == "Z" else told[19]
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # somebody else's
-        return True
-    return True

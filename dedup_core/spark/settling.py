@@ -10,7 +10,7 @@ import posixpath
 from collections.abc import Collection, Iterable
 
 from dedup_core.current import Move, placed
-from dedup_core.ledger import STAGING
+from dedup_core.ledger import RUNS, STAGING
 from dedup_core.spark.store import Store
 
 _REPLACED = f"{STAGING}/replaced"
@@ -29,7 +29,7 @@ def settle(store: Store) -> bool:
     store.write_ledger(ledger)
     for move in pending.moves:
         _carry_out(store, move, ledger.files)
-    lost = [move.target for move in pending.moves if not relative(store, move.target).issuperset(move.files)]
+    lost = [move.target for move in pending.moves if not _is_there(store, move)]
     gone = ledger.files.intersection(pending.gone)
     _remove(store, gone)
     ledger = ledger.without_files(gone)
@@ -38,6 +38,11 @@ def settle(store: Store) -> bool:
         store.delete_tree(*left.split("/"))
     store.write_current(current.settled(lost))
     return True
+
+
+def _is_there(store: Store, move: Move) -> bool:
+    """Return whether a table is in its place; a record of a run that is gone makes no table doubtful."""
+    return move.target.startswith(f"{RUNS}/") or relative(store, move.target).issuperset(move.files)
 
 
 def _carry_out(store: Store, move: Move, ours: Collection[str]) -> None:

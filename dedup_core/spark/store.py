@@ -118,6 +118,18 @@ class Store:
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"can't read {'/'.join([self.url, *parts])}: {error}") from error
 
+    def content(self, name: str) -> bytes | None:
+        """Return the bytes of a small file; None if there is none.
+
+        Raises:
+            OSError: if it can't be read.
+        """
+        try:
+            with self._fs.open_input_stream(self._inside(name)) as stream:
+                return bytes(stream.read())
+        except FileNotFoundError:
+            return None
+
     def rows_in(self, file: str) -> int:
         """Return how many rows a Parquet file has: its last bytes say so."""
         with self._fs.open_input_file(self._inside(file)) as opened_file:
@@ -242,14 +254,8 @@ class Store:
         On HDFS, which has no rename that replaces, a new one may still lie aside.
         """
         if self.leaves(name):
-            return self._content(name)
-        if not self.replaces_files and self.exists(_aside(name)):
-            return self._content(_aside(name))
-        return None
-
-    def _content(self, name: str) -> bytes:
-        with self._fs.open_input_stream(self._inside(name)) as stream:
-            return bytes(stream.read())
+            return self.content(name)
+        return None if self.replaces_files else self.content(_aside(name))
 
     def _unless_half(self, name: str, read: Callable[[bytes, str], Content], text: bytes) -> Content | None:
         """Return what a small file holds; None of half of one that lies aside: nothing was done before it was whole."""

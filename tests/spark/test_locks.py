@@ -1,7 +1,6 @@
 """One run at a time in an output folder; the dead don't hold it, and nobody is shut out for ever."""
 
 import dataclasses
-import json
 import os
 import signal
 import subprocess
@@ -11,10 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from dedup_core.errors import SettingsError
+from dedup_core.errors import InUseError, SettingsError
+from dedup_core.holder import LOCK, SILENCE_SECONDS, Holder
 from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark import locks
-from dedup_core.spark.locks import LOCK, Holder, InUseError, Lock, held, new_run_id, settled
+from dedup_core.spark.locks import Lock, held, new_run_id, settled
 from dedup_core.spark.runs import Run
 from dedup_core.spark.store import Store
 
@@ -42,7 +42,7 @@ def other_process(store):
 def leave_lock(store, silence, **changes):
     """Leave the lock of a run that has been silent for so many seconds."""
     holder = dataclasses.replace(Holder.me("first"), **changes)
-    store.write_text(f"{LOCK}/first.json", json.dumps(dataclasses.asdict(holder)))
+    store.write_text(f"{LOCK}/first.json", holder.to_json())
     then = time.time() - silence
     os.utime(f"{store.url}/{LOCK}/first.json", (then, then))
 
@@ -72,7 +72,7 @@ def test_a_process_of_the_same_number_is_not_the_holder(store):
         pass
 
 
-@pytest.mark.parametrize(("silence", "is_free"), [(0, False), (60, False), (locks.SILENCE_SECONDS + 10, True)])
+@pytest.mark.parametrize(("silence", "is_free"), [(0, False), (60, False), (SILENCE_SECONDS + 10, True)])
 def test_a_holder_elsewhere_is_dead_when_it_has_been_silent_for_long(store, silence, is_free):
     leave_lock(store, silence, machine="elsewhere", host="node-7")
     if is_free:

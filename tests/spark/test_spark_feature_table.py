@@ -3,9 +3,12 @@
 import pytest
 from album import GOOD, make_album
 
+from dedup_core.errors import InUseError
 from dedup_core.methods import PHash
 from dedup_core.settings.settings import EncodeSettings, FindSettings
+from dedup_core.spark.locks import held
 from dedup_core.spark.pipeline import run_encode, run_find
+from dedup_core.spark.store import Store
 
 
 def silent(_line):
@@ -35,3 +38,17 @@ def test_a_job_searches_saved_encodings(spark, album, tmp_path):
     found = {row["path"]: [(item["path"], int(item["score"])) for item in row["duplicates"]] for row in rows}
     assert sorted(found) == GOOD
     assert found == phash.find_duplicates(encoding_map=encodings, scores=True)
+
+
+def test_encodings_saved_among_the_tables_of_a_run_are_told_from_its_own(spark, album, tmp_path):
+    phash, store = PHash(verbose=False), Store(str(tmp_path))
+    run_encode(spark, EncodeSettings(input=str(album), output=str(tmp_path)), silent)
+    searched = run_find(spark, FindSettings(output=str(tmp_path)), silent)
+    with held(store, "1"), pytest.raises(InUseError, match="is in use: run 1 has worked there since"):
+        phash.save_encodings(phash.load_encodings(tmp_path / "features"), tmp_path / "features", overwrite=True)
+    assert store.read_current().stale() == []
+    phash.save_encodings(phash.load_encodings(tmp_path / "features"), tmp_path / "features", overwrite=True)
+    assert store.read_current().stale() == [
+        f"duplicates, groups, pairs, removals by phash are of run {searched.run_id}, and the phash features have changed "
+        "since, by run one-machine: search again"
+    ]

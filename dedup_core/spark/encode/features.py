@@ -21,7 +21,7 @@ from pyspark.sql import functions as F
 
 from dedup_core.encoders.registry import metric_of
 from dedup_core.errors import DedupError, InputError, tally
-from dedup_core.filesystems import literal
+from dedup_core.filesystems import literal, normal
 from dedup_core.images.looks import CAUTIONS
 from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark.batches import are_few
@@ -260,7 +260,7 @@ def check_share(counts: EncodeCounts, settings: EncodeSettings) -> None:
 
 def work_name(settings: EncodeSettings, plan: EncodePlan) -> str:
     """Name a piece of work by its input and by what its features depend on, so that a rerun finds what is done."""
-    stated = [settings.input, settings.input_format, settings.path_column, settings.content_column]
+    stated = [normal(settings.input), settings.input_format, settings.path_column, settings.content_column]
     stated += [repr(plan.decoding), str(plan.max_file_bytes)]
     stated += plan.fingerprints.values()
     return f"encode-{hashlib.sha256(json.dumps(stated).encode()).hexdigest()[:12]}"
