@@ -49,6 +49,6 @@ def test_encodings_saved_among_the_tables_of_a_run_are_told_from_its_own(spark, 
     assert store.read_current().stale() == []
     phash.save_encodings(phash.load_encodings(tmp_path / "features"), tmp_path / "features", overwrite=True)
     assert store.read_current().stale() == [
-        f"duplicates, groups, pairs, removals by phash are of run {searched.run_id}, and the phash features have changed "
-        "since, by run one-machine: search again"
+        f"duplicates, groups, pairs, removals by phash are of run {searched.run_id}, and the phash features have "
+        "changed since, by run one-machine: search again"
     ]
