@@ -126,17 +126,30 @@ class Current(_Frozen):
 
     def stale(self) -> list[str]:
         """Return what doesn't belong together, a sentence each; what is not known is not doubted."""
-        encoded = {
-            place.partition("=")[2]: what for place, what in self.tables.items() if place.startswith("features/")
-        }
-        return [*self._lost(), *_other_images(encoded), *self._other_features(encoded)]
+        return [*self._lost(), *self.stale_features(), *self._other_features()]
+
+    def stale_features(self) -> list[str]:
+        """Return which features are not of the images that the newest are of, a sentence each."""
+        listed = {method: what for method, what in self._encoded().items() if what.images is not None}
+        newest = max(listed, key=lambda method: (listed[method].run_id, method), default="")
+        return [
+            f"the {method} features are of run {what.run_id}, and of other images than those by {newest} of run "
+            f"{listed[newest].run_id}: encode again by {method}"
+            for method, what in sorted(listed.items())
+            if what.images != listed[newest].images
+        ]
+
+    def _encoded(self) -> dict[str, Provenance]:
+        features = "features/method="
+        return {place.removeprefix(features): what for place, what in self.tables.items() if place.startswith(features)}
 
     def _lost(self) -> Iterator[str]:
         for place, what in sorted(self.tables.items()):
             if what.is_lost:
                 yield f"{place} of run {what.run_id} was deleted before it was in place: run that job again"
 
-    def _other_features(self, encoded: Mapping[str, Provenance]) -> Iterator[str]:
+    def _other_features(self) -> Iterator[str]:
+        encoded = self._encoded()
         found: dict[tuple[str, str, str], list[str]] = {}
         for place, what in self.tables.items():
             table, _, method = place.partition("/method=")
@@ -183,20 +196,6 @@ class Current(_Frozen):
             return cls.model_validate_json(text)
         except ValidationError as error:
             raise not_current(where) from error
-
-
-def _other_images(encoded: Mapping[str, Provenance]) -> Iterator[str]:
-    """Yield which features are not of the images that the newest are of."""
-    listed = {method: what for method, what in encoded.items() if what.images is not None}
-    if not listed:
-        return
-    newest = max(listed, key=lambda method: (listed[method].run_id, method))
-    for method, what in sorted(listed.items()):
-        if what.images != listed[newest].images:
-            yield (
-                f"the {method} features are of run {what.run_id}, and of other images than those by {newest} of run "
-                f"{listed[newest].run_id}: encode again by {method}"
-            )
 
 
 def not_current(where: str) -> SettingsError:

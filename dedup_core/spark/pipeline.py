@@ -90,6 +90,8 @@ def run_find(spark: SparkSession, settings: FindSettings, say: Say) -> Run:
             raise SettingsError(f"--overwrite would replace the features in {own}, which are to be searched")
         read.check()
         run.read.append(read)
+        for sentence in read.current.stale_features():
+            say(f"Stale: {sentence}")
         features, works = _with_given(run, table, features, _published_failures(run))
         images = check_features(features, settings.encoded, settings.encoded_together)
         encoded = _encoded_as(store if is_own else Store(posixpath.dirname(source)), settings)

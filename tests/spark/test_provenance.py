@@ -113,7 +113,9 @@ def test_tables_of_features_that_have_changed_are_named_everywhere(spark, finish
     run_evaluate(spark, EvaluateSettings(output=str(work / "out"), method="phash"), lines.append)
     assert [f"Stale: {sentence}" in lines for sentence in told] == [True, True]
 
-    run_find(spark, FindSettings(output=str(work / "out"), method="phash"), silent)
+    lines = []
+    run_find(spark, FindSettings(output=str(work / "out"), method="phash"), lines.append)
+    assert [line for line in lines if "Stale" in line] == [f"Stale: {told[0]}"]
     assert current(work).stale() == told[:1]
     encode(spark, work, finished, method="phash,dhash")
     assert current(work).stale() == [told[1].replace("phash", "dhash").replace(again.run_id, current(work).run_id)]

@@ -9,6 +9,7 @@ from tables import pairs_of, rows_of
 
 from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.photographs import add_broken_files, installed_photographs, make_corpus
+from dedup_core.current import CURRENT
 from dedup_core.encoders.encoder import encode_batch
 from dedup_core.encoders.hashes import to_hex
 from dedup_core.encoders.registry import ENCODERS
@@ -246,7 +247,7 @@ def test_a_folder_without_images_is_named_and_its_files_are_failures(spark, tmp_
     (folder / "note.txt").write_text("text")
     with pytest.raises(InputError, match=r"none of the 1 files in .*notes could be encoded: 1 not an image"):
         pipeline(spark, folder, tmp_path / "out")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["_staging", MARKER, "failures"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["_staging", CURRENT, MARKER, "failures"]
     assert [row["path"] for row in spark.read.parquet(f"{tmp_path}/out/failures").collect()] == ["note.txt"]
 
 
@@ -330,19 +331,22 @@ def test_a_link_to_nowhere_and_a_locked_folder_are_failures(spark, images, tmp_p
 def test_a_publication_that_was_cut_short_is_mended_by_the_next_run(spark, images, tmp_path, monkeypatch):
     settings = EncodeSettings(input=str(images), output=str(tmp_path))
     run_encode(spark, settings, silent)
-    move, moves = Store.move, []
+    exchange, done = Store.exchange, []
 
-    def cut_short(store, source, target):
-        moves.append(target)
-        if len(moves) > 2:
+    def cut_short(store, one, other):
+        if done:
             raise OSError("power cut")
-        move(store, source, target)
+        done.append(other)
+        return exchange(store, one, other)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Store, "move", cut_short)
+        patch.setattr(Store, "exchange", cut_short)
         with pytest.raises(OSError, match="power cut"):
             run_encode(spark, settings, silent)
-    run = run_encode(spark, settings, silent)
+    assert Store(str(tmp_path)).read_current().pending is not None
+    said = []
+    run = run_encode(spark, settings, said.append)
+    assert said[0] == "An earlier run was cut short while it published: its tables are in place now"
     assert run.counts["encoded"] == spark.read.parquet(f"{tmp_path}/features").count() == 30
     assert spark.read.parquet(f"{tmp_path}/failures").count() == 2
 
