@@ -64,7 +64,7 @@ def test_what_an_earlier_search_listed_goes(spark, searched, tmp_path):
     find(spark, folder, **settings)
     find(spark, folder, **settings, list_pairs=False)
     there = {path.name for path in tmp_path.iterdir()}
-    assert there == {"dedup-core.json", "groups", "removals", "runs", "to_remove.json"}
+    assert there == {"current.json", "dedup-core.json", "groups", "removals", "runs", "to_remove.json"}
 
 
 def test_the_report_shows_the_groups_and_does_not_say_that_there_are_no_pairs(spark, searched):
