@@ -154,15 +154,19 @@ class Lock:
         self._beat.start()
 
     def check(self) -> None:
-        """See that the folder is still ours: a process that was held up for long may have been given up.
+        """See that the folder is still ours.
+
+        A process that was held up for long may have been given up. And where a filesystem lists late what others have
+        written, as NFS may, two may have come in: the earlier one stays.
 
         Raises:
             InUseError: if it isn't.
         """
-        if self._store.leaves(self._name):
-            return
-        if others := self._others():
+        here, others = self._store.leaves(self._name), self._others()
+        if others and (not here or (others[0].since, others[0].run_id) < (self._holder.since, self._holder.run_id)):
             raise others[0].shuts_out(self._store.url)
+        if here:
+            return
         raise InUseError(
             f"the output folder {self._store.url} was given up for this run, of which nothing was seen for too long: "
             "run it again, and what is done is used"
@@ -198,4 +202,4 @@ class Lock:
                 alive.append(holder)
             elif holder is not None or age - own > SILENCE_SECONDS:
                 self._store.delete_files([name])
-        return sorted(alive, key=lambda other: other.since)
+        return sorted(alive, key=lambda other: (other.since, other.run_id))

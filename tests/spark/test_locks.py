@@ -130,6 +130,15 @@ def test_of_two_that_come_at_the_same_moment_the_first_waits_for_the_other_to_st
         pass
 
 
+def test_of_two_that_did_not_see_each_other_the_earlier_one_publishes(store):
+    with held(store, "m") as lock:
+        leave_lock(store, 0, since="9999-01-01 00:00:00 UTC")
+        lock.check()
+        leave_lock(store, 0, since="2000-01-01 00:00:00 UTC")
+        with pytest.raises(InUseError, match="run first has worked there since 2000-01-01"):
+            lock.check()
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"run_id": "x"}'])
 def test_half_a_lock_holds_for_a_while(store, content):
     store.write_text(f"{LOCK}/half.json", content)
