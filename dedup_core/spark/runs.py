@@ -22,7 +22,7 @@ from dedup_core.settings.settings import JobSettings
 from dedup_core.spark.locks import Lock, Snapshot, held, new_run_id
 from dedup_core.spark.publishing import publish, ready_places, refuse_foreign
 from dedup_core.spark.settling import settle
-from dedup_core.spark.staging import Staging
+from dedup_core.spark.staging import Staging, clear_abandoned
 from dedup_core.spark.store import Store
 
 _LIBRARIES = ("dedup-core", "pyspark", "numpy", "Pillow", "scipy", "PyWavelets", "pyarrow", "numba", "tensorflow")
@@ -84,6 +84,8 @@ class Run:
         with held(self.store, self.run_id) as lock:
             if settle(self.store):
                 self.say("An earlier run was cut short while it published: its tables are in place now")
+            for work in clear_abandoned(self.store):
+                self.say(f"Cleared {work} in the staging place: the run that left it was stopped two weeks ago or more")
             self._check_output(*places)
             self._lock = lock
             yield

@@ -21,6 +21,7 @@ from pyspark.sql.types import StructType
 from dedup_core.commands import job_named
 from dedup_core.errors import InputError
 from dedup_core.filesystems import literal
+from dedup_core.holder import LOCK
 from dedup_core.ledger import STAGING
 from dedup_core.spark.batches import FEW_STEP_ROWS, are_few
 from dedup_core.spark.session import joined_where_they_are
@@ -28,6 +29,10 @@ from dedup_core.spark.store import Place, Store
 from dedup_core.spark.tables import TABLES, conform
 
 READY = "ready"
+ENCODING = "encode-"
+"""How the places of work begin whose steps a later run goes on from."""
+
+_ABANDONED_SECONDS = 14 * 86_400
 _WHOLE = "_WHOLE"
 _FOOTERS = 16  # files whose rows the driver counts: of more a job counts faster
 
@@ -126,6 +131,23 @@ class Staging:
     def clear(self, *parts: str) -> None:
         """Delete what is here, or a part of it."""
         self.store.delete_tree(*self.place(*parts))
+
+
+def clear_abandoned(store: Store) -> list[str]:
+    """Delete what runs that are gone have left in the staging place, and return which encoding was given up.
+
+    Only the holder of the folder's lock may. An encoding that was stopped is kept for two weeks.
+    """
+    given_up = []
+    for name in store.entries(STAGING):
+        if name == posixpath.basename(LOCK):
+            continue
+        is_encoding = name.startswith(ENCODING)
+        if is_encoding and min(store.ages(STAGING, name).values(), default=0.0) < _ABANDONED_SECONDS:
+            continue
+        store.delete_tree(STAGING, name)
+        given_up += [name] if is_encoding else []
+    return given_up
 
 
 def read_table(spark: SparkSession, store: Store, table: str) -> DataFrame:

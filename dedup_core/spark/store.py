@@ -77,15 +77,16 @@ class Store:
         return sorted(path.removeprefix(self._root).removeprefix("/") for path in found)
 
     def ages(self, *parts: str) -> dict[str, float]:
-        """Return the files in a folder by their paths in the store, and how many seconds ago each was written.
+        """Return the files below a folder by their paths in the store, and how many seconds ago each was written.
 
         The seconds are true up to the difference of the filesystem's clock and this machine's, the same for all.
         """
         now = time.time()
+        below = self._fs.get_file_info(fs.FileSelector(self._inside(*parts), recursive=True, allow_not_found=True))
         return {
-            posixpath.join(*parts, entry.base_name): now - entry.mtime.timestamp()
-            for entry in self._listed(*parts)
-            if entry.type == fs.FileType.File
+            entry.path.removeprefix(self._root).removeprefix("/"): now - entry.mtime.timestamp()
+            for entry in below
+            if entry.type == fs.FileType.File and entry.mtime is not None
         }
 
     def write_text(self, name: str, text: str) -> None:

@@ -160,6 +160,24 @@ def test_a_run_that_was_given_up_publishes_nothing(store):
             run.publish([])
 
 
+def test_what_runs_that_are_gone_have_left_is_cleared_and_an_encoding_is_kept_for_two_weeks(store):
+    left = [
+        "find/ready/pairs/a",
+        "evaluate-1/x",
+        "replaced/pairs/a",
+        "encode-new/encoded/1/a",
+        "encode-old/encoded/1/a",
+    ]
+    for name in left:
+        store.write_text(f"_staging/{name}", "left")
+    os.utime(f"{store.url}/_staging/encode-old/encoded/1/a", (0, 0))
+    said = []
+    run = Run(None, store, EncodeSettings(input="photos", output=store.url), said.append, "/photos")
+    with run.output(["failures"], []):
+        assert store.files("_staging") == ["_staging/encode-new/encoded/1/a", f"{LOCK}/{run.run_id}.json"]
+    assert said == ["Cleared encode-old in the staging place: the run that left it was stopped two weeks ago or more"]
+
+
 def test_a_folder_that_can_not_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
     with (

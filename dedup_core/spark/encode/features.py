@@ -30,7 +30,7 @@ from dedup_core.spark.encode.listing import Listing, Source, list_images
 from dedup_core.spark.encode.tasks import BATCH_IMAGES, EncodePlan, encode_contents
 from dedup_core.spark.ids import are_told_apart, id_of
 from dedup_core.spark.session import rows_at_a_time
-from dedup_core.spark.staging import Staging, are_few_images, read_table
+from dedup_core.spark.staging import ENCODING, Staging, are_few_images, read_table
 from dedup_core.spark.tables import ENCODED, FAILURES, FEATURES, LISTING, STAGED, conform
 
 _BATCH_BYTES = 1 << 30
@@ -263,7 +263,7 @@ def work_name(settings: EncodeSettings, plan: EncodePlan) -> str:
     stated = [normal(settings.input), settings.input_format, settings.path_column, settings.content_column]
     stated += [repr(plan.decoding), str(plan.max_file_bytes)]
     stated += plan.fingerprints.values()
-    return f"encode-{hashlib.sha256(json.dumps(stated).encode()).hexdigest()[:12]}"
+    return f"{ENCODING}{hashlib.sha256(json.dumps(stated).encode()).hexdigest()[:12]}"
 
 
 def _published(staging: Staging, settings: EncodeSettings, plan: EncodePlan) -> DataFrame | None:
