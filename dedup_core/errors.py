@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping
 
 
@@ -38,6 +39,12 @@ def to_install(extra: str) -> str:
     """Return what to do to have the packages of an extra, here and through ``spark-submit.sh``."""
     extras = ",".join(dict.fromkeys(["spark", "report", "demo", extra]))
     return f"pip install 'dedup-core[{extra}]', or DEDUP_EXTRAS={extras} ./spark-submit.sh ..."
+
+
+def last_cause(text: str) -> str | None:
+    """Return what the last of a chain of Java's errors says, which all others follow from; None where there is none."""
+    causes = re.findall(r"Caused by: [\w.$]+: (.*)", text)
+    return causes[-1] if causes else None
 
 
 def tally(counts: Mapping[str, int]) -> str:

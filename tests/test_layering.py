@@ -33,7 +33,7 @@ FLOORS = (
     "filesystems evaluation report corpus verify",
     "encoders plotting",
     "methods settings utils",
-    "spark/java spark/stderr spark/exchange",
+    "spark/java spark/stderr spark/exchange spark/explained",
     "spark/local_mode",
     "spark/trees spark/tables spark/session spark/ids spark/copies spark/batches spark/given_arguments spark/results",
     "spark/inputs spark/store spark/sieve spark/search/chunks",

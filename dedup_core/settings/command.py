@@ -9,7 +9,7 @@ from typing import Any, Literal, NoReturn, get_args, get_origin
 
 import click
 
-from dedup_core.errors import DedupError, SettingsError
+from dedup_core.errors import DedupError, SettingsError, last_cause
 from dedup_core.settings.file import shortened
 from dedup_core.settings.layers import SettingsType, option, resolve
 from dedup_core.settings.settings import JobSettings
@@ -53,8 +53,8 @@ def run_command(
     except DedupError as error:
         _fail(str(error), error.exit_code, verbose[0])
     except Exception as error:  # noqa: BLE001 - the outermost frame: every error must end in one line and a code
-        first_line = next(iter(str(error).strip().splitlines()), "")
-        _fail(f"{type(error).__name__}: {first_line} (--verbose shows the traceback)", 1, verbose[0])
+        reason = last_cause(str(error)) or next(iter(str(error).strip().splitlines()), "")
+        _fail(f"{type(error).__name__}: {reason} (--verbose shows the traceback)", 1, verbose[0])
     sys.exit(0)
 
 

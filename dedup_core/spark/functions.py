@@ -87,9 +87,9 @@ def encode(
         <BLANKLINE>
     """
     settings = encode_settings(methods, options)
-    given = GivenImages.of(dataframe(images, "images"), text(path, "path"), text(content, "content"))
-    with steps_in(images.sparkSession, folder) as steps:
-        return EncodedTables(*encode_given(given, EncodePlan.of(settings), steps))
+    columns = text(path, "path"), text(content, "content")
+    with steps_in(dataframe(images, "images").sparkSession, folder) as steps:
+        return EncodedTables(*encode_given(GivenImages.of(images, *columns), EncodePlan.of(settings), steps))
 
 
 def given_embeddings(
@@ -380,9 +380,9 @@ def evaluate(
     dataframe(duplicates, "duplicates", ("method", "path", "duplicates"))
     dataframe(truth, "truth")
     failed = dataframe_or_none(failures, "failures", ["path"])
-    paths = None if failed is None else failed.select("path")
     with steps_in(duplicates.sparkSession, folder) as steps:
         known = truth_of(truth, steps)
+        paths = None if failed is None else failed.select("path")
         rows = [tuple(row.values()) for row in evaluated(duplicates, known, paths, threshold)]  # one a threshold
     return small_table(duplicates.sparkSession, rows, EVALUATED)
 

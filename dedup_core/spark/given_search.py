@@ -19,6 +19,7 @@ from dedup_core.settings.layers import of_arguments
 from dedup_core.settings.settings import EncodeSettings, SearchSettings
 from dedup_core.spark.batches import are_few
 from dedup_core.spark.encode.given_images import CONTENT, GivenImages, columns_of_images
+from dedup_core.spark.explained import explained
 from dedup_core.spark.given_arguments import dataframe_or_none, folder_or_none, names
 from dedup_core.spark.held import HeldSteps
 from dedup_core.spark.search import given_embeddings
@@ -168,9 +169,10 @@ def steps_in(spark: SparkSession, folder: str | None) -> Iterator[Staging]:
 
     Raises:
         TypeError: if the folder is no path.
+        DedupError: what Spark raises meanwhile for a reason that is known, as one line.
     """
     place, own = folder_or_none(folder), f"functions-{secrets.token_hex(8)}"
-    with workers_like_this(spark):
+    with explained(), workers_like_this(spark):
         yield HeldSteps.by(spark) if place is None else Staging(spark, Store(place), own)
 
 

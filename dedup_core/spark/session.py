@@ -14,6 +14,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from dedup_core.errors import DedupError
+from dedup_core.spark.explained import explained
 from dedup_core.spark.local_mode import workers_environment
 from dedup_core.spark.stderr import without_lines
 
@@ -39,12 +40,13 @@ def session(name: str) -> Iterator[SparkSession]:
     session it is set back.
 
     Raises:
-        DedupError: if Spark can't start, for want of Java for one.
+        DedupError: if Spark can't start, for want of Java for one; and what it raises for a reason that is known.
     """
-    with _lock:
+    with _lock, explained():
         spark = _entered(name)
     try:
-        yield spark
+        with explained():
+            yield spark
     finally:
         with _lock:
             _left(spark)

@@ -21,6 +21,7 @@ from dedup_core.errors import InputError, SettingsError
 from dedup_core.filesystems import arrow_url, has_scheme, normal, opened
 from dedup_core.ledger import MARKER, STAGING, Ledger, no_marker
 from dedup_core.spark.exchange import exchange
+from dedup_core.spark.explained import explanation
 from dedup_core.spark.trees import leaves, remove_empty
 
 Content = TypeVar("Content")
@@ -45,7 +46,7 @@ class Store:
         try:
             self._fs, self._root = _opened(self.url)
         except (pa.ArrowException, OSError) as error:
-            raise SettingsError(f"no filesystem for {url}: {error}") from error
+            raise SettingsError(f"no filesystem for {url}: {explanation(error) or error}") from error
         self._is_local = self._fs.type_name == "local"
         self.renames_folders = self._fs.type_name in ("local", "hdfs")
         self.replaces_files = self._fs.type_name != "hdfs"

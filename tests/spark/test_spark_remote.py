@@ -208,7 +208,10 @@ def test_images_of_a_store_are_found_again_by_their_names(spark, photos):
         ("s3a://photos/nowhere", "the input does not exist: s3a://photos/nowhere"),
         ("s3a://photos/nowhere/*.jpg", r"(no files in|can't be listed).*nowhere|nowhere.*can't be listed"),
         ("s3a://photos/holiday/*.tif", r"no files in s3a://photos/holiday/\*\.tif \(names that begin with '\.'"),
-        ("s3a://no-such-bucket/a*", "the input s3a://no-such-bucket/a\\* can't be listed: .*bucket does not exist"),
+        (
+            "s3a://no-such-bucket/a*",
+            "the input s3a://no-such-bucket/a\\* can't be listed: .*the bucket does not exist: check its name",
+        ),
         ("nowhere://host/a", r"can't be reached \(.*nowhere.*\): the filesystems known are hdfs, viewfs, s3"),
     ],
 )

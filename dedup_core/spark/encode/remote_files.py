@@ -35,6 +35,7 @@ from dedup_core.spark.encode.checkpoints import Part
 from dedup_core.spark.encode.entries import entry_row, no_files
 from dedup_core.spark.encode.store_folders import StoreEntry, StoreFolders, folders_of
 from dedup_core.spark.encode.walking import walk, write_rows
+from dedup_core.spark.explained import explanation
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.tables import CONTENTS, ENTRIES, conform
 
@@ -97,9 +98,8 @@ class RemoteImages:
             filesystem, place = reached(self._url)
             kind = filesystem.get_file_info(place).type
         except (OSError, pa.ArrowException, ImportError) as error:
-            raise InputError(
-                f"the input {self.location} can't be reached ({_line(error)}): the filesystems known are {_KNOWN}"
-            ) from error
+            to_do = explanation(error) or f"the filesystems known are {_KNOWN}"
+            raise InputError(f"the input {self.location} can't be reached ({_line(error)}): {to_do}") from error
         if kind == fs.FileType.NotFound and not is_glob(self._url):
             raise InputError(f"the input does not exist: {self.location}")
         return kind
@@ -109,7 +109,9 @@ class RemoteImages:
             folders, place = folders_of(folder)
             next(folders.entries(place, deep=False), None)
         except Exception as error:  # of boto3 for one, which need not be there to be named
-            raise InputError(f"the input {self.location} can't be listed: {_line(error)}") from error
+            known = explanation(error)
+            told = _line(error) + ("" if known is None else f": {known}")
+            raise InputError(f"the input {self.location} can't be listed: {told}") from error
         if folder == self._url:
             return Folder(place, "", Patterns.of([ALL_BELOW if self.recursive else "*"]))
         patterns = Patterns.of(alternatives(self._url.removeprefix(folder).lstrip("/")))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
-
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from dedup_core.errors import InputError
+from dedup_core.errors import InputError, last_cause
 from dedup_core.filesystems import for_spark, refuse_table_log
+from dedup_core.spark.explained import explanation
 
 try:
     from py4j.protocol import Py4JError
@@ -42,7 +41,11 @@ def read_parquet(spark: SparkSession, location: str, what: str) -> DataFrame:
 
 
 def reason_of(error: Exception) -> str:
-    """Return what went wrong, in one line: of a chain of Java's errors the last, which all others follow from."""
-    causes = re.findall(r"Caused by: [\w.$]+: (.*)", str(error))
-    text = causes[-1] if causes else str(error)
+    """Return what went wrong, in one line: where it is known what to do, and else of Java's errors the last.
+
+    All others of the chain follow from that one.
+    """
+    if (known := explanation(error)) is not None:
+        return known
+    text = last_cause(str(error)) or str(error)
     return " ".join(text.split())[:_LONGEST_REASON]
