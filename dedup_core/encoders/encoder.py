@@ -74,6 +74,10 @@ class Encoder:
         """Return itself: it needs no file, and no more than one core."""
         return self
 
+    def unopened(self) -> Encoder:
+        """Return what can be sent to a process: what the encoder wants of a picture, without its network."""
+        return replace(self, encode=_unchanged)
+
 
 @dataclass(frozen=True)
 class Looked:
@@ -164,6 +168,10 @@ def encode_looked(looked: Sequence[Looked | Failure], encoders: Sequence[Encoder
     rows = iter(zip(*columns.values(), strict=True) if columns else [()] * len(good))
     return [look if isinstance(look, Failure) else _encoded(look, dict(zip(columns, next(rows), strict=True)))
             for look in looked]  # fmt: skip
+
+
+def _unchanged(pixels: np.ndarray) -> np.ndarray:
+    return pixels
 
 
 def _encoded(look: Looked, features: dict[str, np.ndarray]) -> Encoded | Failure:

@@ -25,7 +25,8 @@ from dedup_core.images.resizing.wanted import LANCZOS, Wanted
 
 Reason = Literal[
     "empty", "truncated", "corrupt", "not_an_image", "unsupported", "too_many_pixels", "too_large", "vanished",
-    "unreadable", "not_encoded", "no_path", "ambiguous_path", "no_embedding", "unusable_embedding",
+    "unreadable", "not_encoded", "crashed_decoder", "no_path", "ambiguous_path", "no_embedding",
+    "unusable_embedding",
 ]  # fmt: skip
 REASONS: tuple[str, ...] = get_args(Reason)
 Orientation = Literal["stored", "exif"]
