@@ -207,11 +207,14 @@ def _look(content: bytes | Failure, encoders: Sequence[Encoder], decoding: Decod
         except Exception as error:  # noqa: BLE001, PERF203
             return not_encoded(error, f"the resize for {encoder.name}")
     picture = pictures[look_side]
+    size, form = (picture.width, picture.height), picture.format
     try:
-        traits = _traits(content, picture, decoding)
+        traits = traits_of(picture)
+        del picture, pictures  # they may be large, and the digest has the file decoded again
+        traits = _with_digest(traits, content, decoding)
     except Exception as error:  # noqa: BLE001
         return not_encoded(error, "a small look at it")
-    return Looked(picture.width, picture.height, picture.format, traits, pixels)
+    return Looked(*size, form, traits, pixels)
 
 
 def _decoded(content: bytes, decoding: Decoding, side: int | None) -> Picture | Failure:
@@ -220,7 +223,6 @@ def _decoded(content: bytes, decoding: Decoding, side: int | None) -> Picture | 
     return decode_coarsely(content, side, decoding.max_pixels, decoding.orientation, decoding.transparency)
 
 
-def _traits(content: bytes, picture: Picture, decoding: Decoding) -> Traits:
-    traits = traits_of(picture)
+def _with_digest(traits: Traits, content: bytes, decoding: Decoding) -> Traits:
     digest = pixel_digest(frames_of(content, decoding.max_pixels, decoding.orientation)) if traits.is_flat else None
     return replace(traits, digest=digest or file_digest(content))
