@@ -8,11 +8,13 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext, SpawnProcess
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 Result = TypeVar("Result")
+Answer = Callable[[bytes], Result]
 
 
 def _die_of_interrupts() -> None:
@@ -102,8 +104,79 @@ class _Context(SpawnContext):
         self._workers.append(worker)
         return worker
 
+    def code_of_last(self) -> int:
+        """Wait for the end of the process that was started last, and return its exit code, or the signal below zero."""
+        worker = self._workers.pop()
+        worker.join()
+        return worker.exitcode or 0
+
     def terminate(self) -> None:
         """End every process that was started."""
         for worker in self._workers:
             if worker.pid is not None:  # else it could not be started
                 worker.terminate()
+
+
+class ProcessDiedError(Exception):
+    """A process has ended before it had an answer.
+
+    Attributes:
+        code: the signal that killed it, below zero, or its exit code.
+    """
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"the process ended with {code}")
+        self.code = code
+
+
+class Beside(Generic[Result]):
+    """A fresh process that answers one question at a time, and the next one in another process where it has died.
+
+    Args:
+        opening: makes, in the process, what answers there. It can be pickled, as the answers can.
+    """
+
+    def __init__(self, opening: Callable[[], Answer[Result]]) -> None:
+        self._opening, self._context = opening, _Context()
+        self._pipe: Connection | None = None
+
+    def __enter__(self) -> Beside[Result]:
+        return self
+
+    def __exit__(self, *_raised: object) -> None:
+        self._context.terminate()
+
+    def ask(self, question: bytes) -> Result:
+        """Return the answer.
+
+        Raises:
+            ProcessDiedError: if the process ends before it has one.
+            OSError: if it ends before it is asked, for what it has said itself.
+        """
+        pipe = self._pipe or self._started()
+        try:
+            pipe.send_bytes(question)
+            return pipe.recv()
+        except (EOFError, OSError):
+            self._pipe = None
+            raise ProcessDiedError(self._context.code_of_last()) from None
+
+    def _started(self) -> Connection:
+        here, there = self._context.Pipe()
+        self._context.Process(target=_answer, args=(there, self._opening), daemon=True).start()
+        there.close()  # so that its end is seen here
+        try:
+            here.recv()
+        except (EOFError, OSError):
+            raise OSError(f"a process of Python ended with {self._context.code_of_last()} as it started") from None
+        self._pipe = here
+        return here
+
+
+def _answer(pipe: Connection, opening: Callable[[], Answer[Any]]) -> None:
+    _die_of_interrupts()
+    answer = opening()
+    pipe.send("ready")
+    with suppress(EOFError, OSError):  # nobody asks any more
+        while True:
+            pipe.send(answer(pipe.recv_bytes()))

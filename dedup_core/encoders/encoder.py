@@ -74,6 +74,10 @@ class Encoder:
         """Return itself: it needs no file, and no more than one core."""
         return self
 
+    def unopened(self) -> Encoder:
+        """Return what can be sent to a process: what the encoder wants of a picture, without its network."""
+        return replace(self, encode=_unchanged)
+
 
 @dataclass(frozen=True)
 class Looked:
@@ -166,6 +170,10 @@ def encode_looked(looked: Sequence[Looked | Failure], encoders: Sequence[Encoder
             for look in looked]  # fmt: skip
 
 
+def _unchanged(pixels: np.ndarray) -> np.ndarray:
+    return pixels
+
+
 def _encoded(look: Looked, features: dict[str, np.ndarray]) -> Encoded | Failure:
     """Return the features, or a failure in place of an embedding that a search could not compare with any."""
     for name, feature in features.items():
@@ -199,11 +207,14 @@ def _look(content: bytes | Failure, encoders: Sequence[Encoder], decoding: Decod
         except Exception as error:  # noqa: BLE001, PERF203
             return not_encoded(error, f"the resize for {encoder.name}")
     picture = pictures[look_side]
+    size, form = (picture.width, picture.height), picture.format
     try:
-        traits = _traits(content, picture, decoding)
+        traits = traits_of(picture)
+        del picture, pictures  # they may be large, and the digest has the file decoded again
+        traits = _with_digest(traits, content, decoding)
     except Exception as error:  # noqa: BLE001
         return not_encoded(error, "a small look at it")
-    return Looked(picture.width, picture.height, picture.format, traits, pixels)
+    return Looked(*size, form, traits, pixels)
 
 
 def _decoded(content: bytes, decoding: Decoding, side: int | None) -> Picture | Failure:
@@ -212,7 +223,6 @@ def _decoded(content: bytes, decoding: Decoding, side: int | None) -> Picture | 
     return decode_coarsely(content, side, decoding.max_pixels, decoding.orientation, decoding.transparency)
 
 
-def _traits(content: bytes, picture: Picture, decoding: Decoding) -> Traits:
-    traits = traits_of(picture)
+def _with_digest(traits: Traits, content: bytes, decoding: Decoding) -> Traits:
     digest = pixel_digest(frames_of(content, decoding.max_pixels, decoding.orientation)) if traits.is_flat else None
     return replace(traits, digest=digest or file_digest(content))

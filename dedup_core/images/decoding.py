@@ -231,10 +231,12 @@ def frames_of(
     yield first
     if isinstance(first, Failure) or first.frames == 1:
         return
+    count = first.frames
+    del first  # before others are decoded: it may be large
     with undisturbed(max_pixels):
         opened = open_image(data)
     numbers = frame_numbers(opened) if isinstance(opened, Image.Image) else ()
-    if not isinstance(opened, Image.Image) or len(numbers) != first.frames:
+    if not isinstance(opened, Image.Image) or len(numbers) != count:
         yield Failure("corrupt", "its frames can't be told apart")
         return
     with opened:
@@ -243,7 +245,7 @@ def frames_of(
             if isinstance(frame, Failure):
                 yield frame
                 return
-            yield replace(frame, frames=first.frames, loss=loss_of(opened, data))
+            yield replace(frame, frames=count, loss=loss_of(opened, data))
 
 
 def _frame(image: Image.Image, number: int, max_pixels: int, orientation: Orientation) -> Picture | Failure:
@@ -255,7 +257,9 @@ def _frame(image: Image.Image, number: int, max_pixels: int, orientation: Orient
                 return refused
             image.load()
             turned, turn = (upright(image), 1) if orientation == "exif" else (image, turn_of(image))
-            return replace(shown(turned.copy()), format=str(image.format), turn=turn)
+            picture = shown(turned)
+            source = turned.copy() if picture.source is turned else picture.source  # Pillow draws the next one on it
+            return replace(picture, source=source, format=str(image.format), turn=turn)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001 - as for the first frame

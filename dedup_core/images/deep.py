@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from dedup_core.images.strips import strips_of
+
 MODES = ("I", "F", "I;16", "I;16L", "I;16B", "I;16N")
 """Pillow's modes of 16-bit, 32-bit and float pixels."""
 
 OUTSIDE = 0.001
 """The share of the pixels that may lie below what becomes black, and as many above what becomes white."""
 
-_BLOCK_PIXELS = 2**20
 _SIGN = np.uint32(2**31)
 
 
@@ -54,9 +55,7 @@ def stretched(image: Image.Image, low: float, high: float) -> Image.Image:
 
 def _blocks(image: Image.Image) -> Iterator[tuple[int, np.ndarray]]:
     """Yield the image's rows, some at a time, each with the number of the first."""
-    n_rows = max(1, _BLOCK_PIXELS // image.width)
-    for top in range(0, image.height, n_rows):
-        yield top, np.asarray(image.crop((0, top, image.width, min(top + n_rows, image.height))))
+    return ((top, np.asarray(strip)) for top, strip in strips_of(image))
 
 
 def stretch_of(image: Image.Image) -> tuple[float, float]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -12,6 +13,7 @@ from PIL import Image
 
 from dedup_core.images.picture import Failure, Picture
 from dedup_core.images.resizing.small import LOOK
+from dedup_core.images.strips import strips_of
 
 Caution = Literal["flat", "transparent", "few_details", "several_frames", "deep"]
 CAUTIONS: tuple[str, ...] = get_args(Caution)
@@ -100,11 +102,21 @@ def pixel_digest(frames: Iterable[Picture | Failure]) -> str | None:
         if isinstance(frame, Failure) or frame.stretch is not None or not 1 <= frame.frames <= _MOST_FRAMES:
             return None
         count += 1
-        alpha = Image.new("L", frame.size, 255) if frame.alpha is None else frame.alpha
         digest.update(f"{frame.size} {frame.turn} {frame.stretch}".encode())
         digest.update(frame.pixels.data)
-        digest.update(alpha.tobytes())
+        for opacity in _opacity(frame):
+            digest.update(opacity)
+        del frame  # before the next one is decoded: it may be large
     return f"pixels:{count}:{digest.hexdigest()}"
+
+
+def _opacity(frame: Picture) -> Iterator[bytes]:
+    """Yield how opaque a picture's pixels are, row by row, a byte each, some at a time."""
+    if frame.alpha is not None:
+        yield from (strip.tobytes() for _, strip in strips_of(frame.alpha))
+        return
+    width, height = frame.size
+    yield from itertools.repeat(b"\xff" * width, height)
 
 
 def as_cells(look: bytes) -> np.ndarray:

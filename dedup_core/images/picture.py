@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from io import FileIO
@@ -22,10 +22,12 @@ from dedup_core.images.losses import Loss
 from dedup_core.images.resizing import pillow, small
 from dedup_core.images.resizing.small import LOOK
 from dedup_core.images.resizing.wanted import LANCZOS, Wanted
+from dedup_core.images.strips import is_large, strips_of
 
 Reason = Literal[
     "empty", "truncated", "corrupt", "not_an_image", "unsupported", "too_many_pixels", "too_large", "vanished",
-    "unreadable", "not_encoded", "no_path", "ambiguous_path", "no_embedding", "unusable_embedding",
+    "unreadable", "not_encoded", "crashed_decoder", "no_path", "ambiguous_path", "no_embedding",
+    "unusable_embedding",
 ]  # fmt: skip
 REASONS: tuple[str, ...] = get_args(Reason)
 Orientation = Literal["stored", "exif"]
@@ -43,6 +45,7 @@ MAX_SIDE = 500_000
 A resize holds 48 bytes a pixel of the side; Pillow's, some a picture of 256 pixels by the side in between: for a
 column of 50 million pixels, which is a PNG of 48 KB, that is 2.4 and 50 GB."""
 
+_ToRgb = Callable[[Image.Image], tuple[Image.Image, Image.Image | None]]
 _GAP = 12.0  # times the size that is wanted: to that a picture is averaged first. With 3 textures hash differently
 
 
@@ -107,7 +110,7 @@ class Picture:
         """Return what is seen of the picture from afar, on a grey page: uint8 (32, 32, 3), not to be written to."""
         if self._is_seen_by_encoders:
             return self._made(LOOK)
-        return pillow.made_small(self.on_grey, [LOOK], self.box)[0]
+        return self._resized(self.on_grey, [LOOK])[0]
 
     def prepare(self, sizes: Iterable[tuple[int, int]]) -> None:
         """Make all that will be asked for in one pass over the pixels: the picture in some sizes, and the look at it.
@@ -120,12 +123,12 @@ class Picture:
     @cached_property
     def image(self) -> Image.Image:
         """The pixels as an image of Pillow's mode RGB. Of an array a copy is made."""
-        return Image.fromarray(self.source) if isinstance(self.source, np.ndarray) else self.source
+        return _as_image(self.source)
 
     @cached_property
     def pixels(self) -> np.ndarray:
         """The pixels as uint8 (height, width, 3), C-contiguous, not to be written to. Of an image a copy is made."""
-        return self.source if isinstance(self.source, np.ndarray) else np.asarray(self.source)
+        return _as_pixels(self.source)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -140,19 +143,25 @@ class Picture:
         return self.size in ((self.width, self.height), (self.height, self.width))
 
     @cached_property
-    def on_grey(self) -> Image.Image:
-        """What is seen of the picture on a grey page, in mode RGB."""
-        return on_grey(self.image, self.alpha)
+    def on_grey(self) -> Image.Image | np.ndarray:
+        """What is seen of the picture on a grey page, in the form that `source` has."""
+        if self.alpha is None or not isinstance(self.source, np.ndarray):
+            return self.source if self.alpha is None else on_grey(self.image, self.alpha)
+        laid = np.empty_like(self.source)
+        for top, alpha in strips_of(self.alpha):
+            rows = slice(top, top + alpha.height)
+            laid[rows] = np.asarray(on_grey(Image.fromarray(self.source[rows]), alpha))
+        return laid
 
     @property
     def encoded_from(self) -> Image.Image:
         """What encoders see, in mode RGB."""
-        return self.on_grey if self._is_laid_on_grey else self.image
+        return _as_image(self.on_grey) if self._is_laid_on_grey else self.image
 
     @property
     def encoded_pixels(self) -> np.ndarray:
         """What encoders see, uint8 (height, width, 3), C-contiguous, not to be written to."""
-        return np.asarray(self.on_grey) if self._is_laid_on_grey else self.pixels
+        return _as_pixels(self.on_grey) if self._is_laid_on_grey else self.pixels
 
     @property
     def _is_laid_on_grey(self) -> bool:
@@ -169,13 +178,22 @@ class Picture:
         return self._small[wanted]
 
     def _make(self, wanted: list[Wanted]) -> None:
-        if not wanted:
-            return
+        if wanted:
+            seen = self.on_grey if self._is_laid_on_grey else self.source
+            self._small.update(zip(wanted, self._resized(seen, wanted), strict=True))
+
+    def _resized(self, seen: Image.Image | np.ndarray, wanted: list[Wanted]) -> list[np.ndarray]:
         if self.box is None and small.kernels_resize(self.size, wanted):
-            made = small.by_kernels(self.encoded_pixels, wanted)
-        else:
-            made = pillow.made_small(self.encoded_from, wanted, self.box)
-        self._small.update(zip(wanted, made, strict=True))
+            return small.by_kernels(self.pixels if seen is self.source else _as_pixels(seen), wanted)
+        return pillow.made_small(self.image if seen is self.source else seen, wanted, self.box)
+
+
+def _as_image(source: Image.Image | np.ndarray) -> Image.Image:
+    return Image.fromarray(source) if isinstance(source, np.ndarray) else source
+
+
+def _as_pixels(source: Image.Image | np.ndarray) -> np.ndarray:
+    return source if isinstance(source, np.ndarray) else np.asarray(source)
 
 
 def on_grey(image: Image.Image, alpha: Image.Image | None) -> Image.Image:
@@ -266,10 +284,24 @@ def shown(image: Image.Image) -> Picture:
     width, height = image.size
     if image.mode in deep_images.MODES:
         stretch = deep_images.stretch_of(image)
-        flat = deep_images.stretched(image, *stretch).convert("RGB")
+        flat, _ = _in_strips(image, lambda part: (deep_images.stretched(part, *stretch).convert("RGB"), None))
         return Picture(flat, width, height, str(image.format), stretch=stretch)
-    rgb, alpha = _to_rgb(image)
+    rgb, alpha = _in_strips(image, _to_rgb)
     return Picture(rgb, width, height, str(image.format), alpha)
+
+
+def _in_strips(image: Image.Image, to_rgb: _ToRgb) -> tuple[Image.Image | np.ndarray, Image.Image | None]:
+    """Return what an image is in RGB, and how opaque; of a large one an array, made some rows at a time."""
+    if not is_large(image):
+        return to_rgb(image)
+    pixels, opacity = np.empty((image.height, image.width, 3), np.uint8), None
+    for top, strip in strips_of(image):
+        rgb, alpha = to_rgb(strip)
+        pixels[top : top + strip.height] = np.asarray(rgb)
+        if alpha is not None:
+            opacity = opacity or Image.new("L", image.size, 255)
+            opacity.paste(alpha, (0, top))
+    return pixels, opacity
 
 
 def _to_rgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
-
 from dedup_core.encoders.encoder import Decoding, Encoded, Encoder, Looked, encode_looked, look_at
-from dedup_core.errors import DedupError
+from dedup_core.encoders.guarded import Guard, ImageLimits
 from dedup_core.images.files import ImageFile
 from dedup_core.images.picture import Failure, read
 from dedup_core.images.resizing.small import expect
@@ -42,16 +40,15 @@ def encode_files(
         encoders: what to make of each picture, which is decoded once for all of them.
         decoding: how files become pictures.
         n_workers: how many processes to start. 0 encodes right here; None takes up to eight threads, or a process a
-            core where there are more cores, and enough work for processes to pay.
-
-    Raises:
-        DedupError: if a process that was started dies, as of a file that crashes a decoder. Threads, and 0, have none:
-            what crashes a decoder there ends this process.
+            core where there are more cores, and enough work for processes to pay. Where one of them dies, the rest of
+            the files are decoded one by one in processes beside, and what ends these is a failure, ``crashed_decoder``.
+            Threads, and 0, start none: what crashes a decoder there ends this process.
     """
     n_wanted = n_cores() if n_workers is None else n_workers
     light = [encoder for encoder in encoders if encoder.batch_size is None]
     heavy = [encoder for encoder in encoders if encoder.batch_size is not None]
-    work = partial(_encode_here, light=light, heavy=[_unopened(encoder) for encoder in heavy], decoding=decoding)
+    closed = [encoder.unopened() for encoder in heavy]
+    work = partial(_encode_here, light=light, heavy=closed, decoding=decoding)
     chunks = list(_batches(files) if heavy else _chunks(files, n_wanted))
     n_useful = min(n_wanted, len(chunks))
     if not n_useful:
@@ -61,7 +58,8 @@ def encode_files(
         _load_beside(len(files), encoders)
         results = map_in_threads(work, chunks, min(n_useful, _MOST_THREADS))
     else:
-        results = _in_processes(work, chunks, n_useful)
+        guarded = partial(_encode_beside, light=light, heavy=closed, decoding=decoding)
+        results = _in_processes(work, guarded, chunks, n_useful)
     for chunk, sent in zip(chunks, results, strict=True):
         yield from zip(chunk, _finished(sent, heavy), strict=True)
 
@@ -95,24 +93,45 @@ def _pay_processes(files: Sequence[ImageFile], n_workers: int) -> bool:
 
 
 def _in_processes(
-    work: Callable[[Sequence[ImageFile]], list[_Sent]], chunks: Iterable[Sequence[ImageFile]], n_workers: int
+    work: Callable[[Sequence[ImageFile]], list[_Sent]],
+    guarded: Callable[[Sequence[ImageFile]], list[_Sent]],
+    chunks: Sequence[Sequence[ImageFile]],
+    n_workers: int,
 ) -> Iterator[list[_Sent]]:
+    """Yield what the work makes of chunks; from when on a process has died, what the guarded work does."""
     from concurrent.futures.process import BrokenProcessPool  # loads multiprocessing
 
+    n_done = 0
     try:
-        yield from map_in_processes(work, chunks, n_workers)
-    except BrokenProcessPool as error:
-        raise DedupError(
-            "an encoding process died, maybe for want of memory: num_enc_workers=0 encodes in this process"
-        ) from error
+        for sent in map_in_processes(work, chunks, n_workers):
+            yield sent
+            n_done += 1
+        return
+    except BrokenProcessPool:
+        pass
+    yield from map_in_threads(guarded, chunks[n_done:], n_workers)
 
 
 def _encode_here(
     files: Sequence[ImageFile], light: Sequence[Encoder], heavy: Sequence[Encoder], decoding: Decoding
 ) -> list[_Sent]:
     """Encode in a worker what that core can do, and send the pixels that the others want."""
-    contents = (file.failure or read(file.path, MAX_FILE_BYTES) for file in files)
-    looked = look_at(contents, [*light, *heavy], decoding)
+    return _sent(look_at(_contents(files), [*light, *heavy], decoding), light, heavy)
+
+
+def _encode_beside(
+    files: Sequence[ImageFile], light: Sequence[Encoder], heavy: Sequence[Encoder], decoding: Decoding
+) -> list[_Sent]:
+    """Do the same, but decode in a process beside, whose death is the failure of the image that it dies over."""
+    with Guard([*light, *heavy], decoding, ImageLimits()) as guard:
+        return _sent([guard.look(content) for content in _contents(files)], light, heavy)
+
+
+def _contents(files: Sequence[ImageFile]) -> Iterator[bytes | Failure]:
+    return (file.failure or read(file.path, MAX_FILE_BYTES) for file in files)
+
+
+def _sent(looked: list[Looked | Failure], light: Sequence[Encoder], heavy: Sequence[Encoder]) -> list[_Sent]:
     pixels = [look if isinstance(look, Failure) else _of_encoders(look, heavy) for look in looked]
     return list(zip(encode_looked(looked, light), pixels, strict=True))
 
@@ -131,12 +150,3 @@ def _joined(one: Result, other: Result) -> Result:
     if isinstance(one, Failure) or isinstance(other, Failure):
         return one if isinstance(one, Failure) else other
     return replace(one, features=one.features | other.features)
-
-
-def _unopened(encoder: Encoder) -> Encoder:
-    """Return an encoder that can be sent to a process: what it wants of a picture, without its network."""
-    return replace(encoder, encode=_unchanged)
-
-
-def _unchanged(pixels: np.ndarray) -> np.ndarray:
-    return pixels

@@ -87,8 +87,8 @@ class EncodingMethod(ABC, Generic[Feature]):
             recursive: whether to encode the images in the folders inside it too.
             num_enc_workers: how many processes to start; 0 encodes right here. The default takes up to eight threads,
                 which start at once, or a process a core where there are more cores and the folder is large enough for
-                these to pay. A file that crashes a decoder ends the process that reads it: with threads or 0 this
-                one, with 1 or more one that was started, and the call with an error.
+                these to pay. A file that crashes a decoder ends the process that reads it. With threads or 0 that is
+                this one; with 1 or more it is one that was started, and the file a failure, ``crashed_decoder``.
 
         Returns:
             Each image's feature by its path relative to the folder. What can't be encoded has no entry: it
@@ -98,7 +98,6 @@ class EncodingMethod(ABC, Generic[Feature]):
         Raises:
             TypeError: if an argument has the wrong type.
             ValueError: if there is no such folder, or num_enc_workers is negative.
-            DedupError: if a process that was started dies.
         """
         return encode_images_with([self], image_dir, recursive, num_enc_workers)[self.name]
 
@@ -210,7 +209,6 @@ def encode_images_with(
     Raises:
         TypeError: if an argument has the wrong type.
         ValueError: if there is no such folder, num_enc_workers is negative, or the methods don't go together.
-        DedupError: if a process that was started dies.
     """
     decoding = _shared_decoding(methods)
     folder = arguments.folder(image_dir, "image_dir")

@@ -23,12 +23,13 @@ from dedup_core.encoders.registry import (
     proposers_of,
 )
 from dedup_core.errors import SettingsError, nearest
-from dedup_core.images.picture import MAX_PIXELS, Orientation, Transparency
+from dedup_core.images.picture import Orientation, Transparency
 from dedup_core.local.defaults import MAX_CODE_DISTANCE, MAX_IMAGES_PER_CODE, MIN_INLIERS, MIN_VOTES
 from dedup_core.metric import COSINE, HAMMING, INLIERS, VOTES
 from dedup_core.policy import DEFAULT_KEEP, PATH_ORDER, Criterion, parse
 from dedup_core.relations import RELATIONS, option_name, parsed
 from dedup_core.settings.embeddings import EmbeddingSettings, GivenNames, made_of, with_given_methods
+from dedup_core.settings.limits import LimitSettings
 from dedup_core.settings.networks import NetworkSettings
 from dedup_core.settings.values import Count, Location, Names, Real
 
@@ -74,7 +75,7 @@ class MethodSettings(JobSettings, frozen=True):
         return encoders_of(self.method)
 
 
-class EncodeSettings(NetworkSettings, MethodSettings, frozen=True):
+class EncodeSettings(LimitSettings, NetworkSettings, MethodSettings, frozen=True):
     """Images to features."""
 
     input: Location = Field(description="Folder, glob, single image or manifest; any path that Spark can read.")
@@ -100,8 +101,6 @@ class EncodeSettings(NetworkSettings, MethodSettings, frozen=True):
     orientations: bool = Field(
         False, description="Hashes: find turned and mirrored copies too, by the least distance over the eight ways."
     )
-    max_pixels: Count = Field(MAX_PIXELS, ge=1, description="Refuse an image that declares more pixels than this.")
-    max_file_bytes: Count = Field(256 * 2**20, ge=1, description="Refuse a file larger than this many bytes.")
     max_failed_share: Real = Field(
         1.0, ge=0.0, le=1.0, description="Stop with exit code 3 when a larger share of the images can't be encoded."
     )

@@ -47,9 +47,9 @@ def encode(
         content: the column with the bytes of the file (BINARY). If the DataFrame has no column ``content``, files are
             read from where ``path`` says, in the workers: a path on a disk that they share, or a URL.
         folder: where to leave the steps and the result, instead of with the executors; see this module.
-        **options: settings of the job of the same names: ``orientation``, ``transparency``, ``decode``,
-            ``orientations``, ``max_pixels``, ``max_file_bytes``, ``cnn_weights``, ``cnn_model``, ``cnn_batch_size``,
-            ``cnn_precision``, ``onnx_model`` (which the method "onnx" needs), ``onnx_batch_size``.
+        **options: the job's settings: ``orientation``, ``transparency``, ``decode``, ``orientations``, ``max_pixels``,
+            ``max_file_bytes``, ``max_image_seconds``, ``max_image_memory``, ``cnn_weights``, ``cnn_model``,
+            ``cnn_batch_size``, ``cnn_precision``, ``onnx_model`` ("onnx" needs it), ``onnx_batch_size``.
 
     Returns:
         Two tables. ``features`` has a row an image and method, and the columns

@@ -26,6 +26,7 @@ from dedup_core.images.looks import CAUTIONS
 from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark.batches import are_few
 from dedup_core.spark.encode.checkpoints import Pace, Shelves, cores_of, parts
+from dedup_core.spark.encode.crashes import made_despite_crashes
 from dedup_core.spark.encode.listing import Listing, Source, list_images
 from dedup_core.spark.encode.tasks import BATCH_IMAGES, EncodePlan, encode_contents
 from dedup_core.spark.ids import are_told_apart, id_of
@@ -217,10 +218,14 @@ def encode_all(source: Source, work: FeatureWork, progress: Progress) -> None:
     for part in parts(buckets, pace):
         with rows_at_a_time(staging.spark, _batch_rows(part.largest)):
             contents = source.contents(todo.of(part), part)
-            made = conform(encode_contents(contents, plan), ENCODED)
-            work.parts.append(staging.add_part("encoded", made.withColumn("run_id", F.lit(work.run_id))))
+            work.parts.append(made_despite_crashes(plan, functools.partial(_add_part, work, contents)))
         encoded += part.images
         progress(encoded, total, time.monotonic() - started)
+
+
+def _add_part(work: FeatureWork, contents: DataFrame, plan: EncodePlan) -> str:
+    made = conform(encode_contents(contents, plan), ENCODED)
+    return work.staging.add_part("encoded", made.withColumn("run_id", F.lit(work.run_id)))
 
 
 def finish_tables(work: FeatureWork) -> EncodeCounts:

@@ -13,6 +13,7 @@ from pyspark.sql.types import TimestampType
 
 from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark.encode.checkpoints import Part
+from dedup_core.spark.encode.crashes import made_despite_crashes
 from dedup_core.spark.encode.entries import NAMELESS
 from dedup_core.spark.encode.listing import Listing, list_images
 from dedup_core.spark.encode.manifests import PathManifest
@@ -168,8 +169,11 @@ def _with_names(features: DataFrame, listing: Listing) -> DataFrame:
 
 
 def _held(contents: DataFrame, plan: EncodePlan, staging: Staging) -> DataFrame:
-    with rows_at_a_time(staging.spark, BATCH_IMAGES):
+    def held(plan: EncodePlan) -> DataFrame:
         return staging.write("encoded", conform(encode_contents(contents, plan), ENCODED))
+
+    with rows_at_a_time(staging.spark, BATCH_IMAGES):
+        return made_despite_crashes(plan, held)
 
 
 def _numbered(features: DataFrame, staging: Staging) -> DataFrame:

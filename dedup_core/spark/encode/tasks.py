@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gc
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import pyarrow as pa
-from pyspark import TaskContext
+from pyspark import TaskContext, cloudpickle
 from pyspark.sql import DataFrame
 
 from dedup_core.encoders.encoder import Decoding, Encoder, Looked, Prepared, encode_looked, look_at
+from dedup_core.encoders.guarded import Guard, ImageLimits, in_time
 from dedup_core.encoders.registry import ENCODERS
 from dedup_core.images.picture import Failure
 from dedup_core.images.resizing.small import expect
@@ -30,6 +32,8 @@ _MANY_OBJECTS = 30_000  # that aren't frozen: to collect among so many takes 10 
 _Rows = tuple[list[ImageRow], list[Looked | Failure]]
 """Rows, and for each of them the pixels that the encoders want, or why there are none."""
 
+_Look = Callable[[Iterable[Content]], list[Looked | Failure]]
+
 
 @dataclass(frozen=True)
 class EncodePlan:
@@ -41,6 +45,8 @@ class EncodePlan:
         decoding: how files become pictures.
         max_file_bytes: larger files aren't read.
         images_a_core: how many are to come, as far as is known: what pays only for many is then loaded at once.
+        limits: what one image may take.
+        is_guarded: whether each image is decoded in a process beside, as workers have died over some of them.
     """
 
     methods: tuple[Prepared, ...]
@@ -48,6 +54,8 @@ class EncodePlan:
     decoding: Decoding
     max_file_bytes: int
     images_a_core: int = 0
+    limits: ImageLimits = field(default_factory=ImageLimits)
+    is_guarded: bool = False
 
     @classmethod
     def of(cls, settings: EncodeSettings) -> EncodePlan:
@@ -58,7 +66,7 @@ class EncodePlan:
         """
         methods = tuple(ENCODERS[name].prepare(settings) for name in settings.made)
         columns = {name: ENCODERS[name].metric.feature for name in settings.made}
-        return cls(methods, columns, settings.decoding, settings.max_file_bytes)
+        return cls(methods, columns, settings.decoding, settings.max_file_bytes, limits=settings.limits)
 
     @property
     def names(self) -> list[str]:
@@ -91,6 +99,11 @@ class EncodePlan:
         task = TaskContext.get()
         takes_cores = any(method.batch_size for method in self.methods)
         return takes_cores and task is not None and (task.cpus() > 1 or "gpu" in task.resources())
+
+    def guards(self) -> bool:
+        """Return whether a task decodes beside itself: so does one that is tried again, for whatever reason."""
+        task = TaskContext.get()
+        return self.is_guarded or (task is not None and task.attemptNumber() > 0)
 
 
 def encode_contents(contents: DataFrame, plan: EncodePlan) -> DataFrame:
@@ -136,12 +149,25 @@ def encoded(batches: Iterator[pa.RecordBatch], plan: EncodePlan) -> Iterator[pa.
 def _looks(batches: Iterator[pa.RecordBatch], plan: EncodePlan, encoders: Sequence[Encoder]) -> Iterator[_Rows]:
     """Decode images by so many, whatever the sizes that they come in: a network fills up a batch that is not full."""
     read = with_contents(_rows_of(batches), plan.max_file_bytes)
-    while True:
-        rows: list[ImageRow] = []
-        looked = look_at(_noted(itertools.islice(read, plan.batch_size), rows), encoders, plan.decoding)
-        if not rows:
-            return
-        yield rows, looked
+    with _looking(plan, encoders) as look:
+        while True:
+            rows: list[ImageRow] = []
+            looked = look(_noted(itertools.islice(read, plan.batch_size), rows))
+            if not rows:
+                return
+            yield rows, looked
+
+
+@contextmanager
+def _looking(plan: EncodePlan, encoders: Sequence[Encoder]) -> Iterator[_Look]:
+    """Yield what looks at images: here, with an eye on the clock where this process is Spark's, or beside."""
+    if plan.guards():
+        with Guard(encoders, plan.decoding, plan.limits, cloudpickle.dumps) as guard:
+            yield lambda contents: [guard.look(content) for content in contents]
+    elif TaskContext.get() is None:
+        yield lambda contents: look_at(contents, encoders, plan.decoding)
+    else:
+        yield lambda contents: look_at(in_time(contents, plan.limits.seconds), encoders, plan.decoding)
 
 
 def _rows_of(batches: Iterator[pa.RecordBatch]) -> Iterator[ImageRow]:
