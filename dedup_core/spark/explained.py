@@ -154,7 +154,8 @@ _KNOWN: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
 
 def explanation(error: BaseException) -> str | None:
     """Return what to say of an error of Spark, of a worker or of a filesystem; None where nothing better is known."""
-    if not (_is_of_spark(error) or isinstance(error, (OSError, ArrowException))):
+    is_of_store = isinstance(error, (OSError, ArrowException)) or type(error).__module__.startswith("botocore")
+    if not (is_of_store or _is_of_spark(error)):
         return None
     text = _text(error)
     for pattern, says in _KNOWN:
