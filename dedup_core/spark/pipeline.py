@@ -30,6 +30,7 @@ from dedup_core.spark.encode.manifests import manifest_columns
 from dedup_core.spark.encode.rereading import Reread, encode_settings_of
 from dedup_core.spark.encode.sources import open_source
 from dedup_core.spark.encode.tasks import EncodePlan
+from dedup_core.spark.explained import explained
 from dedup_core.spark.locks import Snapshot
 from dedup_core.spark.provenance import Kind, kinds_of, of_features, of_search
 from dedup_core.spark.publishing import publish
@@ -49,6 +50,7 @@ _SEARCHED = ("pairs", "duplicates", "groups", "removals")
 _PAGE = f"{REPORT}/{ReportSettings.model_fields['report_name'].default}"
 
 
+@explained()
 def run_pipeline(spark: SparkSession, settings: PipelineSettings, say: Say) -> Run:
     """Make every table from images."""
     files = [*([_PAGE] if settings.report else []), *export_names(settings)]
@@ -59,6 +61,7 @@ def run_pipeline(spark: SparkSession, settings: PipelineSettings, say: Say) -> R
     return run
 
 
+@explained()
 def run_encode(spark: SparkSession, settings: EncodeSettings, say: Say) -> Run:
     """Make the ``features`` and ``failures`` tables from images."""
     with _open_run(spark, settings, say, settings.input, _ENCODED) as run:
@@ -66,6 +69,7 @@ def run_encode(spark: SparkSession, settings: EncodeSettings, say: Say) -> Run:
     return run
 
 
+@explained()
 def run_find(spark: SparkSession, settings: FindSettings, say: Say) -> Run:
     """Make the ``pairs``, ``duplicates``, ``groups`` and ``removals`` tables from features.
 

@@ -29,6 +29,7 @@ from dedup_core.spark.evaluate.predictions import Predictions, read_map, read_ta
 from dedup_core.spark.evaluate.scoring import score
 from dedup_core.spark.evaluate.thresholds import count_group_sizes, count_groups, count_pairs, sample_pairs
 from dedup_core.spark.evaluate.truth import Truth
+from dedup_core.spark.explained import explained
 from dedup_core.spark.locks import Snapshot
 from dedup_core.spark.runs import Run, source_of
 from dedup_core.spark.staging import Staging
@@ -40,6 +41,7 @@ _GATES = {"precision": "min_precision", "recall": "min_recall", "f1-score": "min
 _SAMPLES = ("method", "threshold", "path_a", "path_b", "score", "is_true")
 
 
+@explained()
 def run_evaluate(spark: SparkSession, settings: EvaluateSettings, say: Callable[[str], None]) -> Run:
     """Make ``evaluation/`` from the tables of an output folder or a JSON map, and from the truth if there is one.
 

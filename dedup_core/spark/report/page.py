@@ -15,6 +15,7 @@ from dedup_core.ledger import REPORT
 from dedup_core.report.model import ReportData
 from dedup_core.report.page import render
 from dedup_core.settings.settings import ReportSettings
+from dedup_core.spark.explained import explained
 from dedup_core.spark.locks import settled
 from dedup_core.spark.publishing import refuse_foreign
 from dedup_core.spark.report.counts import failure_kinds, method_results, rows_by_method
@@ -38,6 +39,7 @@ from dedup_core.spark.tables import FEATURES, TABLES, conform
 _HOW_TO_REGISTER = "enter it in dedup_core.encoders.registry.ENCODERS first"
 
 
+@explained()
 def write_report(spark: SparkSession, settings: ReportSettings, say: Callable[[str], None]) -> str:
     """Write the page from the tables under the output folder, and return where it lies.
 
