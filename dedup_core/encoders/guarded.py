@@ -10,7 +10,7 @@ from __future__ import annotations
 import pickle
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -47,8 +47,11 @@ class ImageLimits:
 def in_time(contents: Iterable[bytes | Failure], seconds: float) -> Iterator[bytes | Failure]:
     """Yield contents. Where the caller is not done with one in so many seconds, the system ends this process."""
     for content in contents:
-        with _ending_after(seconds):
+        _end_after(seconds)
+        try:
             yield content
+        finally:
+            _end_after(0)
 
 
 class Guard:
@@ -117,16 +120,10 @@ def _look(content: bytes, encoders: Sequence[Encoder], decoding: Decoding, secon
     return looked
 
 
-@contextmanager
-def _ending_after(seconds: float) -> Iterator[None]:
-    if not hasattr(signal, "setitimer"):  # Windows
-        yield
-        return
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+def _end_after(seconds: float) -> None:
+    """Have the system end this process in so many seconds, whatever it is at then; never, if 0."""
+    if hasattr(signal, "setitimer"):  # not on Windows
+        signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def _limit_memory(more: int) -> None:

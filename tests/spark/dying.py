@@ -22,7 +22,7 @@ def on_connect(folder):
 def by_trying_again(folder):
     """By the job alone, where Spark tries a task a second time, as a cluster does."""
     spark = SparkSession.builder.master("local[2,2]").getOrCreate()
-    plan = EncodePlan.of(EncodeSettings(input=folder, output="unused", max_image_seconds=1))
+    plan = EncodePlan.of(EncodeSettings(input=folder, output="unused", max_image_seconds=3))
     files = [(path.name, path.as_uri()) for path in sorted(Path(folder).iterdir())]
     contents = conform(spark.createDataFrame(files, "path STRING, uri STRING"), CONTENTS).repartition(2)
     rows = encode_contents(contents, plan).select("path", "reason").collect()
