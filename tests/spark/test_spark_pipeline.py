@@ -61,6 +61,7 @@ def finished(spark, images, tmp_path_factory):
     return run, output
 
 
+@pytest.mark.every_spark
 @pytest.mark.parametrize("method", ["phash", "dhash"])
 def test_every_table_agrees_with_the_oracle(spark, finished, codes, method):
     _, output = finished
@@ -86,6 +87,7 @@ def test_every_table_agrees_with_the_oracle(spark, finished, codes, method):
     assert table("duplicates").count() == len(of_method)
 
 
+@pytest.mark.every_spark
 def test_the_exports_say_the_same_as_the_tables(finished, codes):
     _, output = finished
     pairs = naive.path_pairs(codes["phash"], 10)
@@ -96,6 +98,7 @@ def test_the_exports_say_the_same_as_the_tables(finished, codes):
     assert removed == sorted(naive.greedy_removals(codes["dhash"], naive.path_pairs(codes["dhash"], 10)))
 
 
+@pytest.mark.every_spark
 def test_what_failed_is_a_row_with_a_reason(spark, finished):
     run, output = finished
     failures = {row["path"]: row["reason"] for row in spark.read.parquet(f"{output}/failures").collect()}
@@ -103,6 +106,7 @@ def test_what_failed_is_a_row_with_a_reason(spark, finished):
     assert run.counts["seen"] == run.counts["encoded"] + 2
 
 
+@pytest.mark.every_spark
 def test_the_record_closes_the_run_and_nothing_is_left_behind(finished):
     run, output = finished
     record = json.loads((output / "runs" / f"{run.run_id}.json").read_text())
