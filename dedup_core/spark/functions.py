@@ -7,7 +7,8 @@ executors can hold, for clusters that let executors go, and for Spark Connect be
 then the caller's to delete, when the DataFrames are no longer needed.
 
 In the examples ``folder`` holds five files: ``astronaut.png`` and a copy of it, ``astronaut.jpeg``; two other pictures;
-and ``notes.jpg``, which is none. ``images``, ``features`` and ``failures`` are what the example of `encode` makes.
+and ``notes.jpg``, which is none. ``images``, ``features`` and ``failures`` are what the example of `encode` makes, and
+``found`` what that of `find` does.
 """
 
 from __future__ import annotations
@@ -327,7 +328,7 @@ def without(images: DataFrame, removals: DataFrame, *, path: str = "path") -> Da
         SettingsError: if the removals are of several methods: of two images each might be removed for the other.
 
     Example:
-        >>> left = without(images, removals(features, images=images))
+        >>> left = without(images, found.removals)
         >>> images.count(), left.count(), left.columns == images.columns
         (5, 4, True)
     """
@@ -373,7 +374,7 @@ def evaluate(
 
     Example:
         >>> truth = images.selectExpr("path", "regexp_extract(path, '([a-z]+)[.]', 1) AS label")
-        >>> figures = evaluate(duplicates(features), truth, failures=failures, threshold=10)
+        >>> figures = evaluate(found.duplicates, truth, failures=failures, threshold=10)
         >>> tuple(figures.where("threshold = 10").select("pairs", "precision", "recall").first())
         (1, 1.0, 1.0)
     """

@@ -1,8 +1,14 @@
 """Jobs run as a user runs them: through spark-submit.sh, in a process of their own."""
 
+import io
 import os
 import subprocess
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+
+import pytest
+
+from dedup_core.console.registry import run_script
 
 ROOT = Path(__file__).parents[2]
 EXTRAS = os.environ.get("DEDUP_EXTRAS", "spark,report,demo")
@@ -30,7 +36,17 @@ def submit(*arguments, options=(), **environment):
         else ["--driver-java-options", QUICK_JAVA, *options, str(ROOT / "jobs" / f"{job}.py")]
     )
     command = [str(ROOT / "spark-submit.sh"), *place, *rest]
-    return subprocess.run(command, capture_output=True, text=True, env=without_locale(**environment), timeout=300)
+    return subprocess.run(command, capture_output=True, text=True, env=without_locale(**environment), timeout=600)
+
+
+def called(spark, job, *arguments):
+    """Run a job by its name as its script does, but in the session at hand, and return how it ended.
+
+    What it says on either stream is its output, as it is for who submits it.
+    """
+    with redirect_stdout(io.StringIO()) as said, redirect_stderr(said), pytest.raises(SystemExit) as left:
+        run_script(job, list(map(str, arguments)))
+    return subprocess.CompletedProcess(arguments, left.value.code, said.getvalue(), "")
 
 
 def error_of(done):

@@ -45,6 +45,7 @@ def test_partitions_and_the_order_of_rows_change_nothing(spark, staging, partiti
     assert found_pairs(shuffled, staging, 6, 20) == naive.path_pairs(codes, 6)
 
 
+@pytest.mark.every_spark
 def test_one_code_and_all_codes_equal(spark, staging):
     assert found_pairs(features_of(spark, {"a": 3}), staging, 64, 10) == {}
     assert found_pairs(features_of(spark, {"a": 3, "b": 3, "c": 3}), staging, 0, 10) == {
@@ -52,6 +53,7 @@ def test_one_code_and_all_codes_equal(spark, staging):
     }  # fmt: skip
 
 
+@pytest.mark.every_spark
 def test_codes_with_the_highest_bit_keep_it(spark, staging):
     codes = {"a": (1 << 64) - 1, "b": (1 << 63) - 1, "c": 0}
     assert found_pairs(features_of(spark, codes), staging, 1, 10) == {("a", "b"): 1.0}

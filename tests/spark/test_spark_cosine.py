@@ -232,6 +232,7 @@ def test_there_are_about_as_many_cells_as_embeddings_in_one_and_never_more_than_
     assert ClusteredSearch.of(settings)._cells(count) == fitted
 
 
+@pytest.mark.every_spark
 def test_a_clustered_run_finds_no_wrong_pair_and_tells_what_it_misses(spark, tmp_path, monkeypatch):
     monkeypatch.setattr(cells, "WHOLE_BYTES", 30 * 4 * 40)  # cells of over 30 vectors come in parts
     monkeypatch.setattr(cells, "_PACK_BYTES", 50 * 4 * 40)

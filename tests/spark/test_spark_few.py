@@ -1,8 +1,10 @@
-"""Few images are read by one task, step by step: the tables are those of many tasks, and the Spark jobs are few."""
+"""Few images are read by one task, step by step: the Spark jobs are few.
+
+That the tables are those of many tasks is shown where the ways to cut the work are (test_determinism.py).
+"""
 
 import importlib
 import io
-import json
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -53,15 +55,6 @@ def pipeline(spark, images, output):
 
 def test_a_small_pipeline_makes_few_jobs(few):
     assert few[1] <= MOST_JOBS
-
-
-def test_many_tasks_give_the_tables_of_one(spark, images, few, tmp_path, monkeypatch):
-    monkeypatch.setattr(batches, "FEW_ROWS", 0)
-    pipeline(spark, images, tmp_path)
-    for table in TABLES:
-        assert rows_of(spark, tmp_path, table) == rows_of(spark, few[0], table), table
-    texts = [json.loads((folder / "duplicates.json").read_text()) for folder in (few[0], tmp_path)]
-    assert texts[0] == texts[1]
 
 
 def test_many_pairs_of_few_images_give_the_same_tables(spark, images, few, tmp_path, monkeypatch):

@@ -1,16 +1,19 @@
 """The functions over DataFrames of one's own: the same tables as the jobs', and a session that is left as it was."""
 
 import doctest
+import importlib.util
 import inspect
 import json
 import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import connected
 import pyarrow.parquet as pq
+import pyspark
 import pytest
 from given import names, settings_of, shelve
 
@@ -33,8 +36,10 @@ def folder(photographs, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def connect(folder):
-    """A process that does the same on Spark Connect, while the other tests are at work."""
-    pytest.importorskip("grpc_status", reason="needs pyspark[connect]")
+    """A process that does the same on Spark Connect, while the other tests are at work; None where it can't be."""
+    if lacking_for_connect():
+        yield None
+        return
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests/spark")])}
     environment |= {"PYSPARK_PYTHON": sys.executable, "PYSPARK_SUBMIT_ARGS": "pyspark-shell"}
     command = [sys.executable, str(ROOT / "tests/spark/connected.py"), str(folder)]
@@ -43,19 +48,62 @@ def connect(folder):
     process.kill()
 
 
-@pytest.fixture(scope="module")
-def images(spark, folder, connect):
-    return spark.read.format("binaryFile").load(str(folder))
+def lacking_for_connect():
+    if importlib.util.find_spec("grpc_status") is None:
+        return "needs pyspark[connect]"
+    has_server = any(Path(pyspark.__file__).parent.glob("jars/spark-connect_*"))
+    return "" if has_server else "the package of pyspark has a server of Spark Connect since Spark 4"
+
+
+@dataclass
+class Examples:
+    """The examples of the functions by name, and what those made that have run."""
+
+    of_names: dict
+    made: dict
+    runner: doctest.DocTestRunner = field(
+        default_factory=lambda: doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    )
+
+    def run(self, name):
+        test = self.of_names.pop(name)
+        test.globs.update(self.made)
+        self.runner.run(test, clear_globs=False)
+        self.made |= test.globs
 
 
 @pytest.fixture(scope="module")
-def encoded(images):
-    return encode(images, ["phash", "dhash"])
+def examples(spark, folder, connect):
+    """Those of encode and find have run: what they made is what other examples start from, and the tests here."""
+    given = {"spark": spark, "folder": str(folder)} | vars(functions)
+    tests = doctest.DocTestFinder().find(functions, globs=given)
+    started = Examples({test.name.split(".")[-1]: test for test in tests if test.examples}, {})
+    for name in ("encode", "find"):
+        started.run(name)
+    return started
 
 
 @pytest.fixture(scope="module")
-def searched(encoded, images):
-    return find(encoded.features, images=images)
+def images(examples):
+    return examples.made["images"]
+
+
+@pytest.fixture(scope="module")
+def encoded(examples):
+    return EncodedTables(examples.made["features"], examples.made["failures"])
+
+
+@pytest.fixture(scope="module")
+def searched(examples):
+    return examples.made["found"]
+
+
+@pytest.fixture(scope="module")
+def own(images, encoded):
+    """Embeddings of the caller's own, one of them missing."""
+    told = "CASE WHEN path LIKE '%astronaut%' THEN ARRAY(1, 2, 3) WHEN path LIKE '%coffee%' THEN ARRAY(3, -2, 1) END"
+    vectors = images.selectExpr("path AS name", f"{told} AS v")
+    return given_embeddings(vectors, "sscd", path="name", embedding="v", features=encoded.features)
 
 
 def types_of(frame):
@@ -79,12 +127,14 @@ def test_tables_are_those_of_the_pipeline(spark, folder, searched, tmp_path):
     assert names(searched.removals.collect(), *connected.REMOVALS) == [("astronaut.jpeg", "astronaut.png")]
 
 
+@pytest.mark.every_spark
 def test_results_have_the_schemas_of_the_tables(encoded, searched):
     frames = [*encoded, *searched]
     schemas = [FEATURES, FAILURES, PAIRS, DUPLICATES, GROUPS, REMOVALS]
     assert [types_of(frame) for frame in frames] == [declared(schema) for schema in schemas]
 
 
+@pytest.mark.every_spark
 def test_failures_are_rows_and_times_are_kept(encoded):
     assert names(encoded.failures.collect(), "path", "reason") == [("notes.jpg", "not_an_image")]
     assert encoded.features.where("modified_at IS NULL OR id IS NULL OR size IS NULL").count() == 0
@@ -94,14 +144,16 @@ def test_failures_are_rows_and_times_are_kept(encoded):
 # A session that is left as it was
 
 
-def test_no_setting_view_or_cache_is_left(spark, images):
+def test_no_setting_view_or_cache_is_left_and_the_order_may_name_a_column_of_the_callers_table(spark, images):
+    rated = images.selectExpr("*", "IF(path LIKE '%.jpeg', 5, 1) AS rating")
     spark.catalog.clearCache()  # of what other tests have left
     before, tables = settings_of(spark), spark.catalog.listTables()
     features, _ = encode(images)
-    kept = groups(features, images=images, removals=["similar"])
+    kept = groups(features, images=rated, keep=["rating:desc"], removals=["similar"])
     with pytest.raises(LimitError, match="max_pairs"):
         groups(features, images=images, max_pairs=0)
     assert kept.count() == 2
+    assert names(kept.where("keep").collect(), "path") == [("astronaut.jpeg",)]
     assert settings_of(spark) == before
     assert spark.catalog.listTables() == tables
     assert spark._jsparkSession.sharedState().cacheManager().isEmpty()
@@ -117,14 +169,17 @@ def test_the_page_names_every_setting_that_changes_meanwhile():
     assert len(used) > 5
 
 
+@pytest.mark.every_spark
 def test_they_work_on_spark_connect(connect, searched):
+    if connect is None:
+        pytest.skip(lacking_for_connect())
     said, complained = connect.communicate(timeout=500)
     assert connect.returncode == 0, complained
     told = json.loads(said.splitlines()[-1])
     assert told.pop("is_connect").startswith("pyspark.sql.connect")
     expected = {name: [list(row) for row in names(getattr(searched, name).collect(), *TOLD[name])]
                 for name in ("groups", "removals")}  # fmt: skip
-    expected |= {"own": [["astronaut.jpeg", "astronaut.png", "same"]]}
+    expected |= {"own": [["astronaut.jpeg", "astronaut.png"]]}
     expected |= {"features": 4, "failures": [["notes.jpg", "not_an_image"]], "left": 4, "f1": 1.0, "is_as_before": True}
     assert told == expected
 
@@ -168,32 +223,26 @@ def test_rows_of_one_path_are_one_image_if_they_carry_one(spark, folder):
     ]  # fmt: skip
 
 
-def test_the_order_may_name_a_column_of_the_callers_table(encoded, images):
-    rated = images.selectExpr("*", "IF(path LIKE '%.jpeg', 5, 1) AS rating")
-    kept = groups(encoded.features, images=rated, keep=["rating:desc"]).where("keep")
-    assert names(kept.collect(), "path") == [("astronaut.jpeg",)]
+def test_an_order_by_a_column_needs_the_images(encoded):
     with pytest.raises(SettingsError, match="give these by images="):
         groups(encoded.features, keep=["rating:desc"])
 
 
-def test_without_the_images_equal_files_alone_are_the_same(encoded):
-    found = find(encoded.features, ["phash", "dhash"])
-    assert sorted(row["verdict"] for row in found.pairs.collect()) == ["similar", "similar"]
+def test_without_the_images_equal_files_alone_are_the_same(encoded, own):
+    both = encoded.features.unionByName(own.features)
+    found = find(both, ["phash", "sscd"], embeddings_name="sscd", min_similarity_threshold=0.99)
+    verdicts = [(row["method"], row["verdict"]) for row in found.pairs.collect()]
+    assert sorted(verdicts) == [("phash", "similar"), ("sscd", "similar")]
     assert found.removals.isEmpty()
 
 
-def test_embeddings_of_ones_own_are_a_method_like_another(images, encoded):
-    told = "CASE WHEN path LIKE '%astronaut%' THEN ARRAY(1, 2, 3) WHEN path LIKE '%coffee%' THEN ARRAY(3, -2, 1) END"
-    vectors = images.selectExpr("path AS name", f"{told} AS v")
-    own = given_embeddings(vectors, "sscd", path="name", embedding="v", features=encoded.features)
+def test_embeddings_of_ones_own_are_a_method_like_another(images, own, searched):
     assert [types_of(frame) for frame in own] == [declared(FEATURES), declared(FAILURES)]
     assert names(own.failures.collect(), "path", "reason") == [("chelsea.png", "no_embedding")]
     assert own.features.where("look IS NULL OR digest IS NULL OR run_id IS NOT NULL").isEmpty()
-    both = encoded.features.unionByName(own.features)
-    found = find(both, ["phash", "sscd"], embeddings_name="sscd", images=images, min_similarity_threshold=0.99)
+    found = find(own.features, "sscd", embeddings_name="sscd", images=images, min_similarity_threshold=0.99)
     for table, columns in TOLD.items():
-        of_each = [names(getattr(found, table).where(f"method = '{name}'").collect(), *columns)
-                   for name in ("phash", "sscd")]  # fmt: skip
+        of_each = [names(getattr(tables, table).collect(), *columns) for tables in (searched, found)]
         without_scores = [[row[:2] + row[3:] for row in rows] if table == "pairs" else rows for rows in of_each]
         assert without_scores[0] == without_scores[1] != []
 
@@ -222,6 +271,7 @@ def test_vectors_of_spark_ml_are_taken_and_nothing_that_is_none(spark):
         given_embeddings(rows.where("name = 3"), path="name", embedding="numbers")
 
 
+@pytest.mark.every_spark
 def test_steps_may_lie_in_a_folder(encoded, images, searched, tmp_path):
     told = groups(encoded.features, images=images, folder=str(tmp_path))
     assert sorted(map(tuple, told.collect())) == sorted(map(tuple, searched.groups.collect()))
@@ -231,6 +281,7 @@ def test_steps_may_lie_in_a_folder(encoded, images, searched, tmp_path):
 # What comes out
 
 
+@pytest.mark.every_spark
 def test_without_keeps_the_shape_of_the_table(spark, images, searched):
     left = without(images, searched.removals)
     assert left.schema == images.schema
@@ -242,6 +293,7 @@ def test_without_keeps_the_shape_of_the_table(spark, images, searched):
         without(table, gone.union(gone.selectExpr("'dhash'", "'y'")), path="key")
 
 
+@pytest.mark.every_spark
 def test_evaluate_takes_labels_or_pairs(spark, searched, encoded):
     labels = encoded.features.selectExpr("path", "regexp_extract(path, '([a-z]+)[.]', 1) AS label").distinct()
     told = evaluate(searched.duplicates, labels, failures=encoded.failures, threshold=10).collect()
@@ -311,16 +363,9 @@ def test_what_is_wrong_is_one_line(images, encoded, call, error, told):
     assert "\n" not in str(raised.value)
 
 
-def test_the_examples_run(spark, folder):
-    given = {"spark": spark, "folder": str(folder)} | vars(functions)
-    tests = doctest.DocTestFinder().find(functions, globs=given)
-    found = {test.name.split(".")[-1]: test for test in tests if test.examples}
-    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
-    first = found.pop("encode")
-    runner.run(first, clear_globs=False)
-    for test in found.values():
-        test.globs.update(first.globs)
-        runner.run(test)
-    assert runner.summarize(verbose=False).failed == 0
+def test_the_examples_run(examples):
     public = {name for name in dedup_core.spark.__all__ if inspect.isfunction(getattr(functions, name))}
-    assert {"encode", *found} == public
+    assert {"encode", "find", *examples.of_names} == public
+    for name in list(examples.of_names):
+        examples.run(name)
+    assert examples.runner.summarize(verbose=False).failed == 0

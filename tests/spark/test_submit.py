@@ -5,7 +5,7 @@ import os
 import subprocess
 
 import pytest
-from submitting import IS_PREPARED, ROOT, submit, without_locale
+from submitting import IS_PREPARED, ROOT, called, submit, without_locale
 
 pytestmark = pytest.mark.skipif(
     not IS_PREPARED, reason="the environment of spark-submit.sh is not prepared: ./tests/run.sh"
@@ -17,20 +17,31 @@ pytestmark = pytest.mark.skipif(
     [
         (["--input", "x", "--output", "y", "--method", "fash"], 2, "error: --method: unknown method 'fash'"),
         (["--input", "/nowhere", "--output", "{tmp}/out"], 3, "error: the input does not exist: /nowhere"),
-        (["--input", "a", "--output", "b", "--input=c"], 2, "error: --input is given twice (a, c): give it once"),
-        (["--config", "{tmp}/deep.yaml"], 2,
+    ],
+)
+def test_an_error_is_one_line_and_an_exit_code(tmp_path, arguments, code, line):
+    done = submit("pipeline", *(part.format(tmp=tmp_path) for part in arguments))
+    assert is_one_line(done, code, line)
+    assert done.stderr == ""  # spark-submit hands on what Python writes to either stream as its output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--input", "a", "--output", "b", "--input=c"], "error: --input is given twice (a, c): give it once"),
+        (["--config", "{tmp}/deep.yaml"],
          "error: can't read the configuration file {tmp}/deep.yaml: the value is nested too deep, in line 2"),
     ],
 )  # fmt: skip
-def test_an_error_is_one_line_and_an_exit_code(tmp_path, arguments, code, line):
+def test_settings_that_are_wrong_need_no_process_to_be_told(spark, tmp_path, arguments, line):
     (tmp_path / "deep.yaml").write_text("output: b\nmethod: " + "[" * 30_000)
-    done = submit("pipeline", *(part.format(tmp=tmp_path) for part in arguments))
-    assert done.returncode == code
+    done = called(spark, "pipeline", *(part.format(tmp=tmp_path) for part in arguments))
+    assert is_one_line(done, 2, line.format(tmp=tmp_path))
+
+
+def is_one_line(done, code, line):
     said = [said for said in done.stdout.splitlines() if not said.startswith("Encoding")]
-    assert said[0].startswith(
-        line.format(tmp=tmp_path)
-    )  # spark-submit hands on what Python writes to either stream as its output
-    assert (len(said), done.stderr) == (1, "")
+    return (done.returncode, len(said), said[0].startswith(line)) == (code, 1, True)
 
 
 # Locales: containers have none, and the JVM decodes arguments and file names by them

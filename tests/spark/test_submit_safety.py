@@ -8,11 +8,9 @@ import zlib
 import pyarrow.parquet as pq
 import pytest
 from album import scene
-from submitting import IS_PREPARED, error_of, submit
+from submitting import IS_PREPARED, called, error_of, submit
 
-pytestmark = pytest.mark.skipif(
-    not IS_PREPARED, reason="the environment of spark-submit.sh is not prepared: ./tests/run.sh"
-)
+from dedup_core.spark.session import setting
 
 
 def snapshot(folder):
@@ -35,11 +33,11 @@ def very_wide_png(width=50_000_000):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
 
 
-def test_an_input_where_tables_go_is_refused(tmp_path):
+def test_an_input_where_tables_go_is_refused(spark, tmp_path):
     for name in ("beach", "forest"):
         save(tmp_path / "lake" / "failures" / f"{name}.png", name)
     before = snapshot(tmp_path)
-    done = submit("pipeline", "--input", tmp_path / "lake" / "failures", "--output", tmp_path / "lake")
+    done = called(spark, "pipeline", "--input", tmp_path / "lake" / "failures", "--output", tmp_path / "lake")
     assert done.returncode == 2
     assert f"the input {tmp_path}/lake/failures lies in {tmp_path}/lake/failures, where a run writes" in error_of(done)
     assert snapshot(tmp_path) == before
@@ -54,19 +52,20 @@ def test_an_input_where_tables_go_is_refused(tmp_path):
     ],
     ids=["tables", "TensorBoard", "a page"],
 )
-def test_somebodys_own_files_are_refused_and_named(tmp_path, mine):
+def test_somebodys_own_files_are_refused_and_named(spark, tmp_path, mine):
     save(tmp_path / "images" / "a.png")
     for name in mine:
         (tmp_path / "out" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "out" / name).write_text("mine")
     before = snapshot(tmp_path)
-    done = submit("pipeline", "--input", tmp_path / "images", "--output", tmp_path / "out", "--overwrite")
+    done = called(spark, "pipeline", "--input", tmp_path / "images", "--output", tmp_path / "out", "--overwrite")
     assert done.returncode == 2
     assert mine[0] in error_of(done)
     assert snapshot(tmp_path) == before
 
 
-def test_odd_entries_are_rows_and_a_plain_path_of_any_letters_is_on_this_disk(tmp_path):
+@pytest.mark.skipif(not IS_PREPARED, reason="the environment of spark-submit.sh is not prepared: ./tests/run.sh")
+def test_odd_entries_are_rows_and_a_plain_path_of_any_letters_is_on_this_disk(spark, tmp_path):
     album, out = tmp_path / "[2020] Größe 写真", tmp_path / "Ausgabe_ö_図"
     save(album / "originals" / "IMG_1.png")
     (album / "best").mkdir()
@@ -97,15 +96,18 @@ def test_odd_entries_are_rows_and_a_plain_path_of_any_letters_is_on_this_disk(tm
     truth = tmp_path / "truth.csv"
     truth.write_text("path;label.of\nancient.png;1\ncaf\\xe9.png;1\noriginals/IMG_1.png;2\n")
     truth_of = ["--ground-truth", truth, "--label-column", "label.of"]
-    evaluated = submit("evaluate", "--output", out, *truth_of, options=elsewhere)
-    assert (evaluated.returncode, evaluated.stderr) == (0, ""), evaluated.stdout
+    with setting(spark, "fs.defaultFS", "hdfs://nowhere.invalid:9"):  # so it lies in a session that is at work
+        with pytest.raises(Exception, match=r"nowhere\.invalid"):
+            spark.read.text(str(truth)).count()
+        evaluated = called(spark, "evaluate", "--output", out, *truth_of)
+    assert evaluated.returncode == 0, evaluated.stdout
     assert "precision 1.0000  recall 1.0000" in evaluated.stdout
     assert (out / "evaluation" / "notes.ipynb").read_text() == "mine"
 
 
-def test_a_table_with_a_log_is_refused(tmp_path):
+def test_a_table_with_a_log_is_refused(spark, tmp_path):
     (tmp_path / "images_delta" / "_delta_log").mkdir(parents=True)
     (tmp_path / "images_delta" / "part-0.parquet").touch()
-    done = submit("pipeline", "--input", tmp_path / "images_delta", "--output", tmp_path / "out")
+    done = called(spark, "pipeline", "--input", tmp_path / "images_delta", "--output", tmp_path / "out")
     assert done.returncode == 3
     assert "images_delta belongs to a Delta table" in error_of(done)
