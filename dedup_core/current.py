@@ -6,6 +6,8 @@ be moved: from the moment that it is written the new tables count, and whoever o
 
 from __future__ import annotations
 
+import json
+import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
@@ -65,7 +67,7 @@ class Move(_Frozen):
     @field_validator("target")
     @classmethod
     def _is_shown(cls, target: str) -> str:
-        return _checked(target, not target.startswith(STAGING))
+        return _checked(target, bool(target) and not target.startswith(STAGING))
 
     @field_validator("files")
     @classmethod
@@ -91,7 +93,7 @@ class Pending(_Frozen):
     @field_validator("gone", "works")
     @classmethod
     def _lie_inside(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_checked(name) for name in names)
+        return tuple(_checked(name, bool(name)) for name in names)
 
     @property
     def files(self) -> set[str]:
@@ -179,7 +181,8 @@ class Current(_Frozen):
 
     def to_json(self) -> str:
         """Return the text of the file."""
-        return self.model_dump_json(indent=1, exclude_none=True, exclude_defaults=True) + "\n"
+        told = {"tables": {}} | self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+        return json.dumps(told, indent=1) + "\n"
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> Current:
@@ -193,16 +196,18 @@ class Current(_Frozen):
             SettingsError: if it is none of ours.
         """
         try:
-            return cls.model_validate_json(text)
+            current = cls.model_validate_json(text)
         except ValidationError as error:
-            raise not_current(where) from error
+            raise _not_current(where) from error
+        if "tables" not in current.model_fields_set:  # somebody's file of this name
+            raise _not_current(where)
+        return current
 
 
-def not_current(where: str) -> SettingsError:
-    """Return what to say of a folder whose file is none of ours, or can't be read."""
+def _not_current(where: str) -> SettingsError:
     return SettingsError(
-        f"{where}/{CURRENT} should name the tables there and can't be read: choose another folder, or move that file "
-        "away to have the tables taken as they lie"
+        f"{where}/{CURRENT} should name the tables there, and is damaged or none of ours: choose another folder. Where "
+        "no run was cut short while it published, the file can be moved away, and the tables are taken as they lie"
     )
 
 
@@ -213,6 +218,6 @@ def placed(place: str, files: Sequence[str]) -> list[str]:
 
 def _checked(name: str, is_right: bool = True) -> str:
     """Return a path that leads to something in the folder: a file that was tampered with could name anything."""
-    if not is_right or (name and not stays_inside(name)):
+    if not is_right or (name and (not stays_inside(name) or posixpath.normpath(name) != name)):
         raise ValueError(f"{name!r} lies elsewhere")
     return name

@@ -45,7 +45,7 @@ class Holder:
         """Return what to say of a run in this process."""
         now = datetime.datetime.now(datetime.timezone.utc)
         pid = os.getpid()
-        return cls(run_id, socket.gethostname(), _machine(), pid, _started(pid), f"{now:%Y-%m-%d %H:%M:%S} UTC")
+        return cls(run_id, socket.gethostname(), _machine(), pid, _started(pid) or "", f"{now:%Y-%m-%d %H:%M:%S} UTC")
 
     def to_json(self) -> str:
         """Return the text of the lock's file."""
@@ -70,7 +70,12 @@ class Holder:
         """Return whether the run may still be at work, after so many seconds without a sign of it."""
         if self.machine != _machine() or os.name == "nt":  # where to ask for a process is to interrupt it
             return silence < SILENCE_SECONDS
-        return _is_alive(self.pid) and _started(self.pid) == self.started
+        if not _is_alive(self.pid):
+            return False
+        started = _started(self.pid)
+        if started is None or not self.started:  # another process may have got the number
+            return silence < SILENCE_SECONDS
+        return started == self.started
 
 
 def _machine() -> str:
@@ -81,12 +86,12 @@ def _machine() -> str:
     return " ".join(parts)
 
 
-def _started(pid: int) -> str:
-    """Return when a process started, in ticks of the kernel; nothing where that can't be told, or it has ended."""
+def _started(pid: int) -> str | None:
+    """Return when a process started, in ticks of the kernel; nothing if it has ended; None where that can't be told."""
     try:
         told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return ""
+        return None
     return "" if told[0] == "Z" else told[19]
 
 

@@ -16,6 +16,9 @@ from typing import Any, Generic, TypeVar
 Result = TypeVar("Result")
 Answer = Callable[[bytes], Result]
 
+_PATIENCE_SECONDS = 120.0
+"""How long a process may take to start, and to end."""
+
 
 def _die_of_interrupts() -> None:
     """End at once and in silence on Ctrl-C, which reaches all processes: the main one says what there is to say."""
@@ -107,7 +110,10 @@ class _Context(SpawnContext):
     def code_of_last(self) -> int:
         """Wait for the end of the process that was started last, and return its exit code, or the signal below zero."""
         worker = self._workers.pop()
-        worker.join()
+        worker.join(_PATIENCE_SECONDS)
+        if worker.exitcode is None:  # it hangs, and speaks to nobody
+            worker.kill()
+            worker.join()
         return worker.exitcode or 0
 
     def terminate(self) -> None:
@@ -166,6 +172,8 @@ class Beside(Generic[Result]):
         self._context.Process(target=_answer, args=(there, self._opening), daemon=True).start()
         there.close()  # so that its end is seen here
         try:
+            if not here.poll(_PATIENCE_SECONDS):
+                raise EOFError
             here.recv()
         except (EOFError, OSError):
             raise OSError(f"a process of Python ended with {self._context.code_of_last()} as it started") from None

@@ -112,6 +112,8 @@ class EncodingMethod(ABC, Generic[Feature]):
         Raises:
             TypeError, ValueError: if encodings or table is none.
             FileExistsError: if the table has features of this method and ``overwrite`` is False.
+            InUseError: if a run works in the output folder around the table.
+            SettingsError: if that folder's marker can't be read, or a run was cut short there while it published.
         """
         from dedup_core.methods.feature_table import MethodFeatures
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
-import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ import pyarrow.parquet as pq
 
 from dedup_core.current import CURRENT, Current, Provenance
 from dedup_core.encoders.registry import TURNED
+from dedup_core.errors import SettingsError
 from dedup_core.holder import LOCK, Holder
 from dedup_core.images.names import storable
 from dedup_core.ledger import MARKER, SPARKS_MARKS, TABLES, Ledger, is_hidden, no_marker
@@ -81,20 +81,26 @@ class MethodFeatures:
             SettingsError: if the table lies in an output folder whose marker can't be read.
             InUseError: if a run works in that folder.
         """
-        _refuse_in_use(table)
         target = _folder(table, self.method)
         if target.exists() and not overwrite:
             raise FileExistsError(f"{target} is there already: overwrite=True replaces it")
+        with _alone(table):
+            self._put(table, target)
+
+    def _put(self, table: Path, target: Path) -> None:
         before = _feature_files(target)
+        parts = [path for path in before if not is_hidden(path.name)]
         aside = target / f"{_SAVING}{secrets.token_hex(4)}"
-        new = target / f"part-{aside.name.removeprefix(_SAVING)}.parquet"
+        # The one part that there is gives its name: the old one makes room at one stroke.
+        new = parts[0] if len(parts) == 1 else target / f"part-{aside.name.removeprefix(_SAVING)}.parquet"
         _note_in_ledger(table, [new])
         target.mkdir(parents=True, exist_ok=True)
         pq.write_table(self._rows(), aside)
         for file in before:
-            file.unlink()
-        aside.rename(new)
-        _note_in_ledger(table, [new], before)
+            if file != new:
+                file.unlink()
+        aside.replace(new)
+        _note_in_ledger(table, [new], [file for file in before if file != new])
         self._note_in_current(table)
 
     def _note_in_current(self, table: Path) -> None:
@@ -124,8 +130,10 @@ class MethodFeatures:
 
         Raises:
             FileNotFoundError: if the table has no rows of the method.
-            ValueError: if they have another fingerprint, miss a path or a feature, or name an image twice.
+            ValueError: if they have another fingerprint, miss a path or a feature, or name an image twice; or a run was
+                cut short while it published them.
         """
+        _refuse_pending(table.parent)
         source = _folder(table, method)
         if not source.is_dir():
             raise FileNotFoundError(f"there are no {method} features in {table}: it has no folder {source.name}")
@@ -223,13 +231,51 @@ def _replace(file: Path, text: str) -> None:
     aside.replace(file)
 
 
-def _refuse_in_use(table: Path) -> None:
-    """Refuse to write into an output folder where a run works."""
-    for lock in (table.parent / LOCK).glob("[!.]*.json") if table.name == _FEATURES else ():
+@contextmanager
+def _alone(table: Path) -> Iterator[None]:
+    """Hold the output folder around a table for a while, where there is one.
+
+    Raises:
+        InUseError: if a run works in that folder.
+        SettingsError: if a run was cut short there while it published.
+    """
+    folder = table.parent
+    if table.name != _FEATURES or not os.path.lexists(folder / MARKER):
+        yield
+        return
+    me = Holder.me(f"{_RUN_ID}-{secrets.token_hex(4)}")
+    lock = folder / LOCK / f"{me.run_id}.json"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    lock.write_text(me.to_json())
+    try:
+        _refuse_others(folder, lock)
+        _refuse_pending(folder)
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        for empty in (lock.parent, lock.parent.parent):
+            with suppress(OSError):  # others work there
+                empty.rmdir()
+
+
+def _refuse_others(folder: Path, own: Path) -> None:
+    now = own.stat().st_mtime
+    for lock in own.parent.glob("[!.]*.json"):
         with suppress(FileNotFoundError):  # it has just been left
-            holder, silence = Holder.from_json(lock.read_bytes()), time.time() - lock.stat().st_mtime
-            if holder is not None and holder.lives(silence):
-                raise holder.shuts_out(str(table.parent))
+            holder = Holder.from_json(lock.read_bytes())
+            if lock != own and holder is not None and holder.lives(now - lock.stat().st_mtime):
+                raise holder.shuts_out(str(folder))
+
+
+def _refuse_pending(folder: Path) -> None:
+    """Refuse to look at an output folder in which tables of two runs lie."""
+    current = folder / CURRENT
+    is_ours = current.exists() and os.path.lexists(folder / MARKER)
+    if is_ours and Current.from_json(current.read_bytes(), str(folder)).pending is not None:
+        raise SettingsError(
+            f"{folder} holds tables of two runs, as one was cut short while it published: let any job of dedup run "
+            "there first, such as dedup report"
+        )
 
 
 def _conformed(rows: pa.Table, source: Path) -> pa.Table:

@@ -19,6 +19,9 @@ _SHIP = (
     "ship this environment to them (./spark-submit.sh --pack env.tar.gz, then PYSPARK_PYTHON=./environment/bin/python "
     "and --archives env.tar.gz#environment)"
 )
+_NEEDED = (
+    "dedup_core|numpy|PIL|pyarrow|pandas|scipy|pywt|numba|llvmlite|cv2|pydantic|yaml|simplejpeg|tensorflow|onnxruntime"
+)
 _MEMORY_OF_PYTHON = (
     "give it more by spark.executor.memoryOverhead, or run fewer tasks beside each other (--executor-cores)"
 )
@@ -83,11 +86,13 @@ _KNOWN: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (r"Class org\.apache\.hadoop\.fs\.(?P<package>[a-z0-9]+)\.\S+ not found|"
      r'No FileSystem for scheme[: ]+"?(?P<scheme>\w+)',
      _without_store),
-    (r"ModuleNotFoundError: No module named '([^'.]+)",
+    (rf"ModuleNotFoundError: No module named '({_NEEDED})\b",
      rf"Spark's workers lack the package \1: name a Python that has it by PYSPARK_PYTHON, or {_SHIP}"),
+    (r"ModuleNotFoundError: No module named '([^'.]+)",
+     r"Spark's workers lack the package \1: install it in their Python, or ship it (--py-files, --archives)"),
     (r"different version:? \(?([\d., ]*\d)\)? than that in driver:? ([\d.]+)",
      rf"Spark's workers run Python \1, and the driver \2: name a Python \2 of theirs by PYSPARK_PYTHON, or {_SHIP}"),
-    (r'Cannot run program "([^"]+)"',
+    (r'Cannot run program "([^"]*python[^"]*)"',
      rf"Spark's workers have no \1 to run: name a Python of theirs by PYSPARK_PYTHON, or {_SHIP}"),
     (r"(?:ImportError: cannot import name|AttributeError: Can't get attribute).*dedup_core",
      rf"Spark's workers have another version of dedup-core than the driver: install one and the same, or {_SHIP}"),
@@ -160,7 +165,8 @@ def explanation(error: BaseException) -> str | None:
     text = _text(error)
     for pattern, says in _KNOWN:
         if found := re.search(pattern, text, re.MULTILINE):
-            return found.expand(says) if isinstance(says, str) else says(found)
+            line = found.expand(says) if isinstance(says, str) else says(found)
+            return f"{error.filename}: {line}" if isinstance(error, OSError) and error.filename else line
     return None
 
 
@@ -194,7 +200,7 @@ def _text(error: BaseException | None) -> str:
     while error is not None and len(told) < 10:
         with suppress(Exception):  # where Java has ended, nobody knows any more what it said
             told.append(str(error) or type(error).__name__)
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return "\n".join(told)
 
 

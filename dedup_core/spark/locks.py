@@ -27,6 +27,7 @@ from dedup_core.spark.store import Store
 BEAT_SECONDS = 15.0
 PATIENCE_SECONDS = 60.0
 _TIE_SECONDS = 1.0
+_TRIES = 10
 
 
 def new_run_id() -> str:
@@ -86,7 +87,9 @@ class Snapshot:
             InputError: if a publication there was cut short, and can't be ended.
         """
         until = time.monotonic() + PATIENCE_SECONDS
-        while (current := store.read_current()).pending is not None and store.read_marker() is not None:
+        if store.read_marker() is None:  # a file of such a name is somebody's
+            return cls(store, Current())
+        while (current := store.read_current()).pending is not None:
             try:
                 with settled(store):
                     continue
@@ -107,7 +110,7 @@ class Snapshot:
         Raises:
             InputError: if another run has published there.
         """
-        now = self.store.read_current()
+        now = Current() if self.store.read_marker() is None else self.store.read_current()
         if now != self.current:
             raise InputError(
                 f"run {now.run_id} has published in {self.store.url} while its tables were read here: start again, and "
@@ -162,11 +165,14 @@ class Lock:
         Raises:
             InUseError: if it isn't.
         """
-        here, others = self._store.leaves(self._name), self._others()
-        if others and (not here or (others[0].since, others[0].run_id) < (self._holder.since, self._holder.run_id)):
+        for patience in (_TIE_SECONDS, None):
+            here, others = self._store.leaves(self._name), self._others()
+            if here and not (others and _came(others[0]) < _came(self._holder)):
+                return
+            if patience is not None:  # one that only looks in, or a filesystem that lists late
+                time.sleep(patience)
+        if others:
             raise others[0].shuts_out(self._store.url)
-        if here:
-            return
         raise InUseError(
             f"the output folder {self._store.url} was given up for this run, of which nothing was seen for too long: "
             "run it again, and what is done is used"
@@ -186,20 +192,31 @@ class Lock:
                 if self._store.leaves(self._name):
                     self._write()
 
-    def _write(self) -> None:
-        self._store.write_text(self._name, self._holder.to_json())
+    def _write(self, tries_left: int = _TRIES) -> None:
+        try:
+            self._store.write_text(self._name, self._holder.to_json())
+        except FileNotFoundError:  # another one has left, and the empty folder with it
+            if not tries_left:
+                raise
+            self._write(tries_left - 1)
 
     def _others(self) -> list[Holder]:
         """Return who else is at work here, and clear away what the dead have left."""
         ages = self._store.ages(LOCK)
-        own = ages.pop(self._name, 0.0)
+        own = ages.pop(self._name, None)
         alive = []
         for name, age in ages.items():
             # What is hidden is about to be written.
             text = None if "/." in name else self._store.content(name)
             holder = None if text is None else Holder.from_json(text)
-            if holder is not None and holder.lives(age - own):
+            silence = 0.0 if own is None else age - own  # by the clock of the filesystem
+            if holder is not None and holder.lives(silence):
                 alive.append(holder)
-            elif holder is not None or age - own > SILENCE_SECONDS:
+            elif own is not None and (holder is not None or silence > SILENCE_SECONDS):
                 self._store.delete_files([name])
-        return sorted(alive, key=lambda other: (other.since, other.run_id))
+        return sorted(alive, key=_came)
+
+
+def _came(holder: Holder) -> tuple[str, str]:
+    """Return what tells in which order runs came."""
+    return holder.since, holder.run_id

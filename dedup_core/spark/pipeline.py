@@ -32,7 +32,7 @@ from dedup_core.spark.encode.sources import open_source
 from dedup_core.spark.encode.tasks import EncodePlan
 from dedup_core.spark.explained import explained
 from dedup_core.spark.locks import Snapshot
-from dedup_core.spark.provenance import Kind, kinds_of, of_features, of_search
+from dedup_core.spark.provenance import SEARCHED, Kind, kinds_of, of_features, of_search
 from dedup_core.spark.publishing import publish
 from dedup_core.spark.runs import Run, newest_record, records, source_of
 from dedup_core.spark.search.exports import export_names, stale_exports
@@ -46,7 +46,6 @@ from dedup_core.spark.tables import FEATURES, TABLES, conform
 Say = Callable[[str], None]
 
 _ENCODED = ("features", "failures")
-_SEARCHED = ("pairs", "duplicates", "groups", "removals")
 _PAGE = f"{REPORT}/{ReportSettings.model_fields['report_name'].default}"
 
 
@@ -54,7 +53,7 @@ _PAGE = f"{REPORT}/{ReportSettings.model_fields['report_name'].default}"
 def run_pipeline(spark: SparkSession, settings: PipelineSettings, say: Say) -> Run:
     """Make every table from images."""
     files = [*([_PAGE] if settings.report else []), *export_names(settings)]
-    with _open_run(spark, settings, say, settings.input, [*_ENCODED, *_SEARCHED], files) as run:
+    with _open_run(spark, settings, say, settings.input, [*_ENCODED, *SEARCHED], files) as run:
         _find_all(run, settings)
         if settings.report:
             _report(run, settings)
@@ -88,12 +87,12 @@ def run_find(spark: SparkSession, settings: FindSettings, say: Say) -> Run:
     else:
         source = source_of(store) if is_own else normal(location)
         features = read_features(spark, location, settings.stored, say)
-    tables = _SEARCHED if table is None else (*_ENCODED, *_SEARCHED)
+    tables = SEARCHED if table is None else (*_ENCODED, *SEARCHED)
     with _open_run(spark, settings, say, source, tables, export_names(settings)) as run:
         if run.replaces_all and not is_alone and lies_inside(location, own):
             raise SettingsError(f"--overwrite would replace the features in {own}, which are to be searched")
-        read.check()
         run.read.append(read)
+        run.check()
         for sentence in read.current.stale_features():
             say(f"Stale: {sentence}")
         features, works = _with_given(run, table, features, _published_failures(run))
@@ -245,7 +244,8 @@ def _publish_failures(run: Run, work: Staging) -> str:
         place = f"{RUNS}/{run.run_id}.failures"
         run.store.move(work.place("ready", "failures"), work.place("ready", place))
     work.clear("ready", "features")
-    publish(run.store, [work], goes_on=True)
+    run.check()
+    publish(run.store, [work], check=run.check)
     return f"{run.store.url}/{place}"
 
 

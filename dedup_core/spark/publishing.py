@@ -7,7 +7,7 @@ folder that holds such a thing stays, and our files in it are replaced one by on
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from dedup_core.current import CURRENT, Move, Pending, Provenance, placed
 from dedup_core.errors import SettingsError
@@ -57,21 +57,22 @@ def publish(
     run_id: str | None = None,
     made: Mapping[str, Provenance] | None = None,
     gone: Iterable[str] = (),
-    goes_on: bool = False,
+    check: Callable[[], None] = lambda: None,
 ) -> list[str]:
     """Put finished tables where readers look, each in place of the one before, and return these places.
 
     All come to be at one moment, when the folder's ``current.json`` is written: a publication that is cut short
     before has not been, and one that is cut short later is ended by whoever opens the folder next. A table in
-    partitions keeps those that this work did not make: another method's rows stay. The work is cleared away.
+    partitions keeps those that this work did not make: another method's rows stay.
 
     Args:
         store: the output folder, whose lock is held.
         works: whose tables are ready.
-        run_id: of the run that is complete by this.
+        run_id: of the run that is complete by this, and whose work is cleared away; None where it goes no further, and
+            the rest of its work stays for a later one.
         made: by place, what made the tables.
         gone: files and folders that no longer hold; what of them is ours is deleted.
-        goes_on: whether the rest of the work stays where it is, for a later run.
+        check: raises an error if the folder is held no longer.
 
     Raises:
         SettingsError: if something of somebody's has come to lie where a table or a single file goes.
@@ -85,12 +86,14 @@ def publish(
     files = {name for move in moves for name in placed(move.target, move.files)} | {CURRENT}
     _refuse(store, sorted(name for name in foreign if name in (*sources, CURRENT) or _is_above(name, files)))
     over = set(ledger.under(*sources, *gone)) - files
-    done = () if goes_on else tuple(work.name for work in works)
+    done = tuple(work.name for work in works) if run_id else ()
     pending = Pending(run_id=run_id, moves=moves, gone=tuple(sorted(over)), works=done)
     if CURRENT not in ledger.files:
         store.write_ledger(ledger.with_files([CURRENT]))
+    store.flush(name for move in moves for name in placed(move.source, move.files))
+    check()
     store.write_current(store.read_current().published(pending, made or {}, gone))
-    settle(store)
+    settle(store, check)
     return list(sources)
 
 

@@ -80,14 +80,15 @@ class Run:
         places = (list(tables), list(methods), list(files))
         if self.store.read_marker() is None:  # then whatever lies in the staging place is somebody's
             self._check_output(*places)
-        self.store.mark()
+            self.store.mark()
         with held(self.store, self.run_id) as lock:
-            if settle(self.store):
+            if settle(self.store, lock.check):
                 self.say("An earlier run was cut short while it published: its tables are in place now")
             for work in clear_abandoned(self.store):
                 self.say(f"Cleared {work} in the staging place: the run that left it was stopped two weeks ago or more")
             self._check_output(*places)
             self._lock = lock
+            self.check()
             yield
 
     def _check_output(self, tables: Sequence[str], methods: Sequence[str], files: Sequence[str]) -> None:
@@ -121,14 +122,26 @@ class Run:
             InUseError: if the folder was given up for this run meanwhile.
             InputError: if what was read is no longer there as it was.
         """
-        if self._lock is not None:
-            self._lock.check()
-        for snapshot in self.read:
-            snapshot.check()
+        self.check()
         self.published = [place for work in works for place in ready_places(work)]
         works[-1].finish_file(self._record_file, [self._record()])
         made = {place: what for place, what in self.made.items() if place in self.published}
-        publish(self.store, works, self.run_id, made, gone)
+        publish(self.store, works, self.run_id, made, gone, check=self._still_holds)
+
+    def check(self) -> None:
+        """See that the folder is still this run's, and that what it reads is what it was.
+
+        Raises:
+            InUseError: if the folder was given up for this run meanwhile.
+            InputError: if another run has published where this one reads.
+        """
+        self._still_holds()
+        for snapshot in self.read:
+            snapshot.check()
+
+    def _still_holds(self) -> None:
+        if self._lock is not None:
+            self._lock.check()
 
     def record(self) -> None:
         """Write ``runs/RUN_ID.json`` once more: only now is it known how long the publication took."""

@@ -7,19 +7,27 @@ source, or after an exchange the table before, under other names.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from dedup_core.current import Move, placed
+from dedup_core.errors import SettingsError
 from dedup_core.ledger import RUNS, STAGING
 from dedup_core.spark.store import Store
 
 _REPLACED = f"{STAGING}/replaced"
 
 
-def settle(store: Store) -> bool:
+def settle(store: Store, check: Callable[[], None] = lambda: None) -> bool:
     """End the publication of an output folder that is under way, and return whether there was one.
 
     Only the holder of the folder's lock may.
+
+    Args:
+        store: the output folder.
+        check: raises an error if it is held no longer.
+
+    Raises:
+        SettingsError: if a link has come to lie where a table goes.
     """
     current = store.read_current()
     pending = current.pending
@@ -30,12 +38,14 @@ def settle(store: Store) -> bool:
     for move in pending.moves:
         _carry_out(store, move, ledger.files)
     lost = [move.target for move in pending.moves if not _is_there(store, move)]
-    gone = ledger.files.intersection(pending.gone)
+    gone = ledger.files.intersection(pending.gone).difference(ledger.under(*lost))
+    check()
     _remove(store, gone)
     ledger = ledger.without_files(gone)
     store.write_ledger(ledger.with_run(pending.run_id) if pending.run_id else ledger)
     for left in (*(move.source for move in pending.moves), *(f"{STAGING}/{work}" for work in pending.works), _REPLACED):
         store.delete_tree(*left.split("/"))
+    check()
     store.write_current(current.settled(lost))
     return True
 
@@ -47,19 +57,29 @@ def _is_there(store: Store, move: Move) -> bool:
 
 def _carry_out(store: Store, move: Move, ours: Collection[str]) -> None:
     """Put a staged table in its place: at one stroke if nothing but ours lies there, else file by file."""
-    staged = relative(store, move.source)
-    if not staged or not staged <= set(move.files):  # moved, or exchanged, by an attempt that was cut short
+    staged, new = relative(store, move.source), set(move.files)
+    if staged.isdisjoint(new):  # moved, or exchanged, by an attempt that was cut short
         return
     there = store.leaves(move.target)
-    if not store.renames_folders or not set(there) <= set(ours):
+    _refuse_links(store, move, there)
+    if not store.renames_folders or not staged <= new or not set(there) <= set(ours):
         _one_by_one(store, move, ours)
     elif there == [move.target] or not there:
         store.move((move.source,), (move.target,))
-    elif relative(store, move.target) <= set(move.files) or not store.exchange(move.source, move.target):
+    elif not new.isdisjoint(relative(store, move.target)) or not store.exchange(move.source, move.target):
         aside = f"{_REPLACED}/{move.target}"
         store.delete_tree(*aside.split("/"))
         store.move((move.target,), (aside,))
         store.move((move.source,), (move.target,))
+
+
+def _refuse_links(store: Store, move: Move, there: Iterable[str]) -> None:
+    """Refuse a place that a link leads to: what lies behind it is somebody's."""
+    for leaf in there:
+        if leaf != move.target and not leaf.startswith(f"{move.target}/"):
+            raise SettingsError(
+                f"{store.url}/{leaf} is in the way of {move.target}, which a run has to publish: move it away"
+            )
 
 
 def _one_by_one(store: Store, move: Move, ours: Collection[str]) -> None:

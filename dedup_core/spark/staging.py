@@ -21,7 +21,6 @@ from pyspark.sql.types import StructType
 from dedup_core.commands import job_named
 from dedup_core.errors import InputError
 from dedup_core.filesystems import literal
-from dedup_core.holder import LOCK
 from dedup_core.ledger import STAGING
 from dedup_core.spark.batches import FEW_STEP_ROWS, are_few
 from dedup_core.spark.session import joined_where_they_are
@@ -31,6 +30,9 @@ from dedup_core.spark.tables import TABLES, conform
 READY = "ready"
 ENCODING = "encode-"
 """How the places of work begin whose steps a later run goes on from."""
+
+_LEFT = ("find", "given", "replaced", "evaluate-")
+"""How the places of work begin that no later run goes on from. What else lies there is needed by somebody."""
 
 _ABANDONED_SECONDS = 14 * 86_400
 _WHOLE = "_WHOLE"
@@ -140,13 +142,11 @@ def clear_abandoned(store: Store) -> list[str]:
     """
     given_up = []
     for name in store.entries(STAGING):
-        if name == posixpath.basename(LOCK):
-            continue
-        is_encoding = name.startswith(ENCODING)
-        if is_encoding and min(store.ages(STAGING, name).values(), default=0.0) < _ABANDONED_SECONDS:
-            continue
-        store.delete_tree(STAGING, name)
-        given_up += [name] if is_encoding else []
+        if name.startswith(_LEFT):
+            store.delete_tree(STAGING, name)
+        elif name.startswith(ENCODING) and min(store.ages(STAGING, name).values(), default=0.0) > _ABANDONED_SECONDS:
+            store.delete_tree(STAGING, name)
+            given_up.append(name)
     return given_up
 
 

@@ -7,6 +7,7 @@ HDFS, S3, Google Cloud Storage and Azure.
 from __future__ import annotations
 
 import json
+import os
 import posixpath
 import time
 from collections.abc import Callable, Iterable
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from dedup_core.current import CURRENT, Current, not_current
+from dedup_core.current import CURRENT, Current
 from dedup_core.errors import InputError, SettingsError
 from dedup_core.filesystems import arrow_url, has_scheme, normal, opened
 from dedup_core.ledger import MARKER, STAGING, Ledger, no_marker
@@ -103,10 +104,21 @@ class Store:
             for piece in pieces:
                 stream.write(piece.encode("utf-8", "backslashreplace"))
         if self.renames_folders:
+            self.flush([aside.removeprefix(self._root)])
             self._rename(aside, target)
+            self.flush([posixpath.dirname(target).removeprefix(self._root)])
         else:  # a store knows no renaming, and a copy replaces at one stroke
             self._fs.copy_file(aside, target)
             self._fs.delete_file(aside)
+
+    def flush(self, names: Iterable[str]) -> None:
+        """Have files, or the names in folders, written to the disk itself, for power cuts; elsewhere nothing."""
+        for name in names if self._is_local and os.name != "nt" else ():
+            place = os.open(self._inside(name.removeprefix("/")), os.O_RDONLY)
+            try:
+                os.fsync(place)
+            finally:
+                os.close(place)
 
     def read_json(self, *parts: str) -> Any:
         """Return the content of a JSON file.
@@ -189,7 +201,7 @@ class Store:
         try:
             text = self._whole(CURRENT)
         except OSError as error:
-            raise not_current(self.url) from error
+            raise SettingsError(f"can't read {self.url}/{CURRENT}: {error}") from error
         return (None if text is None else self._unless_half(CURRENT, Current.from_json, text)) or Current()
 
     def write_current(self, current: Current) -> None:
@@ -255,9 +267,14 @@ class Store:
 
         On HDFS, which has no rename that replaces, a new one may still lie aside.
         """
-        if self.leaves(name):
-            return self.content(name)
-        return None if self.replaces_files else self.content(_aside(name))
+        if not self.replaces_files:  # between two looks it may get its name
+            return self.content(name) or self.content(_aside(name)) or self.content(name)
+        if not self.leaves(name):
+            return None
+        text = self.content(name)
+        if text is None:
+            raise FileNotFoundError(f"{name} leads nowhere")
+        return text
 
     def _unless_half(self, name: str, read: Callable[[bytes, str], Content], text: bytes) -> Content | None:
         """Return what a small file holds; None of half of one that lies aside: nothing was done before it was whole."""

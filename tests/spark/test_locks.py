@@ -83,6 +83,16 @@ def test_a_holder_elsewhere_is_dead_when_it_has_been_silent_for_long(store, sile
         pass
 
 
+@pytest.mark.parametrize(("silence", "is_free"), [(60, False), (SILENCE_SECONDS + 10, True)])
+def test_where_nobody_can_tell_when_a_process_started_its_silence_decides(store, silence, is_free):
+    leave_lock(store, silence, started="")
+    if is_free:
+        with held(store, "second"):
+            return
+    with pytest.raises(InUseError), held(store, "second"):
+        pass
+
+
 def test_a_holder_here_is_alive_however_silent(store):
     leave_lock(store, 86_400)
     with pytest.raises(InUseError), held(store, "second"):
@@ -130,10 +140,11 @@ def test_of_two_that_come_at_the_same_moment_the_first_waits_for_the_other_to_st
         pass
 
 
-def test_of_two_that_did_not_see_each_other_the_earlier_one_publishes(store):
+def test_of_two_that_did_not_see_each_other_the_earlier_one_publishes(store, monkeypatch):
     with held(store, "m") as lock:
         leave_lock(store, 0, since="9999-01-01 00:00:00 UTC")
         lock.check()
+        monkeypatch.setattr(locks, "_TIE_SECONDS", 0.01)
         leave_lock(store, 0, since="2000-01-01 00:00:00 UTC")
         with pytest.raises(InUseError, match="run first has worked there since 2000-01-01"):
             lock.check()

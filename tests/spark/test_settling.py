@@ -186,6 +186,34 @@ def leave_half_way(store):
             return
 
 
+@pytest.mark.parametrize("like", LIKE)
+def test_a_stray_file_among_staged_ones_keeps_no_table_from_its_place(tmp_path, like):
+    store = published_twice(tmp_path / "out", like)
+    leave_half_way(store)
+    store.write_text("_staging/work/ready/pairs/method=phash/.DS_Store", "stray")
+    with settled(opened(store.url, like)):
+        assert seen(store) == {**tables("2"), "runs/1.json": "1"}
+    assert store.read_current().stale() == []
+
+
+def test_a_link_that_came_to_lie_on_the_way_is_not_followed(tmp_path):
+    store = published_twice(tmp_path / "out")
+    leave_half_way(store)
+    (tmp_path / "elsewhere" / "method=phash").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "method=phash" / "precious.txt").write_text("mine")
+    shutil.rmtree(tmp_path / "out" / "pairs")
+    (tmp_path / "out" / "pairs").symlink_to(tmp_path / "elsewhere")
+    with (
+        pytest.raises(SettingsError, match=r"out/pairs is in the way of pairs/method=phash.*move it away"),
+        settled(store),
+    ):
+        pass
+    assert (tmp_path / "elsewhere" / "method=phash" / "precious.txt").read_text() == "mine"
+    (tmp_path / "out" / "pairs").unlink()
+    with settled(store):
+        assert seen(store) == {**tables("2"), "runs/1.json": "1"}
+
+
 def test_tables_that_were_deleted_on_their_way_are_named(tmp_path):
     store = published_twice(tmp_path / "out")
     leave_half_way(store)
@@ -193,6 +221,7 @@ def test_tables_that_were_deleted_on_their_way_are_named(tmp_path):
     with settled(store):
         current = store.read_current()
     assert "pairs/method=phash of run 2 was deleted before it was in place: run that job again" in current.stale()
+    assert seen(store) == tables("1"), "what was there before stays"
     stage(store, tables("3"))
     publication("3")(store)
     assert store.read_current().stale() == []
@@ -217,7 +246,7 @@ def test_a_file_that_was_tampered_with_moves_nothing(tmp_path, was, becomes):
     path.write_text(path.read_text().replace(was, becomes, 1))
     before = seen(store)
     with (
-        pytest.raises(SettingsError, match=r"current\.json should name the tables there and can't be read"),
+        pytest.raises(SettingsError, match=r"current\.json should name the tables there, and is damaged or none"),
         settled(store),
     ):
         pass
@@ -238,6 +267,16 @@ def test_a_reader_of_a_folder_that_was_left_half_way_ends_it_first(tmp_path):
     leave_half_way(store)
     assert Snapshot.of(store).current.run_id == "2"
     assert seen(store) == {**tables("2"), "runs/1.json": "1"}
+
+
+@pytest.mark.parametrize("text", ["not ours", '{"version": 3}'])
+def test_somebodys_file_of_that_name_is_none_of_ours(tmp_path, text):
+    (tmp_path / CURRENT).write_text(text)
+    store = opened(tmp_path)
+    Snapshot.of(store).check()
+    store.mark()
+    with pytest.raises(SettingsError, match="is damaged or none of ours"):
+        Snapshot.of(store)
 
 
 def test_a_reader_waits_for_who_publishes_at_this_moment(tmp_path, monkeypatch):

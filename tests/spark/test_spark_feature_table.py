@@ -3,7 +3,8 @@
 import pytest
 from album import GOOD, make_album
 
-from dedup_core.errors import InUseError
+from dedup_core.current import Pending
+from dedup_core.errors import InUseError, SettingsError
 from dedup_core.methods import PHash
 from dedup_core.settings.settings import EncodeSettings, FindSettings
 from dedup_core.spark.locks import held
@@ -46,7 +47,15 @@ def test_encodings_saved_among_the_tables_of_a_run_are_told_from_its_own(spark, 
     searched = run_find(spark, FindSettings(output=str(tmp_path)), silent)
     with held(store, "1"), pytest.raises(InUseError, match="is in use: run 1 has worked there since"):
         phash.save_encodings(phash.load_encodings(tmp_path / "features"), tmp_path / "features", overwrite=True)
-    assert store.read_current().stale() == []
+    current = store.read_current()
+    assert current.stale() == []
+    store.write_current(current.published(Pending(moves=(), gone=(), works=()), {}, ()))
+    told = "holds tables of two runs, as one was cut short while it published: let any job of dedup run there first"
+    with pytest.raises(SettingsError, match=told):
+        phash.load_encodings(tmp_path / "features")
+    with pytest.raises(SettingsError, match=told):
+        phash.save_encodings({"a": "f" * 16}, tmp_path / "features", overwrite=True)
+    store.write_current(current)
     phash.save_encodings(phash.load_encodings(tmp_path / "features"), tmp_path / "features", overwrite=True)
     assert store.read_current().stale() == [
         f"duplicates, groups, pairs, removals by phash are of run {searched.run_id}, and the phash features have "

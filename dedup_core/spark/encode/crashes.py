@@ -14,11 +14,9 @@ from dedup_core.spark.encode.tasks import EncodePlan
 
 Made = TypeVar("Made")
 
-_SIGNS = (
-    "Python worker exited unexpectedly", "Connection reset", "Broken pipe", "java.io.EOFException",
-    "ExecutorLostFailure",
-)  # fmt: skip
-"""What Spark says where a worker is gone; what a worker raises ends in another error."""
+_SIGNS = ("Python worker exited unexpectedly", "ExecutorLostFailure")
+_SIGNS_OF_PYTHON = ("Connection reset", "Broken pipe", "java.io.EOFException")
+"""What Spark says where a worker is gone. The latter are of any connection, and count where it led to a Python."""
 
 
 def made_despite_crashes(plan: EncodePlan, make: Callable[[EncodePlan], Made]) -> Made:
@@ -31,6 +29,11 @@ def made_despite_crashes(plan: EncodePlan, make: Callable[[EncodePlan], Made]) -
     try:
         return make(plan)
     except Exception as error:
-        if plan.is_guarded or not any(sign in str(error) for sign in _SIGNS):
+        if plan.is_guarded or not _tells_of_death(str(error)):
             raise
     return make(replace(plan, is_guarded=True))
+
+
+def _tells_of_death(said: str) -> bool:
+    signs = (*_SIGNS, *(_SIGNS_OF_PYTHON if "PythonRunner" in said else ()))
+    return any(sign in said for sign in signs)

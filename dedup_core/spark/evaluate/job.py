@@ -73,7 +73,8 @@ def _evaluate(run: Run, settings: EvaluateSettings) -> list[MethodEvaluation]:
         with run.stage("publish"):
             run.publish([staging], gone=[EVALUATION])
     finally:
-        staging.clear()
+        if run.store.read_current().pending is None:  # else what is staged is still to be moved
+            staging.clear()
     run.record()
     return results
 
