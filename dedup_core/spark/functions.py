@@ -6,9 +6,8 @@ With ``folder``, any path that Spark and Arrow can write, they lie there as Parq
 executors can hold, for clusters that let executors go, and for Spark Connect before Spark 4. What is in the folder is
 then the caller's to delete, when the DataFrames are no longer needed.
 
-In the examples ``folder`` holds five files: ``astronaut.png`` and a copy of it, ``astronaut.jpeg``; two other pictures;
-and ``notes.jpg``, which is none. ``images``, ``features`` and ``failures`` are what the example of `encode` makes, and
-``found`` what that of `find` does.
+In the examples ``folder`` holds five files: ``astronaut.png`` and a copy of it, ``astronaut.jpeg``; two more pictures;
+and ``notes.jpg``, which is none. That of `encode` makes ``images``, ``features`` and ``failures``, `find`'s ``found``.
 """
 
 from __future__ import annotations

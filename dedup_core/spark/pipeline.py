@@ -32,7 +32,7 @@ from dedup_core.spark.encode.sources import open_source
 from dedup_core.spark.encode.tasks import EncodePlan
 from dedup_core.spark.explained import explained
 from dedup_core.spark.locks import Snapshot
-from dedup_core.spark.provenance import SEARCHED, Kind, kinds_of, of_features, of_search
+from dedup_core.spark.provenance import SEARCHED, FeatureFacts, facts_of, of_features, of_search
 from dedup_core.spark.publishing import publish
 from dedup_core.spark.runs import Run, newest_record, records, source_of
 from dedup_core.spark.search.exports import export_names, stale_exports
@@ -269,12 +269,12 @@ def _reread(run: Run, encoded: EncodeSettings | None) -> Reread | None:
     return None
 
 
-def _note_features(run: Run, features: DataFrame, given: Sequence[str] = ()) -> dict[str, Kind]:
+def _note_features(run: Run, features: DataFrame, given: Sequence[str] = ()) -> dict[str, FeatureFacts]:
     """Note what is known of features, and return it by method; what the run writes of them is made by it."""
-    kinds = kinds_of(features, given)
+    facts = facts_of(features, given)
     written = getattr(run.settings, "made", ())
-    run.made |= of_features({name: kinds[name] for name in (*written, *given) if name in kinds}, run.run_id, run.source)
-    return kinds
+    run.made |= of_features({name: facts[name] for name in (*written, *given) if name in facts}, run.run_id, run.source)
+    return facts
 
 
 def _of_manifest(run: Run, settings: SearchSettings, encoded: EncodeSettings | None) -> DataFrame | None:
@@ -287,11 +287,11 @@ def _find(run: Run, settings: SearchSettings, features: DataFrame, again: Again,
     staging = Staging(run.spark, run.store, "find", are_few)
     staging.clear()  # an earlier run's that crashed
     features, run.counts["found"] = staging.together(features), {}
-    kinds = _note_features(run, features, () if settings.embeddings is None else settings.embeddings_name)
+    facts = _note_features(run, features, () if settings.embeddings is None else settings.embeddings_name)
     with staging.joining():
         for method in settings.method:
             run.counts["found"][method] = find_method(settings, method, features, staging, run, again)
-            run.made |= of_search(settings, method, metric_of(method), kinds, run.run_id, run.source)
+            run.made |= of_search(settings, method, metric_of(method), facts, run.run_id, run.source)
     return staging
 
 

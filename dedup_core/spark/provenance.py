@@ -24,7 +24,7 @@ SEARCHED = ("pairs", "duplicates", "groups", "removals")
 
 
 @dataclass(frozen=True)
-class Kind:
+class FeatureFacts:
     """What is known of one method's features.
 
     Attributes:
@@ -38,7 +38,7 @@ class Kind:
     features: str
 
 
-def kinds_of(features: DataFrame, given: Collection[str] = ()) -> dict[str, Kind]:
+def facts_of(features: DataFrame, given: Collection[str] = ()) -> dict[str, FeatureFacts]:
     """Return what is known of each method's features.
 
     Args:
@@ -53,7 +53,9 @@ def kinds_of(features: DataFrame, given: Collection[str] = ()) -> dict[str, Kind
         _digest(*_CONTENT, *numbers).alias("features"),
     )
     return {
-        row["method"]: Kind(row["fingerprint"], None if row["method"] in given else row["images"], row["features"])
+        row["method"]: FeatureFacts(
+            row["fingerprint"], None if row["method"] in given else row["images"], row["features"]
+        )
         for row in counted.collect()  # a row a method
     }
 
@@ -62,34 +64,34 @@ def _digest(*columns: Column | str) -> Column:
     return F.concat_ws("-", F.hex(F.count("*")), F.hex(F.bit_xor(F.xxhash64(*columns))))
 
 
-def of_features(kinds: Mapping[str, Kind], run_id: str, source: str) -> dict[str, Provenance]:
+def of_features(facts: Mapping[str, FeatureFacts], run_id: str, source: str) -> dict[str, Provenance]:
     """Return, by place, what made the ``features`` and ``failures`` tables; nothing of no features."""
     source = readable(source)
     made = {
         f"features/method={method}": Provenance(
             run_id=run_id,
             source=source,
-            fingerprint=kind.fingerprint,
-            images=kind.images,
-            features={method: kind.features},
+            fingerprint=known.fingerprint,
+            images=known.images,
+            features={method: known.features},
         )
-        for method, kind in kinds.items()
+        for method, known in facts.items()
     }
     return {**made, "failures": Provenance(run_id=run_id, source=source)} if made else {}
 
 
 def of_search(
-    settings: SearchSettings, method: str, metric: Metric, kinds: Mapping[str, Kind], run_id: str, source: str
+    settings: SearchSettings, method: str, metric: Metric, facts: Mapping[str, FeatureFacts], run_id: str, source: str
 ) -> dict[str, Provenance]:
     """Return, by place, what made the tables that a search by one method writes."""
     used = settings.encoded if settings.is_judged(method) else (method,)
-    own = kinds.get(method)
+    own = facts.get(method)
     made = Provenance(
         run_id=run_id,
         source=readable(source),
         fingerprint=own.fingerprint if own else None,
         threshold=getattr(settings, metric.option),
         search=settings.search if settings.search in metric.searches else "exact",
-        features={name: kinds[name].features for name in used if name in kinds},
+        features={name: facts[name].features for name in used if name in facts},
     )
     return {f"{table}/method={method}": made for table in SEARCHED}
