@@ -74,11 +74,22 @@ def test_workers_without_the_package_are_told_of_with_what_to_pass(cluster, fold
 
 
 def _kill_one_that_works(cluster):
-    daemon = until(lambda: _pythons(cluster))[0]
-    (executor,) = (pid for pid in cluster.executors() if daemon in children(pid))
+    executor = until(lambda: [pid for pid in cluster.executors() if _pythons_of(pid)])[0]
     os.kill(executor, signal.SIGKILL)
 
 
 def _pythons(cluster):
     """Return the processes that executors start for Python."""
-    return [daemon for executor in cluster.executors() for daemon in children(executor)]
+    return [daemon for executor in cluster.executors() for daemon in _pythons_of(executor)]
+
+
+def _pythons_of(executor):
+    """Return what an executor has started for Python; other children of its come and go."""
+    return [pid for pid in children(executor) if b"pyspark.daemon" in _command(pid)]
+
+
+def _command(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it is gone meanwhile
+        return b""

@@ -66,8 +66,7 @@ def fills_the_disk(batches):
         (dies, r"a worker's Python ended unasked.*want of memory.*spark\.executor\.memoryOverhead"),
         (takes_too_much, r"a worker's Python ran out of memory.*spark\.executor\.memoryOverhead"),
         (lacks_a_package,
-         r"workers lack the package numpy_of_nowhere: name a Python that has it by PYSPARK_PYTHON, or ship .*"
-         r"--archives env\.tar\.gz#environment"),
+         r"workers lack the package numpy_of_nowhere: install it in their Python, or ship it \(--py-files"),
         (is_of_another_version, "workers have another version of dedup-core than the driver"),
         (fills_the_disk, r"a disk is full.*spark\.local\.dir"),
     ],
