@@ -15,7 +15,9 @@ MARKER = "dedup-core.json"
 """The marker's name. Spark's and Arrow's readers of a table never see it: it lies beside the tables, not in one."""
 
 STAGING = "_staging"
-TABLES = ("features", "failures", "pairs", "duplicates", "groups", "removals")
+ENCODED = ("features", "failures")
+SEARCHED = ("pairs", "duplicates", "groups", "removals")
+TABLES = (*ENCODED, *SEARCHED)
 EVALUATION, REPORT, RUNS = "evaluation", "report", "runs"
 PLACES = (*TABLES, EVALUATION, REPORT, RUNS, STAGING)
 """The folders that are ours in an output folder."""

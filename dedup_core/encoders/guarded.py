@@ -10,7 +10,6 @@ from __future__ import annotations
 import pickle
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -72,14 +71,14 @@ class Guard:
 
         wanted = dumps(([encoder.unopened() for encoder in encoders], decoding))
         self._beside: Beside[Looked | Failure] = Beside(partial(_opened, wanted, limits))
-        self._limits, self._entered = limits, ExitStack()
+        self._limits = limits
 
     def __enter__(self) -> Guard:
-        self._entered.enter_context(self._beside)
+        self._beside.__enter__()
         return self
 
     def __exit__(self, *raised: object) -> None:
-        self._entered.close()
+        self._beside.__exit__(*raised)
 
     def look(self, content: bytes | Failure) -> Looked | Failure:
         """Return what encoders want of an image, or why there is nothing: what ended the process each time."""

@@ -15,7 +15,7 @@ from dedup_core.commands import job_named
 from dedup_core.encoders.registry import metric_of
 from dedup_core.errors import InputError, LimitError, SettingsError, to_install
 from dedup_core.filesystems import fixed_part, lies_inside, normal
-from dedup_core.ledger import PLACES, REPORT, RUNS
+from dedup_core.ledger import ENCODED, PLACES, REPORT, RUNS, SEARCHED
 from dedup_core.settings.settings import (
     EncodeSettings,
     FindSettings,
@@ -32,7 +32,7 @@ from dedup_core.spark.encode.sources import open_source
 from dedup_core.spark.encode.tasks import EncodePlan
 from dedup_core.spark.explained import explained
 from dedup_core.spark.locks import Snapshot
-from dedup_core.spark.provenance import SEARCHED, FeatureFacts, facts_of, of_features, of_search
+from dedup_core.spark.provenance import FeatureFacts, facts_of, of_features, of_search
 from dedup_core.spark.publishing import publish
 from dedup_core.spark.runs import Run, newest_record, records, source_of
 from dedup_core.spark.search.exports import export_names, stale_exports
@@ -45,7 +45,6 @@ from dedup_core.spark.tables import FEATURES, TABLES, conform
 
 Say = Callable[[str], None]
 
-_ENCODED = ("features", "failures")
 _PAGE = f"{REPORT}/{ReportSettings.model_fields['report_name'].default}"
 
 
@@ -53,7 +52,7 @@ _PAGE = f"{REPORT}/{ReportSettings.model_fields['report_name'].default}"
 def run_pipeline(spark: SparkSession, settings: PipelineSettings, say: Say) -> Run:
     """Make every table from images."""
     files = [*([_PAGE] if settings.report else []), *export_names(settings)]
-    with _open_run(spark, settings, say, settings.input, [*_ENCODED, *SEARCHED], files) as run:
+    with _open_run(spark, settings, say, settings.input, [*ENCODED, *SEARCHED], files) as run:
         _find_all(run, settings)
         if settings.report:
             _report(run, settings)
@@ -63,7 +62,7 @@ def run_pipeline(spark: SparkSession, settings: PipelineSettings, say: Say) -> R
 @explained()
 def run_encode(spark: SparkSession, settings: EncodeSettings, say: Say) -> Run:
     """Make the ``features`` and ``failures`` tables from images."""
-    with _open_run(spark, settings, say, settings.input, _ENCODED) as run:
+    with _open_run(spark, settings, say, settings.input, ENCODED) as run:
         _close_encoding(run, _encode(run, settings))
     return run
 
@@ -87,7 +86,7 @@ def run_find(spark: SparkSession, settings: FindSettings, say: Say) -> Run:
     else:
         source = source_of(store) if is_own else normal(location)
         features = read_features(spark, location, settings.stored, say)
-    tables = SEARCHED if table is None else (*_ENCODED, *SEARCHED)
+    tables = SEARCHED if table is None else (*ENCODED, *SEARCHED)
     with _open_run(spark, settings, say, source, tables, export_names(settings)) as run:
         if run.replaces_all and not is_alone and lies_inside(location, own):
             raise SettingsError(f"--overwrite would replace the features in {own}, which are to be searched")
@@ -107,7 +106,7 @@ def _find_all(run: Run, settings: PipelineSettings) -> None:
     manifest = _of_manifest(run, settings, settings)  # a column that it lacks is told of before anything is encoded
     table = _given_table(run.spark, settings)
     encoded = _encode(run, settings)
-    features, failures = (encoded.read(f"ready/{name}", TABLES[name]) for name in _ENCODED)
+    features, failures = (encoded.read(f"ready/{name}", TABLES[name]) for name in ENCODED)
     features, works = _with_given(run, table, features, failures)
     try:
         again = Again(_reread(run, settings), manifest)
@@ -245,7 +244,7 @@ def _publish_failures(run: Run, work: Staging) -> str:
         run.store.move(work.place("ready", "failures"), work.place("ready", place))
     work.clear("ready", "features")
     run.check()
-    publish(run.store, [work], check=run.check)
+    publish(run.store, [work], check=run.still_holds)
     return f"{run.store.url}/{place}"
 
 
@@ -307,7 +306,7 @@ def _how_to_go_on(run: Run, settings: PipelineSettings) -> str:
 def _close_encoding(run: Run, work: Staging) -> None:
     """Publish features and failures."""
     if not run.made:
-        _note_features(run, work.read(f"ready/{_ENCODED[0]}", FEATURES))
+        _note_features(run, work.read(f"ready/{ENCODED[0]}", FEATURES))
     with run.stage("publish"):
         run.publish([work], _of_another_input(run))
     run.record()

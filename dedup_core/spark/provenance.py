@@ -16,11 +16,11 @@ from pyspark.sql import functions as F
 
 from dedup_core.current import Provenance
 from dedup_core.images.names import readable
+from dedup_core.ledger import SEARCHED
 from dedup_core.metric import Metric
 from dedup_core.settings.settings import SearchSettings
 
 _CONTENT = ("path", "digest", "fingerprint", "hash")
-SEARCHED = ("pairs", "duplicates", "groups", "removals")
 
 
 @dataclass(frozen=True)

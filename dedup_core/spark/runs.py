@@ -126,7 +126,7 @@ class Run:
         self.published = [place for work in works for place in ready_places(work)]
         works[-1].finish_file(self._record_file, [self._record()])
         made = {place: what for place, what in self.made.items() if place in self.published}
-        publish(self.store, works, self.run_id, made, gone, check=self._still_holds)
+        publish(self.store, works, self.run_id, made, gone, check=self.still_holds)
 
     def check(self) -> None:
         """See that the folder is still this run's, and that what it reads is what it was.
@@ -135,11 +135,16 @@ class Run:
             InUseError: if the folder was given up for this run meanwhile.
             InputError: if another run has published where this one reads.
         """
-        self._still_holds()
+        self.still_holds()
         for snapshot in self.read:
             snapshot.check()
 
-    def _still_holds(self) -> None:
+    def still_holds(self) -> None:
+        """See that the folder is still this run's.
+
+        Raises:
+            InUseError: if it was given up meanwhile.
+        """
         if self._lock is not None:
             self._lock.check()
 

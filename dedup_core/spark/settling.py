@@ -67,9 +67,7 @@ def _carry_out(store: Store, move: Move, ours: Collection[str]) -> None:
     elif there == [move.target] or not there:
         store.move((move.source,), (move.target,))
     elif not new.isdisjoint(relative(store, move.target)) or not store.exchange(move.source, move.target):
-        aside = f"{_REPLACED}/{move.target}"
-        store.delete_tree(*aside.split("/"))
-        store.move((move.target,), (aside,))
+        _put_aside(store, move.target)
         store.move((move.source,), (move.target,))
 
 
@@ -96,9 +94,15 @@ def _remove(store: Store, gone: Iterable[str]) -> None:
     for folder in sorted({posixpath.dirname(name) for name in gone} - {""}):
         there = store.leaves(folder)
         if store.renames_folders and there and gone.issuperset(there) and there != [folder]:
-            store.delete_tree(*f"{_REPLACED}/{folder}".split("/"))
-            store.move((folder,), (f"{_REPLACED}/{folder}",))
+            _put_aside(store, folder)
     store.delete_files(sorted(gone))
+
+
+def _put_aside(store: Store, folder: str) -> None:
+    """Take a folder out of sight, to what is cleared away at the end."""
+    aside = f"{_REPLACED}/{folder}"
+    store.delete_tree(*aside.split("/"))  # from an attempt that was cut short
+    store.move((folder,), (aside,))
 
 
 def relative(store: Store, place: str) -> set[str]:

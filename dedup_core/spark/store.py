@@ -104,21 +104,17 @@ class Store:
             for piece in pieces:
                 stream.write(piece.encode("utf-8", "backslashreplace"))
         if self.renames_folders:
-            self.flush([aside.removeprefix(self._root)])
+            self._flush(aside)
             self._rename(aside, target)
-            self.flush([posixpath.dirname(target).removeprefix(self._root)])
+            self._flush(posixpath.dirname(target))
         else:  # a store knows no renaming, and a copy replaces at one stroke
             self._fs.copy_file(aside, target)
             self._fs.delete_file(aside)
 
     def flush(self, names: Iterable[str]) -> None:
-        """Have files, or the names in folders, written to the disk itself, for power cuts; elsewhere nothing."""
-        for name in names if self._is_local and os.name != "nt" else ():
-            place = os.open(self._inside(name.removeprefix("/")), os.O_RDONLY)
-            try:
-                os.fsync(place)
-            finally:
-                os.close(place)
+        """Have files written to the disk itself, where this is one, so that they outlive a power cut."""
+        for name in names:
+            self._flush(self._inside(name))
 
     def read_json(self, *parts: str) -> Any:
         """Return the content of a JSON file.
@@ -255,6 +251,16 @@ class Store:
     def exchange(self, one: str, other: str) -> bool:
         """Give two folders each other's names at one stroke; False, and nothing happens, where that can't be had."""
         return self._is_local and exchange(self._inside(one), self._inside(other))
+
+    def _flush(self, path: str) -> None:
+        """Have a file, or the names in a folder, written to the disk itself; elsewhere nothing."""
+        if not self._is_local or os.name == "nt":
+            return
+        opened_place = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(opened_place)
+        finally:
+            os.close(opened_place)
 
     def _rename(self, source: str, target: str) -> None:
         """Give a finished file its name, in place of the one that has it: HDFS does not replace by itself."""
