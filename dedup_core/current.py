@@ -1,7 +1,8 @@
 """What an output folder holds now: one small file that is replaced at one stroke, and is the truth.
 
-It names the run that made each table, and from what. While a publication is under way it also says what is still to
-be moved: from the moment that it is written the new tables count, and whoever opens the folder next ends the moving.
+It names the run that made each table, and from what; of Delta tables also the folder in which each one's rows lie.
+While a publication is under way it also says what is still to be moved or committed: from the moment that it is
+written the new tables count, and whoever opens the folder next ends that.
 """
 
 from __future__ import annotations
@@ -9,11 +10,12 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from dedup_core.errors import SettingsError
-from dedup_core.ledger import STAGING, stays_inside
+from dedup_core.ledger import STAGING, is_version, stays_inside
 
 CURRENT = "current.json"
 
@@ -75,11 +77,37 @@ class Move(_Frozen):
         return tuple(_checked(name) for name in files)
 
 
+class Commit(_Frozen):
+    """What one transaction does to a Delta table: of each part that it names all rows are replaced.
+
+    Attributes:
+        table: its name.
+        folders: by place ("pairs/method=phash"), in which folder of the output folder the rows lie; None where there
+            are none any more.
+        files: all that hold rows, by their paths in the output folder.
+    """
+
+    table: str
+    folders: Mapping[str, str | None]
+    files: tuple[str, ...] = ()
+
+    @field_validator("folders")
+    @classmethod
+    def _are_versions(cls, folders: Mapping[str, str | None]) -> Mapping[str, str | None]:
+        return _versions(folders)
+
+    @field_validator("files")
+    @classmethod
+    def _lie_inside(cls, files: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_checked(name, bool(name)) for name in files)
+
+
 class Pending(_Frozen):
     """What is left of a publication: it can be begun again any number of times.
 
     Attributes:
         moves: what goes where.
+        commits: transactions of Delta tables, one a table.
         gone: files of ours that are no longer there at the end.
         works: places of finished work, in the staging place, that are cleared away.
         run_id: of the run that is complete by it; None where only its failures are shown.
@@ -89,6 +117,7 @@ class Pending(_Frozen):
     gone: tuple[str, ...]
     works: tuple[str, ...]
     run_id: str | None = None
+    commits: tuple[Commit, ...] = ()
 
     @field_validator("gone", "works")
     @classmethod
@@ -100,6 +129,11 @@ class Pending(_Frozen):
         """The files that come to lie where readers look."""
         return {name for move in self.moves for name in placed(move.target, move.files)}
 
+    @property
+    def folders(self) -> dict[str, str | None]:
+        """Where the rows of Delta tables lie from now on, by place; None where there are none any more."""
+        return {place: folder for commit in self.commits for place, folder in commit.folders.items()}
+
 
 class Current(_Frozen):
     """The content of the file.
@@ -107,12 +141,30 @@ class Current(_Frozen):
     Attributes:
         run_id: of the run that published last.
         tables: by place ("pairs/method=phash"), what made it.
-        pending: what is still to be moved; None as soon as all is in its place.
+        table_format: how tables are published, if there are any: as plain Parquet, or as Delta tables.
+        folders: of Delta tables, in which folder the rows of each place lie.
+        former: the folders whose rows were replaced last: whoever reads them still may do so to the end.
+        versions: the version of each Delta table in its own log.
+        pending: what is still to be moved and committed; None as soon as all is in its place.
     """
 
     run_id: str | None = None
     tables: Mapping[str, Provenance] = {}
+    table_format: Literal["parquet", "delta"] = "parquet"
+    folders: Mapping[str, str] = {}
+    former: tuple[str, ...] = ()
+    versions: Mapping[str, int] = {}
     pending: Pending | None = None
+
+    @field_validator("folders")
+    @classmethod
+    def _are_versions(cls, folders: Mapping[str, str]) -> Mapping[str, str]:
+        return _versions(folders)
+
+    @property
+    def is_delta(self) -> bool:
+        """Whether tables are published as Delta tables here."""
+        return self.table_format == "delta"
 
     def published(self, pending: Pending, made: Mapping[str, Provenance], gone: Iterable[str]) -> Current:
         """Return what counts from now on.
@@ -122,9 +174,24 @@ class Current(_Frozen):
             made: what made the tables that come.
             gone: places whose tables go.
         """
-        folders = tuple(f"{place}/" for place in (*gone, *(move.target for move in pending.moves)))
-        stay = {place: what for place, what in self.tables.items() if not f"{place}/".startswith(folders)}
-        return Current(run_id=pending.run_id or self.run_id, tables={**stay, **made}, pending=pending)
+        replaced = (*gone, *(move.target for move in pending.moves), *pending.folders)
+        above = tuple(f"{place}/" for place in replaced)
+        stay = {place: what for place, what in self.tables.items() if not f"{place}/".startswith(above)}
+        folders = {**self.folders, **pending.folders}
+        shown = {place: folder for place, folder in folders.items() if folder is not None}
+        return self.model_copy(
+            update={
+                "run_id": pending.run_id or self.run_id,
+                "tables": {**stay, **made},
+                "table_format": "delta" if pending.commits else self.table_format,
+                "folders": shown,
+                "former": self._replaced_by(shown) if pending.commits else self.former,
+                "pending": pending,
+            }
+        )
+
+    def _replaced_by(self, shown: Mapping[str, str]) -> tuple[str, ...]:
+        return tuple(sorted(set(self.folders.values()).difference(shown.values())))
 
     def stale(self) -> list[str]:
         """Return what doesn't belong together, a sentence each; what is not known is not doubted."""
@@ -165,11 +232,12 @@ class Current(_Frozen):
                 f"since, by run {encoded[name].run_id}: search again"
             )
 
-    def settled(self, lost: Iterable[str] = ()) -> Current:
+    def settled(self, lost: Iterable[str] = (), versions: Mapping[str, int] | None = None) -> Current:
         """Return the same with nothing left to be moved.
 
         Args:
             lost: places whose tables could not be moved, since somebody has deleted them.
+            versions: of the Delta tables that were committed.
         """
         marked = {
             place: self.tables.get(place, Provenance(run_id=str(self.run_id), source="")).model_copy(
@@ -177,7 +245,8 @@ class Current(_Frozen):
             )
             for place in lost
         }
-        return self.model_copy(update={"tables": {**self.tables, **marked}, "pending": None})
+        told = {"tables": {**self.tables, **marked}, "versions": {**self.versions, **(versions or {})}}
+        return self.model_copy(update={**told, "pending": None})
 
     def to_json(self) -> str:
         """Return the text of the file."""
@@ -214,6 +283,13 @@ def _not_current(where: str) -> SettingsError:
 def placed(place: str, files: Sequence[str]) -> list[str]:
     """Return the paths of files that lie at a place; the place itself where it is a file: its one name is empty."""
     return [f"{place}/{name}" if name else place for name in files]
+
+
+def _versions(folders: Mapping[str, Any]) -> Mapping[str, Any]:
+    for folder in folders.values():
+        if folder is not None:
+            _checked(folder, is_version(folder))
+    return folders
 
 
 def _checked(name: str, is_right: bool = True) -> str:

@@ -6,6 +6,7 @@ Only what the marker lists is ever replaced or deleted. Whatever else lies under
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ PLACES = (*TABLES, EVALUATION, REPORT, RUNS, STAGING)
 
 SPARKS_MARKS = ("_SUCCESS", "_metadata", "_common_metadata")
 """Files that Spark leaves beside those of a table."""
+
+_VERSION = re.compile(rf"({'|'.join(TABLES)})/_[0-9]{{8}}T[0-9]{{6}}Z-[0-9a-f]{{6}}\.[\w-]+(/method=[^/]+)?")
 
 _ABOUT = (
     "dedup-core has written this folder. The files below are its own: it replaces and deletes these and no others. "
@@ -97,6 +100,14 @@ def no_marker(where: str) -> SettingsError:
 def is_hidden(name: str) -> bool:
     """Return whether readers of a table pass over a file, and cameras don't write it: it may be anybody's."""
     return name.startswith(".") or name in SPARKS_MARKS
+
+
+def is_version(place: str) -> bool:
+    """Return whether a folder is one in which a run leaves rows of a Delta table: its name tells the run.
+
+    No reader of Parquet looks into it by itself, as its name begins with an underscore.
+    """
+    return _VERSION.fullmatch(place) is not None
 
 
 def _are_names(names: object) -> bool:

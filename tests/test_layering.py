@@ -34,10 +34,11 @@ FLOORS = (
     "filesystems evaluation report corpus verify",
     "encoders plotting",
     "methods settings utils",
-    "spark/java spark/stderr spark/exchange spark/explained",
+    "spark/java spark/stderr spark/exchange spark/explained spark/conditional",
     "spark/local_mode",
     "spark/trees spark/tables spark/session spark/ids spark/copies spark/batches spark/given_arguments spark/results",
     "spark/inputs spark/store spark/sieve spark/search/chunks",
+    "spark/published spark/delta",
     "spark/staging spark/search/given_features spark/settling",
     "spark/encode spark/held spark/publishing spark/locks spark/blocks spark/search/distinct spark/search/groups "
     "spark/search/hubs",
@@ -73,6 +74,8 @@ LOADED_ON_USE = (
     "pydantic",
     "skimage",
     "cv2",
+    "deltalake",
+    "obstore",
 )
 DRAWERS = {"utils", "misc", "helpers", "common", "handlers"}
 LONGEST_FUNCTION, LONGEST_FILE, MOST_ARGUMENTS = 40, 400, 6

@@ -78,7 +78,7 @@ class MethodFeatures:
         Raises:
             FileExistsError: if the table has rows of the method and ``overwrite`` is False, or if their folder holds
                 files that are no features.
-            SettingsError: if the table lies in an output folder whose marker can't be read.
+            SettingsError: if the table lies in an output folder whose marker can't be read, or is a Delta table.
             InUseError: if a run works in that folder.
         """
         target = _folder(table, self.method)
@@ -134,7 +134,7 @@ class MethodFeatures:
                 cut short while it published them.
         """
         _refuse_pending(table.parent)
-        source = _folder(table, method)
+        source = _lies_at(table, method)
         if not source.is_dir():
             raise FileNotFoundError(f"there are no {method} features in {table}: it has no folder {source.name}")
         rows = _conformed(pq.read_table(source, partitioning=None), source)
@@ -237,7 +237,7 @@ def _alone(table: Path) -> Iterator[None]:
 
     Raises:
         InUseError: if a run works in that folder.
-        SettingsError: if a run was cut short there while it published.
+        SettingsError: if a run was cut short there while it published, or publishes Delta tables.
     """
     folder = table.parent
     if table.name != _FEATURES or not os.path.lexists(folder / MARKER):
@@ -250,6 +250,8 @@ def _alone(table: Path) -> Iterator[None]:
     try:
         _refuse_others(folder, lock)
         _refuse_pending(folder)
+        if _current_of(folder).is_delta:
+            raise SettingsError(f"{table} is a Delta table, into which jobs alone write: choose another table")
         yield
     finally:
         lock.unlink(missing_ok=True)
@@ -269,13 +271,24 @@ def _refuse_others(folder: Path, own: Path) -> None:
 
 def _refuse_pending(folder: Path) -> None:
     """Refuse to look at an output folder in which tables of two runs lie."""
-    current = folder / CURRENT
-    is_ours = current.exists() and os.path.lexists(folder / MARKER)
-    if is_ours and Current.from_json(current.read_bytes(), str(folder)).pending is not None:
+    if _current_of(folder).pending is not None:
         raise SettingsError(
             f"{folder} holds tables of two runs, as one was cut short while it published: let any job of dedup run "
             "there first, such as dedup report"
         )
+
+
+def _current_of(folder: Path) -> Current:
+    """Return what an output folder holds; nothing of a folder that is none."""
+    current = folder / CURRENT
+    is_ours = current.exists() and os.path.lexists(folder / MARKER)
+    return Current.from_json(current.read_bytes(), str(folder)) if is_ours else Current()
+
+
+def _lies_at(table: Path, method: str) -> Path:
+    """Return the folder of one method's rows: of a Delta table that which the output folder around it names."""
+    folder = _current_of(table.parent).folders.get(f"{_FEATURES}/method={method}") if table.name == _FEATURES else None
+    return _folder(table, method) if folder is None else table.parent / folder
 
 
 def _conformed(rows: pa.Table, source: Path) -> pa.Table:

@@ -31,6 +31,7 @@ from dedup_core.relations import RELATIONS, option_name, parsed
 from dedup_core.settings.embeddings import EmbeddingSettings, GivenNames, made_of, with_given_methods
 from dedup_core.settings.limits import LimitSettings
 from dedup_core.settings.networks import NetworkSettings
+from dedup_core.settings.tables import TableSettings
 from dedup_core.settings.values import Count, Location, Names, Real
 
 MAX_CELLS = 8192  # of a clustered search, which fits them to as many embeddings
@@ -75,7 +76,7 @@ class MethodSettings(JobSettings, frozen=True):
         return encoders_of(self.method)
 
 
-class EncodeSettings(LimitSettings, NetworkSettings, MethodSettings, frozen=True):
+class EncodeSettings(LimitSettings, NetworkSettings, TableSettings, MethodSettings, frozen=True):
     """Images to features."""
 
     input: Location = Field(description="Folder, glob, single image or manifest; any path that Spark can read.")
@@ -133,7 +134,7 @@ class EncodeSettings(LimitSettings, NetworkSettings, MethodSettings, frozen=True
         return made_of(self.encoded, getattr(self, "embeddings", None))
 
 
-class SearchSettings(EmbeddingSettings, MethodSettings, frozen=True):
+class SearchSettings(EmbeddingSettings, TableSettings, MethodSettings, frozen=True):
     """Features to pairs, duplicates, groups and removals."""
 
     max_distance_threshold: Count = Field(

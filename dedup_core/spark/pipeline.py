@@ -33,13 +33,14 @@ from dedup_core.spark.encode.tasks import EncodePlan
 from dedup_core.spark.explained import explained
 from dedup_core.spark.locks import Snapshot
 from dedup_core.spark.provenance import FeatureFacts, facts_of, of_features, of_search
+from dedup_core.spark.published import Published
 from dedup_core.spark.publishing import publish
 from dedup_core.spark.runs import Run, newest_record, records, source_of
 from dedup_core.spark.search.exports import export_names, stale_exports
 from dedup_core.spark.search.find import Again, check_features, find_method
 from dedup_core.spark.search.given_embeddings import GivenTable, given_features, tell
 from dedup_core.spark.search.given_features import read_features
-from dedup_core.spark.staging import Staging, read_table
+from dedup_core.spark.staging import Staging
 from dedup_core.spark.store import Store
 from dedup_core.spark.tables import FEATURES, TABLES, conform
 
@@ -173,7 +174,7 @@ def _encode(run: Run, settings: EncodeSettings) -> Staging:
         run.say(f"  {done:,} of {total:,} images, {done / seconds:,.0f} a second{rest}")
 
     plan = EncodePlan.of(settings)
-    staging = Staging(run.spark, run.store, work_name(settings, plan))
+    staging = run.staging(work_name(settings, plan))
     run.say(f"Encoding {settings.input} by {', '.join(settings.made)}")
     for note in plan.notes:
         run.say(f"  {note}")
@@ -203,12 +204,13 @@ def _given_table(spark: SparkSession, settings: SearchSettings) -> GivenTable | 
 
 def _holds_others(store: Store, method: str) -> bool:
     """Return whether a features table is there, of more than embeddings that were given alone."""
-    return any(entry not in (f"method={method}", "_SUCCESS") for entry in store.entries("features"))
+    return any(entry not in (f"method={method}", "_SUCCESS") for entry in Published.of(store).entries("features"))
 
 
 def _published_failures(run: Run) -> DataFrame | None:
-    is_there = run.store.exists("failures") and not run.replaces_all
-    return read_table(run.spark, run.store, "failures") if is_there else None
+    published = Published.of(run.store)
+    is_there = published.has("failures") and not run.replaces_all
+    return published.read(run.spark, "failures") if is_there else None
 
 
 def _with_given(
@@ -224,7 +226,7 @@ def _with_given(
     """
     if table is None:
         return features, []
-    staging = Staging(run.spark, run.store, "given")
+    staging = run.staging("given")
     staging.clear()  # an earlier run's that crashed
     table = replace(table, run_id=run.run_id)
     run.say(f"Reading the embeddings {table.location} as {table.name}")
@@ -283,7 +285,7 @@ def _of_manifest(run: Run, settings: SearchSettings, encoded: EncodeSettings | N
 
 
 def _find(run: Run, settings: SearchSettings, features: DataFrame, again: Again, are_few: bool) -> Staging:
-    staging = Staging(run.spark, run.store, "find", are_few)
+    staging = run.staging("find", are_few)
     staging.clear()  # an earlier run's that crashed
     features, run.counts["found"] = staging.together(features), {}
     facts = _note_features(run, features, () if settings.embeddings is None else settings.embeddings_name)
@@ -295,7 +297,7 @@ def _find(run: Run, settings: SearchSettings, features: DataFrame, again: Again,
 
 
 def _how_to_go_on(run: Run, settings: PipelineSettings) -> str:
-    stale = "; pairs and groups there are still an earlier run's" if run.store.exists("groups") else ""
+    stale = "; pairs and groups there are still an earlier run's" if Published.of(run.store).has("groups") else ""
     given = "" if settings.embeddings is None else " and the same --embeddings"
     return (
         f"The features are in {run.store.url}/features{stale}: {job_named('find_duplicates')} "
@@ -324,4 +326,5 @@ def _close_search(run: Run, settings: SearchSettings, work: list[Staging]) -> No
 
 def _of_another_input(run: Run) -> list[str]:
     """Return what of ours goes because it was made from another input."""
-    return sorted({file.split("/")[0] for file in run.store.read_ledger().files}) if run.replaces_all else []
+    ours = (*run.store.read_ledger().files, *run.store.read_current().folders)
+    return sorted({place.split("/")[0] for place in ours}) if run.replaces_all else []

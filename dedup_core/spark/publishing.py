@@ -9,10 +9,11 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-from dedup_core.current import CURRENT, Move, Pending, Provenance, placed
+from dedup_core.current import CURRENT, Commit, Current, Move, Pending, Provenance, placed
 from dedup_core.errors import SettingsError
 from dedup_core.images.names import readable
-from dedup_core.ledger import EVALUATION, RUNS, SPARKS_MARKS, STAGING, is_hidden
+from dedup_core.ledger import EVALUATION, RUNS, SPARKS_MARKS, STAGING, TABLES, is_hidden
+from dedup_core.spark.published import parts_at
 from dedup_core.spark.settling import relative, settle
 from dedup_core.spark.staging import READY, Staging
 from dedup_core.spark.store import Store
@@ -23,7 +24,8 @@ _EXAMPLES = 3
 def refuse_foreign(store: Store, tables: Sequence[str], methods: Sequence[str], files: Iterable[str] = ()) -> None:
     """Refuse an output folder that holds somebody's own files under names that a run would write to.
 
-    Hidden files in a table are passed over: no reader sees them, and a publication leaves them where they are.
+    Hidden files in a table are passed over: no reader sees them, and a publication leaves them where they are. What
+    lies in the folder of a Delta table is the table's, whoever wrote it: its log says what belongs to it.
 
     Args:
         store: the output folder.
@@ -35,6 +37,7 @@ def refuse_foreign(store: Store, tables: Sequence[str], methods: Sequence[str], 
         SettingsError: with their number and the first of them.
     """
     marker = store.read_marker()
+    tables = [] if marker and store.read_current().is_delta else tables
     places = [*tables, RUNS] if marker else [*tables, RUNS, STAGING]
     found = [name for place in places for name in store.files(place)]
     found += [name.rstrip("/") for file in (*files, CURRENT) for name in store.leaves(file)]
@@ -80,21 +83,53 @@ def publish(
     ledger, gone = store.read_ledger(), list(gone)
     for work in works:
         _drop_marks(work)
-    sources = {place: work for work in works for place in ready_places(work)}
+    ready = {place: work for work in works for place in ready_places(work)}
+    sources = {place: work for place, work in ready.items() if not _is_committed(work, place)}
+    current = store.read_current()
+    folders = {place: "/".join(work.place(READY, place)) for place, work in ready.items() if place not in sources}
+    commits = _commits(store, current, folders, gone)
     foreign = {name for place in (*sources, CURRENT) for name in store.files(place)}.difference(ledger.files)
     moves = tuple(_move(work, place, foreign) for place, work in sources.items())
     files = {name for move in moves for name in placed(move.target, move.files)} | {CURRENT}
     _refuse(store, sorted(name for name in foreign if name in (*sources, CURRENT) or _is_above(name, files)))
     over = set(ledger.under(*sources, *gone)) - files
     done = tuple(work.name for work in works) if run_id else ()
-    pending = Pending(run_id=run_id, moves=moves, gone=tuple(sorted(over)), works=done)
+    pending = Pending(run_id=run_id, moves=moves, gone=tuple(sorted(over)), works=done, commits=commits)
     if CURRENT not in ledger.files:
         store.write_ledger(ledger.with_files([CURRENT]))
     store.flush(name for move in moves for name in placed(move.source, move.files))
+    store.flush(name for commit in commits for name in commit.files)
     check()
-    store.write_current(store.read_current().published(pending, made or {}, gone))
+    store.write_current(current.published(pending, made or {}, gone))
     settle(store, check)
-    return list(sources)
+    return list(ready)
+
+
+def _is_committed(work: Staging, place: str) -> bool:
+    """Return whether finished rows stay where they were written, and a transaction makes them a table's content."""
+    return bool(work.version) and place.split("/")[0] in TABLES
+
+
+def _commits(store: Store, current: Current, folders: Mapping[str, str], gone: Iterable[str]) -> tuple[Commit, ...]:
+    """Return a transaction for each Delta table that changes.
+
+    Args:
+        store: the output folder.
+        current: what it holds.
+        folders: by place, where new rows lie.
+        gone: places that no longer hold.
+    """
+    above = tuple(f"{place}/" for place in gone)
+    parts: dict[str, dict[str, str | None]] = {}
+    emptied = {place: None for place in current.folders if f"{place}/".startswith(above)}
+    for place, folder in {**emptied, **folders}.items():
+        parts.setdefault(place.split("/")[0], {})[place] = folder
+    return tuple(
+        Commit(
+            table=table, folders=told, files=tuple(name for at in told.values() if at for name in parts_at(store, at))
+        )
+        for table, told in parts.items()
+    )
 
 
 def _move(work: Staging, place: str, foreign: Collection[str]) -> Move:
@@ -138,7 +173,8 @@ def _is_in_the_way(name: str, methods: Sequence[str]) -> bool:
 def ready_places(work: Staging) -> list[str]:
     """Return the places that finished work goes to: a partition, a table, or an entry of a folder of many things."""
     places = []
-    for table in work.entries(READY):
+    committed = [table for table in TABLES if work.version and work.store.exists(table, work.version)]
+    for table in dict.fromkeys([*work.entries(READY), *committed]):
         inside = work.entries(READY, table)
         parts = inside if table in (EVALUATION, RUNS) else [entry for entry in inside if "=" in entry]
         places += [f"{table}/{part}" for part in parts] or [table]

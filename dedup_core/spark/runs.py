@@ -7,7 +7,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,13 +19,20 @@ from dedup_core.filesystems import lies_inside, same_place
 from dedup_core.images import jpeg
 from dedup_core.ledger import RUNS
 from dedup_core.settings.settings import JobSettings
+from dedup_core.settings.tables import AUTO
+from dedup_core.spark.delta import check_delta, sweep
 from dedup_core.spark.locks import Lock, Snapshot, held, new_run_id
+from dedup_core.spark.published import Published
 from dedup_core.spark.publishing import publish, ready_places, refuse_foreign
+from dedup_core.spark.session import setting
 from dedup_core.spark.settling import settle
 from dedup_core.spark.staging import Staging, clear_abandoned
 from dedup_core.spark.store import Store
 
 _LIBRARIES = ("dedup-core", "pyspark", "numpy", "Pillow", "scipy", "PyWavelets", "pyarrow", "numba", "tensorflow")
+
+_MICROSECONDS = ("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
+"""How Delta tables hold a time."""
 
 
 @dataclass
@@ -45,6 +52,7 @@ class Run:
         published: the tables and parts of tables that it has put in place.
         made: by place, what makes the tables that it writes.
         read: output folders that it reads, as they were.
+        is_delta: whether it publishes Delta tables.
     """
 
     spark: SparkSession
@@ -59,6 +67,7 @@ class Run:
     published: list[str] = field(default_factory=list)
     made: dict[str, Provenance] = field(default_factory=dict)
     read: list[Snapshot] = field(default_factory=list)
+    is_delta: bool = False
     _lock: Lock | None = None
 
     @contextmanager
@@ -84,12 +93,15 @@ class Run:
         with held(self.store, self.run_id) as lock:
             if settle(self.store, lock.check):
                 self.say("An earlier run was cut short while it published: its tables are in place now")
+            sweep(self.store, self.store.read_current())
             for work in clear_abandoned(self.store):
                 self.say(f"Cleared {work} in the staging place: the run that left it was stopped two weeks ago or more")
             self._check_output(*places)
+            self.is_delta = bool(places[0]) and self._publishes_delta()
             self._lock = lock
             self.check()
-            yield
+            with setting(self.spark, *_MICROSECONDS) if self.is_delta else nullcontext():
+                yield
 
     def _check_output(self, tables: Sequence[str], methods: Sequence[str], files: Sequence[str]) -> None:
         for table in tables:
@@ -107,6 +119,31 @@ class Run:
                     f"the output folder {self.store.url} already holds the tables of run {earlier.get('run_id')}, made "
                     f"from {earlier.get('source')}: choose another folder, or replace them by --overwrite"
                 )
+
+    def _publishes_delta(self) -> bool:
+        """Return whether the tables are published as Delta tables: as those that are there, else as the settings say.
+
+        Raises:
+            SettingsError: if the settings contradict what is there, or what is needed is missing.
+        """
+        wanted = getattr(self.settings, "table_format", AUTO)
+        published = Published.of(self.store)
+        found = published.current.table_format if published.tables() or published.current.is_delta else None
+        if found and wanted not in (AUTO, found):
+            raise SettingsError(
+                f"the output folder {self.store.url} holds tables of the format {found}: choose another folder for "
+                f"--table-format {wanted}, or leave that option out"
+            )
+        by_place = "parquet" if self.store.renames_folders else "delta"
+        is_delta = (found or (by_place if wanted == AUTO else wanted)) == "delta"
+        if is_delta:
+            check_delta()
+        return is_delta
+
+    def staging(self, name: str, holds_few: bool = False) -> Staging:
+        """Return a place for work whose tables this run will publish."""
+        version = f"_{self.run_id}.{name}" if self.is_delta else ""
+        return Staging(self.spark, self.store, name, holds_few, version)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -1,7 +1,7 @@
-"""A publication carried out, from wherever it was cut short: begun again it ends in the same state.
+"""A publication carried out from wherever it was cut short: begun again it ends in the same state.
 
-What is staged is taken for what is to be moved only as long as it is that: a move that is done leaves nothing at its
-source, or after an exchange the table before, under other names.
+Rows of Delta tables are committed, all else is moved. What is staged is taken for what is to be moved only as long as
+it is that: a move that is done leaves nothing at its source, or after an exchange the table before, under other names.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Collection, Iterable
 
-from dedup_core.current import Move, placed
+from dedup_core.current import Commit, Move, placed
 from dedup_core.errors import SettingsError
 from dedup_core.ledger import RUNS, STAGING
+from dedup_core.spark.delta import sweep, transact
 from dedup_core.spark.store import Store
 
 _REPLACED = f"{STAGING}/replaced"
@@ -27,7 +28,8 @@ def settle(store: Store, check: Callable[[], None] = lambda: None) -> bool:
         check: raises an error if it is held no longer.
 
     Raises:
-        SettingsError: if a link has come to lie where a table goes.
+        SettingsError: if a link has come to lie where a table goes, or deltalake is missing.
+        DedupError: if a Delta table's log refuses a transaction.
     """
     current = store.read_current()
     pending = current.pending
@@ -38,6 +40,10 @@ def settle(store: Store, check: Callable[[], None] = lambda: None) -> bool:
     for move in pending.moves:
         _carry_out(store, move, ledger.files)
     lost = [move.target for move in pending.moves if not _is_there(store, move)]
+    check()
+    whole = [commit for commit in pending.commits if _is_whole(store, commit)]
+    versions = {commit.table: transact(store, commit, pending.run_id) for commit in whole}
+    lost += [place for commit in pending.commits if commit not in whole for place in commit.folders]
     gone = ledger.files.intersection(pending.gone).difference(ledger.under(*lost))
     check()
     _remove(store, gone)
@@ -46,13 +52,20 @@ def settle(store: Store, check: Callable[[], None] = lambda: None) -> bool:
     for left in (*(move.source for move in pending.moves), *(f"{STAGING}/{work}" for work in pending.works), _REPLACED):
         store.delete_tree(*left.split("/"))
     check()
-    store.write_current(current.settled(lost))
+    store.write_current(settled := current.settled(lost, versions))
+    sweep(store, settled)
     return True
 
 
 def _is_there(store: Store, move: Move) -> bool:
     """Return whether a table is in its place; a record of a run that is gone makes no table doubtful."""
     return move.target.startswith(f"{RUNS}/") or relative(store, move.target).issuperset(move.files)
+
+
+def _is_whole(store: Store, commit: Commit) -> bool:
+    """Return whether all rows that a transaction puts into a table are there."""
+    there = {name for folder in commit.folders.values() if folder for name in store.files(folder)}
+    return there.issuperset(commit.files)
 
 
 def _carry_out(store: Store, move: Move, ours: Collection[str]) -> None:

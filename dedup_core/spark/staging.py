@@ -13,19 +13,17 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pyarrow import ArrowException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from dedup_core.commands import job_named
-from dedup_core.errors import InputError
 from dedup_core.filesystems import literal
 from dedup_core.ledger import STAGING
-from dedup_core.spark.batches import FEW_STEP_ROWS, are_few
+from dedup_core.spark.batches import FEW_STEP_ROWS
+from dedup_core.spark.published import rows_at
 from dedup_core.spark.session import joined_where_they_are
 from dedup_core.spark.store import Place, Store
-from dedup_core.spark.tables import TABLES, conform
+from dedup_core.spark.tables import TABLES
 
 READY = "ready"
 ENCODING = "encode-"
@@ -36,7 +34,6 @@ _LEFT = ("find", "given", "replaced", "evaluate-")
 
 _ABANDONED_SECONDS = 14 * 86_400
 _WHOLE = "_WHOLE"
-_FOOTERS = 16  # files whose rows the driver counts: of more a job counts faster
 
 
 @dataclass(frozen=True)
@@ -51,12 +48,15 @@ class Staging:
         store: the output folder.
         name: of the place, with slashes.
         holds_few: whether the work is of few images, so that one task reads each step's result that is not long.
+        version: the name of the folder in each table where finished rows are left to be committed; empty where they
+            are staged, to be moved.
     """
 
     spark: SparkSession
     store: Store
     name: str
     holds_few: bool = False
+    version: str = ""
 
     def inside(self, name: str) -> Staging:
         """Return a place in here."""
@@ -64,6 +64,9 @@ class Staging:
 
     def place(self, *parts: str) -> Place:
         """Return where something in here lies in the store."""
+        inner = "/".join(parts).split("/")
+        if self.version and inner[0] == READY and len(inner) > 1 and inner[1] in TABLES:
+            return (inner[1], self.version, *inner[2:])
         return (STAGING, *self.name.split("/"), *parts)
 
     def path(self, *parts: str) -> str:
@@ -90,12 +93,12 @@ class Staging:
 
     def count(self, name: str) -> int:
         """Return how many rows a step's result has, as its files tell; of many files a job counts."""
-        counted = _counted(self.store, *self.place(name))
+        counted = rows_at(self.store, "/".join(self.place(name)))
         return self.spark.read.parquet(literal(self.path(name))).count() if counted is None else counted
 
     def _is_short(self, name: str) -> bool:
         """Return whether one task reads a step's result: few images may have many pairs."""
-        rows = _counted(self.store, *self.place(name)) if self.holds_few else None
+        rows = rows_at(self.store, "/".join(self.place(name))) if self.holds_few else None
         return rows is not None and rows <= FEW_STEP_ROWS
 
     def finish(self, table: str, method: str, frame: DataFrame) -> DataFrame:
@@ -148,36 +151,3 @@ def clear_abandoned(store: Store) -> list[str]:
             store.delete_tree(STAGING, name)
             given_up.append(name)
     return given_up
-
-
-def read_table(spark: SparkSession, store: Store, table: str) -> DataFrame:
-    """Read a published table with its schema.
-
-    Raises:
-        InputError: if there is none.
-    """
-    if not store.exists(table):
-        made_by = job_named("encode" if table in ("features", "failures") else "find_duplicates")
-        raise InputError(f"no {table} table in {store.url}: run {made_by} first, or name another folder")
-    rows = conform(spark.read.schema(TABLES[table]).parquet(literal(store.path(table))), TABLES[table])
-    return rows.coalesce(1) if are_few(_counted(store, table)) else rows
-
-
-def are_few_images(store: Store, table: str) -> bool:
-    """Return whether a published table with a row an image and method is of few images, as far as its files tell."""
-    rows = _counted(store, table)
-    methods = sum(name.startswith("method=") for name in store.entries(table))
-    return rows is not None and are_few(rows // max(1, methods))
-
-
-def _counted(store: Store, *place: str) -> int | None:
-    """Return how many rows the Parquet files at a place have, as these tell; None of many, or where one can't."""
-    above = "/".join(place)
-    inside = [file.removeprefix(above) for file in store.files(*place) if file.endswith(".parquet")]
-    shown = [name for name in inside if not any(part.startswith((".", "_")) for part in name.split("/"))]
-    if len(shown) > _FOOTERS:
-        return None
-    try:
-        return sum(store.rows_in(f"{above}{name}") for name in shown)
-    except (ArrowException, OSError):
-        return None

@@ -11,6 +11,7 @@ import os
 import posixpath
 import time
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -20,7 +21,8 @@ from pyarrow import fs
 from dedup_core.current import CURRENT, Current
 from dedup_core.errors import InputError, SettingsError
 from dedup_core.filesystems import arrow_url, has_scheme, normal, opened
-from dedup_core.ledger import MARKER, STAGING, Ledger, no_marker
+from dedup_core.ledger import MARKER, STAGING, Ledger, is_version, no_marker
+from dedup_core.spark.conditional import StoredObject
 from dedup_core.spark.exchange import exchange
 from dedup_core.spark.explained import explanation
 from dedup_core.spark.trees import leaves, remove_empty
@@ -55,6 +57,11 @@ class Store:
     def path(self, *parts: str) -> str:
         """Return where something in the folder lies, for Spark to write."""
         base = self.url if has_scheme(self.url) else f"file://{self.url}"
+        return "/".join([base, *parts])
+
+    def object_url(self, *parts: str) -> str:
+        """Return where something in the folder lies, for libraries that know the stores' own names of themselves."""
+        base = self._root if self._is_local else arrow_url(self.url)
         return "/".join([base, *parts])
 
     def exists(self, *parts: str) -> bool:
@@ -142,8 +149,17 @@ class Store:
 
     def rows_in(self, file: str) -> int:
         """Return how many rows a Parquet file has: its last bytes say so."""
+        return self.measured(file)[1]
+
+    def measured(self, file: str) -> tuple[int, int]:
+        """Return how many bytes and how many rows a Parquet file has."""
         with self._fs.open_input_file(self._inside(file)) as opened_file:
-            return int(pq.read_metadata(opened_file).num_rows)
+            return int(opened_file.size()), int(pq.read_metadata(opened_file).num_rows)
+
+    def parquet_metadata(self, file: str) -> dict[bytes, bytes]:
+        """Return what whoever wrote a Parquet file has noted in it, by name."""
+        with self._fs.open_input_file(self._inside(file)) as opened_file:
+            return dict(pq.read_metadata(opened_file).metadata or {})
 
     def open_output(self, *parts: str) -> Any:
         """Open a file for writing bytes, making its folder."""
@@ -195,14 +211,31 @@ class Store:
             SettingsError: if the file is none of ours.
         """
         try:
-            text = self._whole(CURRENT)
+            text = self._whole(CURRENT) if self._truth is None else self._truth.read()
         except OSError as error:
             raise SettingsError(f"can't read {self.url}/{CURRENT}: {error}") from error
         return (None if text is None else self._unless_half(CURRENT, Current.from_json, text)) or Current()
 
     def write_current(self, current: Current) -> None:
-        """Write what the folder holds now, at one stroke."""
-        self.write_text(CURRENT, current.to_json())
+        """Write what the folder holds now, at one stroke.
+
+        Raises:
+            InUseError: if somebody has done so on an object store since this one read it.
+        """
+        if self._truth is None:
+            self.write_text(CURRENT, current.to_json())
+        else:
+            self._truth.replace(current.to_json().encode())
+
+    @cached_property
+    def _truth(self) -> StoredObject | None:
+        """The file that says what the folder holds, on an object store; None elsewhere, or without obstore."""
+        if self.renames_folders or "?" in self.url:
+            return None
+        try:
+            return StoredObject(self.object_url(), CURRENT)
+        except ImportError:
+            return None
 
     def delete_files(self, names: Iterable[str]) -> None:
         """Delete files, those that are there, and the folders in the store that are empty without them."""
@@ -219,10 +252,10 @@ class Store:
     def delete_tree(self, *parts: str) -> None:
         """Delete a folder with all in it, or a file, if it is there, and the folders above that are then empty.
 
-        For what lies in the staging place alone: anywhere else only listed files go.
+        For what lies in the staging place and for a run's rows of Delta tables: anywhere else only listed files go.
         """
-        if parts[0] != STAGING:
-            raise ValueError(f"only what is staged is deleted whole, not {parts}")
+        if parts[0] != STAGING and not is_version("/".join(parts)):
+            raise ValueError(f"only what a run left out of sight is deleted whole, not {parts}")
         there = self._fs.get_file_info(self._inside(*parts))
         if there.type == fs.FileType.Directory:
             self._fs.delete_dir(there.path)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from dedup_core.commands import job_named
+from dedup_core.current import CURRENT
 from dedup_core.errors import tally
-from dedup_core.ledger import TABLES
 from dedup_core.report.verdicts import caution_texts
+from dedup_core.spark.published import Published
 from dedup_core.spark.runs import Run
 
 
@@ -100,8 +101,9 @@ def _recall(share: float | None, pairs: int) -> str:
 
 def _places(run: Run) -> list[str]:
     store = run.store
-    tables = [name for name in TABLES if store.exists(name)]
-    exports = [name for name in sorted(store.read_ledger().files) if "/" not in name and store.exists(name)]
+    tables = Published.of(store).tables()
+    single = [name for name in sorted(store.read_ledger().files) if "/" not in name and name != CURRENT]
+    exports = [name for name in single if store.exists(name)]
     lines = [f"Tables   {store.url}/", f"         {', '.join(tables)}"]
     lines += [f"Stale    {sentence}" for sentence in store.read_current().stale()]
     if store.exists("report", "index.html"):

@@ -19,7 +19,8 @@ from dedup_core.spark import batches
 from dedup_core.spark import staging as stagings
 from dedup_core.spark.blocks import decided_in_blocks
 from dedup_core.spark.pipeline import run_find, run_pipeline
-from dedup_core.spark.staging import Staging, are_few_images
+from dedup_core.spark.published import are_few_images
+from dedup_core.spark.staging import Staging
 from dedup_core.spark.store import Store
 from dedup_core.spark.tables import TABLES
 

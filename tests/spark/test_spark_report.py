@@ -16,13 +16,13 @@ from reported import tables_of
 from dedup_core.errors import InputError, SettingsError
 from dedup_core.metric import COSINE, HAMMING
 from dedup_core.settings.settings import PipelineSettings, ReportSettings
+from dedup_core.spark.published import read_table
 from dedup_core.spark.report.counts import method_results
 from dedup_core.spark.report.images import page_images, pictures
 from dedup_core.spark.report.page import gather, write_report
 from dedup_core.spark.report.quality import evaluations
 from dedup_core.spark.report.sample import group_sample, pair_sample
 from dedup_core.spark.report.searches import SearchFacts, runs_shown, search_facts
-from dedup_core.spark.staging import read_table
 from dedup_core.spark.store import Store
 
 NAMES = ["a/0.png", "a/1.png", "a/2 %#.png", "a/3.png", "b/0.png", "b/1.png", "c.png"]

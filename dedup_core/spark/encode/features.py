@@ -30,8 +30,9 @@ from dedup_core.spark.encode.crashes import made_despite_crashes
 from dedup_core.spark.encode.listing import Listing, Source, list_images
 from dedup_core.spark.encode.tasks import BATCH_IMAGES, EncodePlan, encode_contents
 from dedup_core.spark.ids import are_told_apart, id_of
+from dedup_core.spark.published import Published, are_few_images
 from dedup_core.spark.session import rows_at_a_time
-from dedup_core.spark.staging import ENCODING, Staging, are_few_images, read_table
+from dedup_core.spark.staging import ENCODING, Staging
 from dedup_core.spark.tables import ENCODED, FAILURES, FEATURES, LISTING, STAGED, conform
 
 _BATCH_BYTES = 1 << 30
@@ -273,13 +274,14 @@ def work_name(settings: EncodeSettings, plan: EncodePlan) -> str:
 
 def _published(staging: Staging, settings: EncodeSettings, plan: EncodePlan) -> DataFrame | None:
     """Return the published features that this run would make in the same way."""
-    if not staging.store.exists("features"):
+    published = Published.of(staging.store)
+    if not published.has("features"):
         return None
     made_alike = plan.fingerprints.items()
     same = [(F.col("method") == name) & (F.col("fingerprint") == fingerprint) for name, fingerprint in made_alike]
     pixels = F.col("width").cast("bigint") * F.col("height")
     is_allowed = (F.col("size") <= settings.max_file_bytes) & (pixels <= settings.max_pixels)
-    return read_table(staging.spark, staging.store, "features").where(functools.reduce(operator.or_, same) & is_allowed)
+    return published.read(staging.spark, "features").where(functools.reduce(operator.or_, same) & is_allowed)
 
 
 def _batch_rows(largest: int) -> int:

@@ -31,6 +31,7 @@ from dedup_core.spark.evaluate.thresholds import count_group_sizes, count_groups
 from dedup_core.spark.evaluate.truth import Truth
 from dedup_core.spark.explained import explained
 from dedup_core.spark.locks import Snapshot
+from dedup_core.spark.published import Published
 from dedup_core.spark.runs import Run, source_of
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.store import Store
@@ -59,7 +60,7 @@ def run_evaluate(spark: SparkSession, settings: EvaluateSettings, say: Callable[
         for line in summary_lines(result, settings.target_precision):
             say(line)
     say(f"\nTables   {run.store.url}/evaluation/")
-    if run.store.exists("duplicates"):
+    if Published.of(run.store).has("duplicates"):
         say(f"Next     {to_run('report')} --output {settings.output} shows it on a page")
     _check_gates(settings, results)
     return run

@@ -16,8 +16,9 @@ from dedup_core.settings.settings import EvaluateSettings
 from dedup_core.spark.evaluate.json_map import stage_map
 from dedup_core.spark.evaluate.pair_lists import pairs_of_map
 from dedup_core.spark.evaluate.thresholds import with_threshold
+from dedup_core.spark.published import Published, read_table
 from dedup_core.spark.runs import newest_search, records
-from dedup_core.spark.staging import Staging, read_table
+from dedup_core.spark.staging import Staging
 from dedup_core.spark.store import Store
 
 _NAME = "duplicate map"
@@ -90,13 +91,13 @@ def read_tables(spark: SparkSession, store: Store, method: str) -> Predictions:
         metric.grid(loosest),
         metric,
         _of_method(spark, store, "groups", method),
-        read_table(spark, store, "failures").select("path") if store.exists("failures") else None,
+        read_table(spark, store, "failures").select("path") if Published.of(store).has("failures") else None,
     )
 
 
 def _of_method(spark: SparkSession, store: Store, table: str, method: str) -> DataFrame:
-    rows = read_table(spark, store, table)
-    present = [entry.removeprefix("method=") for entry in store.entries(table) if entry.startswith("method=")]
+    published = Published.of(store)
+    rows, present = published.read(spark, table), published.methods(table)
     if method not in present:
         raise SettingsError(
             f"no {method} rows in the {table} table of {store.url}: it has {', '.join(present) or 'none'} (--method)"

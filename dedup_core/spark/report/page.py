@@ -17,6 +17,7 @@ from dedup_core.report.page import render
 from dedup_core.settings.settings import ReportSettings
 from dedup_core.spark.explained import explained
 from dedup_core.spark.locks import settled
+from dedup_core.spark.published import Published, read_table
 from dedup_core.spark.publishing import refuse_foreign
 from dedup_core.spark.report.counts import failure_kinds, method_results, rows_by_method
 from dedup_core.spark.report.images import page_images
@@ -32,7 +33,6 @@ from dedup_core.spark.report.searches import (
     unlisted_images,
 )
 from dedup_core.spark.runs import records as newest_first
-from dedup_core.spark.staging import read_table
 from dedup_core.spark.store import Store
 from dedup_core.spark.tables import FEATURES, TABLES, conform
 
@@ -101,7 +101,7 @@ def gather(spark: SparkSession, store: Store, settings: ReportSettings) -> Repor
         groups=groups,
         files=page_images(spark, settings, features, encoding, paths_shown(groups, pairs)),
         pairs=pairs,
-        failures=failure_kinds(read_table(spark, store, "failures")) if store.exists("failures") else (),
+        failures=failure_kinds(read_table(spark, store, "failures")) if Published.of(store).has("failures") else (),
         runs=runs_shown(records),
         evaluations=evaluations(spark, store, results, records),
         left_out=left_out,
@@ -112,7 +112,7 @@ def gather(spark: SparkSession, store: Store, settings: ReportSettings) -> Repor
 
 def _images_compared(spark: SparkSession, store: Store, unlisted: Mapping[str, int]) -> dict[str, int]:
     """Return method to number of images compared, of those in the tables and those whose pairs are not listed."""
-    if unlisted and not store.exists("duplicates"):
+    if unlisted and not Published.of(store).has("duplicates"):
         return dict(unlisted)
     return {**unlisted, **rows_by_method(read_table(spark, store, "duplicates"))}
 
@@ -150,15 +150,19 @@ def _open_tables(spark: SparkSession, store: Store, methods: Sequence[str]) -> T
     def rows_shown(table: str) -> DataFrame:
         return read_table(spark, store, table).where(F.col("method").isin(list(methods)))
 
-    pairs = rows_shown("pairs") if store.exists("pairs") else spark.createDataFrame([], TABLES["pairs"])
+    pairs = rows_shown("pairs") if Published.of(store).has("pairs") else spark.createDataFrame([], TABLES["pairs"])
     metrics = {method: metric_of(method) for method in methods}
     return Tables(pairs, rows_shown("groups"), rows_shown("removals"), metrics)
 
 
 def _open_features(spark: SparkSession, store: Store, elsewhere: str | None) -> DataFrame | None:
     """Open the features that were searched: the published ones, or those of another folder; None where none are."""
-    if store.exists("features"):
-        return read_table(spark, store, "features")
+    published = Published.of(store)
+    if published.has("features"):
+        return published.read(spark, "features")
     if elsewhere is None or not Store(elsewhere).exists():
         return None
-    return conform(spark.read.parquet(for_spark(elsewhere)), FEATURES)
+    other = Published.around(elsewhere)
+    return conform(
+        spark.read.parquet(for_spark(elsewhere)) if other is None else other.read(spark, "features"), FEATURES
+    )

@@ -15,6 +15,7 @@ from dedup_core.filesystems import for_spark
 from dedup_core.metric import COSINE
 from dedup_core.spark.ids import are_told_apart, id_of, with_ids
 from dedup_core.spark.inputs.parquet import READING_ERRORS, read_parquet, reason_of
+from dedup_core.spark.published import Published
 from dedup_core.spark.store import Store
 from dedup_core.spark.tables import FEATURES, LOCAL, columns_of, conform
 from dedup_core.turns import TURNS
@@ -45,6 +46,8 @@ def read_features(spark: SparkSession, location: str, methods: Sequence[str], sa
             or feature; or an image stands there twice. Each is counted, with examples.
     """
     location = Store(location).url
+    if (published := Published.around(location)) is not None and published.has("features"):
+        return _checked(published.read(spark, "features"), methods, location)
     if not Store(location).exists():
         encode = job_named("encode")
         raise InputError(f"there is no features table at {location}: run {encode} first, or name another folder")
@@ -118,6 +121,8 @@ def _checked(features: DataFrame, methods: Sequence[str], location: str) -> Data
 def _is_ours(location: str) -> bool:
     """Return whether a run of ours has published all files of a table."""
     folder, name = posixpath.split(location)
+    if Published.around(location) is not None:
+        return True
     ledger = Store(folder).read_ledger()
     files = [f"{name}/{file}" for file in Store(location).files()]
     return bool(files) and ledger.files.issuperset(files)

@@ -1,0 +1,196 @@
+"""Jobs that publish Delta tables: the same rows as in Parquet, for our readers and for those of others."""
+
+import datetime
+import shutil
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from album import make_album
+from deltalake import DeltaTable
+from pyspark.sql import Row
+from tables import rows_of
+
+from dedup_core.errors import InputError, SettingsError
+from dedup_core.ledger import TABLES
+from dedup_core.methods import PHash
+from dedup_core.settings.settings import (
+    EncodeSettings,
+    EvaluateSettings,
+    FindSettings,
+    PipelineSettings,
+    ReportSettings,
+)
+from dedup_core.spark.evaluate.job import run_evaluate
+from dedup_core.spark.pipeline import run_encode, run_find, run_pipeline
+from dedup_core.spark.published import Published
+from dedup_core.spark.report.page import write_report
+from dedup_core.spark.store import Store
+
+
+def silent(_line):
+    """Nobody watches."""
+
+
+def ours(spark, folder):
+    """{table: rows} as our readers find them, without what differs from run to run."""
+    published = Published.of(Store(str(folder)))
+    return {name: plain(published.read(spark, name).drop("run_id").toPandas().to_dict("records")) for name in TABLES}
+
+
+def theirs(table):
+    """The rows that a reader of Delta tables finds that is none of ours."""
+    rows = pa.table(DeltaTable(str(table)).to_pyarrow_table()).to_pandas()
+    return plain(rows.drop(columns="run_id", errors="ignore").to_dict("records"))
+
+
+def plain(rows):
+    return sorted(repr([(name, of_any_reader(row[name])) for name in sorted(row)]) for row in rows)
+
+
+def of_any_reader(value):
+    """A value without the type that a reader gives it."""
+    if isinstance(value, dict):
+        return {name: of_any_reader(part) for name, part in value.items()}
+    if isinstance(value, Row):
+        return of_any_reader(value.asDict())
+    if hasattr(value, "tolist") and not isinstance(value, np.generic):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [of_any_reader(part) for part in value]
+    if isinstance(value, datetime.datetime):
+        return pd.Timestamp(value).tz_localize(None).isoformat() if pd.notna(value) else None
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value)
+    return None if pd.isna(value) else value.item() if isinstance(value, np.generic) else value
+
+
+@pytest.fixture(scope="module")
+def lake(spark, tmp_path_factory):
+    """A folder of images with one broken file, and what two runs make of it: Parquet and Delta tables."""
+    lake = tmp_path_factory.mktemp("lake")
+    make_album(lake / "images")
+    (lake / "images" / "broken.jpg").write_bytes(b"nothing")
+    for name in ("parquet", "delta"):
+        settings = PipelineSettings(
+            input=str(lake / "images"), output=str(lake / name), method="phash,ahash", table_format=name
+        )
+        run_pipeline(spark, settings, silent)
+    return lake
+
+
+@pytest.fixture
+def out(lake, tmp_path):
+    """A copy of the folder with Delta tables."""
+    return shutil.copytree(lake / "delta", tmp_path / "out")
+
+
+def test_delta_tables_hold_the_rows_of_parquet_for_our_readers_and_for_others(spark, lake):
+    expected = ours(spark, lake / "parquet")
+    assert {name: len(rows) > 0 for name, rows in expected.items()} == dict.fromkeys(TABLES, True)
+    assert ours(spark, lake / "delta") == expected
+    assert {name: theirs(lake / "delta" / name) for name in TABLES} == expected
+    frame = pl.read_delta(str(lake / "delta" / "pairs"))
+    assert set(frame["method"]) == {"phash", "ahash"}
+    assert len(frame) == len(expected["pairs"])
+    features = pl.read_delta(str(lake / "delta" / "features"))
+    parquet = spark.read.parquet(str(lake / "parquet" / "features")).toPandas()
+    assert features["modified_at"].dtype == pl.Datetime("us", "UTC")
+    assert {path: moment.replace(tzinfo=None) for path, moment in features.select("path", "modified_at").rows()} == {
+        path: moment.to_pydatetime() for path, moment in zip(parquet["path"], parquet["modified_at"], strict=True)
+    }
+
+
+def test_a_reader_of_plain_parquet_sees_nothing_rather_than_the_rows_of_two_runs(spark, out):
+    with pytest.raises(Exception, match=r"(?i)unable to infer schema"):
+        spark.read.parquet(str(out / "pairs"))
+
+
+def test_another_method_stays_and_what_is_not_listed_goes(spark, lake, out):
+    before = ours(spark, out)
+    find = FindSettings(output=str(out), method="phash", max_distance_threshold=0, list_pairs=False)
+    run_find(spark, find, silent)
+    published = Published.of(Store(str(out)))
+    assert {name: published.methods(name) for name in ("features", "pairs", "duplicates", "groups", "removals")} == {
+        "features": ["ahash", "phash"], "pairs": ["ahash"], "duplicates": ["ahash"], "groups": ["ahash", "phash"],
+        "removals": ["ahash", "phash"],
+    }  # fmt: skip
+    current = published.current
+    assert current.versions == {"features": 0, "failures": 0, "pairs": 1, "duplicates": 1, "groups": 1, "removals": 1}
+    assert set(pl.read_delta(str(out / "pairs"))["method"]) == {"ahash"}
+    assert len(pl.read_delta(str(out / "pairs"), version=0)) == len(before["pairs"])
+    assert DeltaTable(str(out / "pairs")).history(1)[0]["run_id"] == current.run_id
+
+
+def test_features_are_reused_and_found_by_who_names_them(spark, lake, out, tmp_path):
+    encode = EncodeSettings(input=str(lake / "images"), output=str(out), method="phash")
+    run = run_encode(spark, encode, silent)
+    assert run.counts["reused"] == run.counts["encoded"] > 0
+    find = FindSettings(output=str(tmp_path / "found"), features=str(out / "features"), method="phash,ahash")
+    run_find(spark, find, silent)
+    expected = ours(spark, lake / "parquet")
+    for name in ("pairs", "groups"):
+        assert rows_of(spark, tmp_path / "found", name) == rows_of(spark, lake / "parquet", name)
+    assert Published.of(Store(str(out))).methods("features") == ["ahash", "phash"]
+    assert len(expected["features"]) == len(ours(spark, out)["features"])
+
+
+def test_one_machine_reads_the_features_and_writes_none(lake, out):
+    names, encodings = zip(*PHash().load_encodings(str(out / "features")).items(), strict=True)
+    assert dict(zip(names, encodings, strict=True)) == PHash().load_encodings(str(lake / "parquet" / "features"))
+    with pytest.raises(SettingsError, match="is a Delta table, into which jobs alone write"):
+        PHash().save_encodings(dict(zip(names, encodings, strict=True)), str(out / "features"), overwrite=True)
+
+
+def test_the_report_and_an_evaluation_read_what_is_published(spark, lake, out):
+    write_report(spark, ReportSettings(output=str(out)), silent)
+    page = (out / "report" / "index.html").read_text()
+    assert "phash" in page
+    assert "not an image" in page
+    shown = ours(spark, out)
+    run_evaluate(spark, EvaluateSettings(output=str(out), method="phash"), silent)
+    assert list((out / "evaluation").iterdir())
+    assert ours(spark, out) == shown
+
+
+def test_a_folder_keeps_its_format(spark, lake, out):
+    find = {"method": "phash", "output": str(out)}
+    with pytest.raises(
+        SettingsError, match="holds tables of the format delta: choose another folder for --table-format"
+    ):
+        run_find(spark, FindSettings(**find, table_format="parquet"), silent)
+    run_find(spark, FindSettings(**find), silent)
+    assert Published.of(Store(str(out))).current.is_delta
+    with pytest.raises(SettingsError, match="of the format parquet"):
+        run_find(spark, FindSettings(output=str(lake / "parquet"), method="phash", table_format="delta"), silent)
+
+
+def test_another_input_empties_what_it_does_not_fill(spark, lake, out, tmp_path):
+    make_album(tmp_path / "others")
+    settings = PipelineSettings(input=str(tmp_path / "others"), output=str(out), method="phash", report=False)
+    with pytest.raises(SettingsError, match="--overwrite"):
+        run_pipeline(spark, settings, silent)
+    run_pipeline(spark, settings.model_copy(update={"overwrite": True}), silent)
+    assert Published.of(Store(str(out))).methods("pairs") == ["phash"]
+    assert set(pl.read_delta(str(out / "features"))["method"]) == {"phash"}
+    assert "broken.jpg" not in set(pl.read_delta(str(out / "failures"))["path"])
+
+
+def test_a_run_that_goes_no_further_shows_its_failures(spark, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jpg").write_bytes(b"nothing")
+    settings = PipelineSettings(input=str(tmp_path / "in"), output=str(tmp_path / "out"), table_format="delta")
+    with pytest.raises(InputError, match=r"which: the table .*out/failures"):
+        run_pipeline(spark, settings, silent)
+    assert len(pl.read_delta(str(tmp_path / "out" / "failures"))) == 1
+    assert Published.of(Store(str(tmp_path / "out"))).tables() == ["failures"]
+    assert not (tmp_path / "out" / "features").exists()
+
+
+def test_rows_that_somebody_deleted_are_told_with_what_to_do(spark, out):
+    current = Store(str(out)).read_current()
+    shutil.rmtree(out / current.folders["pairs/method=phash"])
+    with pytest.raises(InputError, match=r"the rows of pairs/method=phash were deleted from .*: make them again"):
+        write_report(spark, ReportSettings(output=str(out)), silent)

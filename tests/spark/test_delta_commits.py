@@ -1,0 +1,332 @@
+"""Delta tables put in place without Spark, on a disk and a store: cut off at every change, and begun again."""
+
+import itertools
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import boto3
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from deltalake import DeltaTable
+from object_server import object_server
+from power_cuts import Disk, Fuse
+
+from dedup_core import filesystems
+from dedup_core.current import CURRENT, Provenance
+from dedup_core.errors import DedupError, InUseError, SettingsError
+from dedup_core.spark import delta, settling
+from dedup_core.spark.conditional import StoredObject, store_options
+from dedup_core.spark.delta import check_delta, sweep
+from dedup_core.spark.locks import settled
+from dedup_core.spark.published import Published
+from dedup_core.spark.publishing import publish, refuse_foreign
+from dedup_core.spark.settling import settle
+from dedup_core.spark.staging import Staging
+from dedup_core.spark.store import Store
+
+RUNS = {name: f"20260101T00000{name}Z-abcdef" for name in "123"}
+PARTITIONS = ("pairs/method=phash", "pairs/method=ahash", "groups/method=phash")
+SPARKS = {
+    "type": "struct",
+    "fields": [{"name": "path", "type": "string", "nullable": False, "metadata": {}},
+               {"name": "tile", "type": {"type": "array", "elementType": "float", "containsNull": False},
+                "nullable": True, "metadata": {}}],
+}  # fmt: skip
+
+
+class CutError(BaseException):
+    """What no code of ours catches: the end of a process. deltalake can't be used in one that was forked."""
+
+
+class RaisingFuse(Fuse):
+    def burn(self):
+        if not self.left:
+            raise CutError
+        self.left -= 1
+
+
+@pytest.fixture(scope="module")
+def s3():
+    with object_server() as environment, pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        filesystems._filesystem.cache_clear()
+        boto3.client("s3").create_bucket(Bucket="lake")
+        yield boto3.client("s3")
+    filesystems._filesystem.cache_clear()
+
+
+@pytest.fixture(params=["a disk", "S3"])
+def fresh(request, tmp_path):
+    """Return what opens an output folder of a name."""
+    if request.param == "S3":
+        request.getfixturevalue("s3")
+        return lambda name: Store(f"s3a://lake/{tmp_path.name}/{name}")
+    return lambda name: Store(str(tmp_path / name))
+
+
+def table(rows):
+    columns = {"path": pa.array(rows, pa.string()), "tile": pa.array([[0.5]] * len(rows), pa.list_(pa.float32()))}
+    noted = {b"org.apache.spark.sql.parquet.row.metadata": json.dumps(SPARKS).encode()}
+    return pa.table(columns).replace_schema_metadata(noted)
+
+
+def staged(store, run, places):
+    """Leave rows where Spark would, that say which run and place they are of, and return the work."""
+    work = Staging(None, store, "find", version=f"_{RUNS[run]}.find")
+    for place in places:
+        for number in range(1 + int(run) % 2):
+            with store.open_output(*work.place("ready", place), f"part-{number}-{run}.parquet") as file:
+                pq.write_table(table([f"{run} {place} {number}"]), file)
+    work.finish_file(f"runs/{RUNS[run]}.json", [run])
+    work.finish_file("duplicates.json", [run])
+    return work
+
+
+def publishes(store, run, places=PARTITIONS, gone=()):
+    made = {place: Provenance(run_id=RUNS[run], source="photos") for place in places}
+    publish(store, [staged(store, run, places)], RUNS[run], made, gone)
+
+
+def rows_in_log(store, name):
+    """What anybody reads of a Delta table."""
+    where = store.object_url(name)
+    if not DeltaTable.is_deltatable(where, store_options()):
+        return None
+    return sorted(pa.table(DeltaTable(where, storage_options=store_options()).to_pyarrow_table())["path"].to_pylist())
+
+
+def rows_of_ours(store, name):
+    """What readers of ours find in the folders that current.json names."""
+    folders = Published.of(store)._folders(name).values()
+    files = [file for folder in folders for file in store.files(folder) if file.endswith(".parquet")]
+    return sorted(
+        path for file in files for path in pq.read_table(pa.BufferReader(store.content(file)))["path"].to_pylist()
+    )
+
+
+def expected(run, name, places=PARTITIONS):
+    return sorted(f"{run} {place} {number}" for place in places if place.startswith(name)
+                  for number in range(1 + int(run) % 2))  # fmt: skip
+
+
+def test_a_table_changes_by_one_transaction_that_says_its_run(fresh):
+    store = fresh("out")
+    store.mark()
+    publishes(store, "1")
+    assert rows_in_log(store, "pairs") == rows_of_ours(store, "pairs") == expected("1", "pairs")
+    publishes(store, "2", ["pairs/method=phash"])
+    both = sorted(expected("2", "pairs", ["pairs/method=phash"]) + expected("1", "pairs", ["pairs/method=ahash"]))
+    assert rows_in_log(store, "pairs") == rows_of_ours(store, "pairs") == both
+    assert rows_in_log(store, "groups") == expected("1", "groups")
+    log = DeltaTable(store.object_url("pairs"), storage_options=store_options())
+    assert [commit["run_id"] for commit in log.history()] == [RUNS["2"], RUNS["1"]]
+    assert (
+        log.schema().to_json()
+        == DeltaTable(store.object_url("groups"), storage_options=store_options()).schema().to_json()
+    )
+    assert all(field.nullable for field in log.schema().fields)
+    current = store.read_current()
+    assert current.versions == {"pairs": 1, "groups": 0}
+    assert current.is_delta
+    assert current.tables["pairs/method=ahash"].run_id == RUNS["1"]
+    assert store.content("duplicates.json") == b"2"
+
+
+def test_a_table_that_goes_is_emptied_and_no_longer_shown(fresh):
+    store = fresh("out")
+    store.mark()
+    publishes(store, "1")
+    publishes(store, "2", ["groups/method=phash"], gone=["pairs/method=phash", "duplicates.json"])
+    assert rows_in_log(store, "pairs") == rows_of_ours(store, "pairs") == expected("1", "pairs", ["pairs/method=ahash"])
+    assert Published.of(store).methods("pairs") == ["ahash"]
+    publishes(store, "3", [], gone=["pairs"])
+    assert rows_in_log(store, "pairs") == rows_of_ours(store, "pairs") == []
+    assert Published.of(store).tables() == ["groups"]
+    publishes(store, "1")
+    assert rows_in_log(store, "pairs") == expected("1", "pairs")
+
+
+def test_rows_of_the_former_run_stay_for_who_reads_them_and_older_ones_go(fresh):
+    store = fresh("out")
+    store.mark()
+    store.write_text("pairs/mine.txt", "mine")
+    folders = []
+    for run in "123":
+        publishes(store, run)
+        folders.append(f"pairs/_{RUNS[run]}.find/method=phash")
+    assert [bool(store.files(folder)) for folder in folders] == [False, True, True]
+    left = staged(store, "1", PARTITIONS)  # by a run that died
+    sweep(store, store.read_current())
+    assert not store.files(*left.place("ready", "pairs"))
+    assert rows_of_ours(store, "pairs") == expected("3", "pairs")
+    assert store.content("pairs/mine.txt") == b"mine"
+    refuse_foreign(store, ["pairs"], ["phash"])  # it is the table's matter
+
+
+@pytest.fixture
+def wired(monkeypatch):
+    """Return what has a process end after so many changes of a filesystem or a log."""
+
+    def wires(store, changes):
+        fuse = RaisingFuse(changes)
+        store._fs = Disk(store._fs, fuse)
+        for owner, name in ((delta, "_committed"), (StoredObject, "replace")):
+            real = getattr(owner, name)
+
+            def change(*arguments, real=real):
+                fuse.burn()
+                told = real(*arguments)
+                fuse.burn()
+                return told
+
+            monkeypatch.setattr(owner, name, change)
+        return fuse
+
+    yield wires
+    monkeypatch.undo()
+
+
+def copied(store, folder, fresh):
+    """A copy of an output folder, under another name."""
+    other = fresh(folder)
+    if other._is_local:
+        shutil.copytree(store.url, other.url)
+    else:
+        for name in store.files():
+            with other._fs.open_output_stream(other._inside(name)) as stream:
+                stream.write(store.content(name))
+    return other
+
+
+def test_a_publication_that_dies_at_any_change_leaves_the_tables_of_one_run(fresh, monkeypatch, wired):
+    model = fresh("model")
+    model.mark()
+    publishes(model, "1")
+    staged(model, "2", PARTITIONS)
+    reached = []
+    for changes in itertools.count():
+        store = copied(model, f"{changes}", fresh)
+        wired(store, changes)
+        work = Staging(None, store, "find", version=f"_{RUNS['2']}.find")
+        made = {place: Provenance(run_id=RUNS["2"], source="photos") for place in PARTITIONS}
+        is_done = False
+        try:
+            publish(store, [work], RUNS["2"], made)
+            is_done = True
+        except CutError:
+            pass
+        monkeypatch.undo()
+        store = Store(store.url)
+        for name in ("pairs", "groups"):  # whoever reads one table sees one run, at any moment
+            assert rows_in_log(store, name) in [expected(run, name) for run in "12"]
+        with settled(store):
+            run = {RUNS[name]: name for name in "12"}[store.read_current().run_id]
+        for name in ("pairs", "groups"):
+            assert rows_in_log(store, name) == rows_of_ours(store, name) == expected(run, name)
+        assert store.content("duplicates.json") == run.encode()
+        assert {made.run_id for made in store.read_current().tables.values()} == {RUNS[run]}
+        reached.append(run)
+        if is_done:
+            break
+    assert reached == sorted(reached), "what has been is not undone"
+    assert set(reached) == {"1", "2"}
+    assert len(reached) > 15, "each change was a place to stop at"
+
+
+def test_settling_again_makes_no_second_transaction(fresh):
+    store = fresh("out")
+    store.mark()
+    publishes(store, "1")
+    told = store.read_current()
+    folder = f"pairs/_{RUNS['1']}.find/method=phash"
+    commit = {"table": "pairs", "folders": {"pairs/method=phash": folder}, "files": store.files(folder)}
+    pending = {"moves": [], "gone": [], "works": [], "run_id": RUNS["1"], "commits": [commit]}
+    store.write_current(told.model_validate({**told.model_dump(), "pending": pending}))
+    assert settle(store)
+    assert store.read_current() == told
+
+
+def test_rows_that_were_deleted_before_their_commit_are_told_as_lost(fresh, monkeypatch):
+    store = fresh("out")
+    store.mark()
+    publishes(store, "1")
+    work = staged(store, "2", PARTITIONS)
+    monkeypatch.setattr(settling, "transact", lambda *_told: pytest.fail("nothing is committed by who died"))
+    with pytest.raises(pytest.fail.Exception):
+        publish(store, [work], RUNS["2"], {})
+    monkeypatch.undo()
+    store.delete_tree(*work.place("ready", "groups"))
+    with settled(store):
+        pass
+    assert rows_in_log(store, "pairs") == expected("2", "pairs")
+    assert rows_in_log(store, "groups") == expected("1", "groups")
+    (told,) = store.read_current().stale()
+    assert told.startswith("groups/method=phash of run 20260101T000002Z-abcdef was deleted")
+
+
+def test_a_log_that_can_not_be_written_is_one_line_and_the_next_run_goes_on(tmp_path):
+    store = Store(str(tmp_path / "out"))
+    store.mark()
+    publishes(store, "1")
+    log = Path(store.url, "pairs/_delta_log/00000000000000000000.json")
+    text = log.read_text()
+    log.write_text("{")
+    with pytest.raises(DedupError, match=r"can't commit the Delta table .*out/pairs: ") as told:
+        publishes(store, "2")
+    assert "\n" not in str(told.value)
+    log.write_text(text)
+    with settled(store):
+        assert rows_in_log(store, "pairs") == expected("2", "pairs")
+
+
+def test_of_two_who_replace_what_a_folder_holds_the_second_is_told(s3):
+    stores = [Store("s3://lake/two") for _ in range(2)]
+    stores[0].mark()
+    assert all(store.read_current().run_id is None for store in stores)
+    first = stores[0].read_current().model_copy(update={"run_id": "1"})
+    second = first.model_copy(update={"run_id": "2"})
+    stores[0].write_current(first)
+    with pytest.raises(InUseError, match=r"two/current\.json was replaced meanwhile: another run has taken"):
+        stores[1].write_current(second)
+    assert Store("s3a://lake/two").read_current().run_id == "1"
+    stores[1].write_current(second)  # it has seen the other's by now
+    with pytest.raises(InUseError):
+        stores[0].write_current(first)
+    assert stores[0].read_current().run_id == "2"
+    stores[0].write_current(first)
+    stores[1]._truth.replace(first.to_json().encode())  # an answer that was lost on the way
+
+
+def test_without_a_library_for_it_the_file_is_replaced_unconditionally(s3, monkeypatch):
+    monkeypatch.setitem(sys.modules, "obstore.store", None)
+    store = Store("s3://lake/bare")
+    store.write_current(store.read_current().model_copy(update={"run_id": "1"}))
+    assert store._truth is None
+    assert json.loads(s3.get_object(Bucket="lake", Key=f"bare/{CURRENT}")["Body"].read())["run_id"] == "1"
+
+
+def test_a_store_that_does_not_answer_is_told_in_one_line(s3, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setattr("dedup_core.spark.conditional._PATIENCE", {"max_retries": 0})
+    with pytest.raises(OSError, match=r"can't read s3://lake/x/current\.json: "):
+        StoredObject("s3://lake/x", CURRENT).read()
+
+
+def test_without_deltalake_the_error_names_it_and_the_way_without(monkeypatch):
+    monkeypatch.setitem(sys.modules, "deltalake", None)
+    with pytest.raises(SettingsError, match=r"need deltalake: pip install .*delta.*--table-format parquet"):
+        check_delta()
+
+
+def test_a_current_file_that_was_tampered_with_names_no_folder_elsewhere(tmp_path):
+    store = Store(str(tmp_path))
+    store.mark()
+    for folder in ("../x", "pairs/method=phash", "pairs/_mine", f"photos/_{RUNS['1']}.find"):
+        text = json.dumps({"tables": {}, "table_format": "delta", "folders": {"pairs/method=phash": folder}})
+        (tmp_path / CURRENT).write_text(text)
+        with pytest.raises(SettingsError, match="is damaged or none of ours"):
+            store.read_current()
