@@ -236,6 +236,14 @@ def test_an_upgrade_says_what_differs(done):
     assert ("no longer removed", "phash", "archive/beach-again.jpg", "archive/beach.png") in changes
 
 
+def test_delta_tables_are_of_one_run(done):
+    names = done[1]["Delta tables"]
+    assert set(names["versions"]) == {"pairs", "duplicates", "groups", "removals"}
+    assert len(names["removals"]) > 0
+    assert set(names["removals"]["path"]) < set(names["groups"]["path"])
+    assert "kept_path" in names["printed"]
+
+
 def test_the_package_for_s3_is_that_of_sparks_hadoop(done):
     assert re.fullmatch(r"\d+\.\d+\.\d+\n", done[1]["S3 from the first line"]["printed"])
 
