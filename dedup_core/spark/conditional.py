@@ -11,18 +11,20 @@ from typing import Any
 
 from dedup_core.errors import InUseError
 
-_PATIENCE = {"max_retries": 5, "retry_timeout": datetime.timedelta(seconds=60)}
+_PATIENCE: Any = {"max_retries": 5, "retry_timeout": datetime.timedelta(seconds=60)}
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 
 
-def store_options() -> dict[str, str]:
-    """Return what libraries on Rust's object_store must be told, and Arrow sees by itself.
+def store_options(url: str) -> dict[str, str]:
+    """Return what libraries on Rust's object_store must be told of a store, and Arrow sees by itself.
 
     S3, and what speaks its language, is to refuse a commit whose file is there already (412).
     """
-    told = {"aws_conditional_put": "etag"}
+    if not url.startswith("s3:"):
+        return {}
     endpoint = next((os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), "")
-    return told | {"allow_http": "true"} if endpoint.startswith("http://") else told
+    told = {"aws_conditional_put": "etag"} | ({"aws_endpoint_url": endpoint} if endpoint else {})
+    return told | ({"aws_allow_http": "true"} if endpoint.startswith("http://") else {})
 
 
 class StoredObject:
@@ -41,13 +43,12 @@ class StoredObject:
         from obstore.store import from_url
 
         self._url, self._name = url, name
-        plain = store_options().get("allow_http") == "true"
-        options: dict[str, Any] = {"retry_config": _PATIENCE}
-        if plain:
+        options: dict[str, Any] = store_options(url)
+        if options.pop("aws_allow_http", None):
             options["client_options"] = {"allow_http": True}
         if url.startswith("s3:"):
             options |= _credentials()
-        self._store = from_url(url, **options)
+        self._store = from_url(url, retry_config=_PATIENCE, **options)
         self._seen: Any = "create"
 
     def read(self) -> bytes | None:

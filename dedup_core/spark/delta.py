@@ -31,8 +31,11 @@ _METHOD = "method="
 _AT_ONCE = 16  # files whose last bytes are read at a time: on a store it is the waiting that takes the time
 
 
-def check_delta() -> None:
+def check_delta(otherwise: str = "") -> None:
     """See that Delta tables can be committed here.
+
+    Args:
+        otherwise: what else may be done, for the message.
 
     Raises:
         SettingsError: says what to install.
@@ -40,10 +43,7 @@ def check_delta() -> None:
     try:
         import deltalake  # noqa: F401 - none but those who publish such tables need it
     except ImportError as error:
-        raise SettingsError(
-            f"Delta tables, which are what is published on object stores, need deltalake: {to_install(EXTRA)}; or pass "
-            "--table-format parquet, whose tables are seen half replaced for a moment there"
-        ) from error
+        raise SettingsError(f"Delta tables need deltalake: {to_install(EXTRA)}{otherwise}") from error
 
 
 def transact(store: Store, commit: Commit, run_id: str | None) -> int:
@@ -74,7 +74,8 @@ def _committed(store: Store, commit: Commit, run_id: str | None) -> int:
     from deltalake import CommitProperties, DeltaTable
     from deltalake.transaction import create_table_with_add_actions
 
-    where, options = store.object_url(commit.table), store_options()
+    where = store.object_url(commit.table)
+    options = store_options(where)
     told: dict[str, Any] = {
         "partition_by": ["method"] if _methods(commit) else [],
         "commit_properties": CommitProperties(custom_metadata={"run_id": run_id}),

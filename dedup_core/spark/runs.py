@@ -34,6 +34,11 @@ _LIBRARIES = ("dedup-core", "pyspark", "numpy", "Pillow", "scipy", "PyWavelets",
 _MICROSECONDS = ("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
 """How Delta tables hold a time."""
 
+_INSTEAD_OF_DELTA = (
+    ". They are what is published on object stores; --table-format parquet does without, and its tables are seen half "
+    "replaced there for a moment"
+)
+
 
 @dataclass
 class Run:
@@ -137,7 +142,7 @@ class Run:
         by_place = "parquet" if self.store.renames_folders else "delta"
         is_delta = (found or (by_place if wanted == AUTO else wanted)) == "delta"
         if is_delta:
-            check_delta()
+            check_delta("" if found or wanted != AUTO else _INSTEAD_OF_DELTA)
         return is_delta
 
     def staging(self, name: str, holds_few: bool = False) -> Staging:

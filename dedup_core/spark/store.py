@@ -29,6 +29,9 @@ from dedup_core.spark.trees import leaves, remove_empty
 
 Content = TypeVar("Content")
 
+_CONDITIONAL = ("s3", "gcs", "abfs")
+"""The stores on which an object is replaced only as long as it is what was read, by Arrow's names of them."""
+
 Place = tuple[str, ...]
 """Where something lies in the folder: ("pairs", "method=phash")."""
 
@@ -230,7 +233,7 @@ class Store:
     @cached_property
     def _truth(self) -> StoredObject | None:
         """The file that says what the folder holds, on an object store; None elsewhere, or without obstore."""
-        if self.renames_folders or "?" in self.url:
+        if self._fs.type_name not in _CONDITIONAL or "?" in self.url:
             return None
         try:
             return StoredObject(self.object_url(), CURRENT)

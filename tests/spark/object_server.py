@@ -1,8 +1,8 @@
 """A server that speaks S3's language, in a process of its own: libraries hold Python's lock while they wait for it."""
 
 import contextlib
+import logging
 import multiprocessing
-import os
 import time
 import urllib.request
 
@@ -27,7 +27,7 @@ def object_server():
 
 
 def _serve(told):
-    os.environ.setdefault("MOTO_S3_CUSTOM_ENDPOINTS", "")
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

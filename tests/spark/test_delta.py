@@ -2,6 +2,7 @@
 
 import datetime
 import shutil
+import sys
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,7 @@ from dedup_core.spark.evaluate.job import run_evaluate
 from dedup_core.spark.pipeline import run_encode, run_find, run_pipeline
 from dedup_core.spark.published import Published
 from dedup_core.spark.report.page import write_report
+from dedup_core.spark.runs import Run
 from dedup_core.spark.store import Store
 
 
@@ -87,6 +89,7 @@ def out(lake, tmp_path):
     return shutil.copytree(lake / "delta", tmp_path / "out")
 
 
+@pytest.mark.every_spark
 def test_delta_tables_hold_the_rows_of_parquet_for_our_readers_and_for_others(spark, lake):
     expected = ours(spark, lake / "parquet")
     assert {name: len(rows) > 0 for name, rows in expected.items()} == dict.fromkeys(TABLES, True)
@@ -187,6 +190,42 @@ def test_a_run_that_goes_no_further_shows_its_failures(spark, tmp_path):
     assert len(pl.read_delta(str(tmp_path / "out" / "failures"))) == 1
     assert Published.of(Store(str(tmp_path / "out"))).tables() == ["failures"]
     assert not (tmp_path / "out" / "features").exists()
+
+
+def test_on_a_store_delta_is_the_default_and_without_deltalake_the_way_is_told(spark, lake, tmp_path, monkeypatch):
+    store = Store(str(tmp_path / "out"))
+    store.renames_folders = False
+    run = Run(spark, store, FindSettings(output=store.url), silent, "photos")
+    with run.output(["pairs"], ["phash"]):
+        assert run.is_delta
+        assert spark.conf.get("spark.sql.parquet.outputTimestampType") == "TIMESTAMP_MICROS"
+    with run.output([], []):
+        assert not run.is_delta
+    monkeypatch.setitem(sys.modules, "deltalake", None)
+    with (
+        pytest.raises(SettingsError, match=r"need deltalake: .*DEDUP_EXTRAS=.*--table-format parquet does without"),
+        run.output(["pairs"], ["phash"]),
+    ):
+        pytest.fail("there is no such library")
+
+
+def test_the_failures_of_a_run_that_goes_no_further_lie_beside_the_tables_of_another(spark, lake, out):
+    shown = ours(spark, out)
+    settings = PipelineSettings(
+        input=str(lake / "images"), output=str(out), method="phash,ahash", max_failed_share=0.001, reuse=False
+    )
+    with pytest.raises(InputError, match=r"which: the table .*/runs/.*\.failures"):
+        run_pipeline(spark, settings, silent)
+    assert ours(spark, out) == shown
+    (failures,) = (out / "runs").glob("*.failures")
+    assert spark.read.parquet(str(failures)).count() == len(shown["failures"])
+    assert {path.name for path in (out / "features").iterdir()} == {"_delta_log", *kept(out, "features")}
+
+
+def kept(out, table):
+    """The folders in a table that hold the rows which are shown."""
+    folders = Store(str(out)).read_current().folders.values()
+    return {folder.split("/")[1] for folder in folders if folder.startswith(f"{table}/")}
 
 
 def test_rows_that_somebody_deleted_are_told_with_what_to_do(spark, out):
