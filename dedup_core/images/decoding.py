@@ -19,7 +19,7 @@ from dedup_core.images.frames import frame_numbers
 from dedup_core.images.jpeg_header import Header, usual
 from dedup_core.images.losses import loss_of
 from dedup_core.images.opening import declared_size, formats_not_read, jpeg_scans, open_image, undisturbed
-from dedup_core.images.picture import MAX_PIXELS, MAX_SIDE, Failure, Orientation, Picture, Transparency, shown
+from dedup_core.images.picture import MAX_PIXELS, MAX_SIDE, Failure, Orientation, Picture, Transparency, apart, shown
 from dedup_core.images.upright import turn_of, turned_box, turned_pixels, upright
 
 Shrink = Callable[[int, int], int]
@@ -257,9 +257,8 @@ def _frame(image: Image.Image, number: int, max_pixels: int, orientation: Orient
                 return refused
             image.load()
             turned, turn = (upright(image), 1) if orientation == "exif" else (image, turn_of(image))
-            picture = shown(turned)
-            source = turned.copy() if picture.source is turned else picture.source  # Pillow draws the next one on it
-            return replace(picture, source=source, format=str(image.format), turn=turn)
+            picture = apart(shown(turned), turned)  # Pillow draws the next one on it
+            return replace(picture, format=str(image.format), turn=turn)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001 - as for the first frame

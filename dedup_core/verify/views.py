@@ -7,8 +7,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from PIL import Image, ImageFilter
 
+from dedup_core.images.colours import on_grey
 from dedup_core.images.losses import Loss
-from dedup_core.images.picture import Picture, on_grey
+from dedup_core.images.picture import Picture
+from dedup_core.images.strips import whole_of
 from dedup_core.verify.kernels import chroma_of, luma_of
 
 _KEPT = ("turn", "stretch", "loss", "frames")
@@ -90,7 +92,7 @@ class View:
         image = picture.image
         if picture.alpha is not None:
             image = image.convert("RGBA")
-            image.putalpha(picture.alpha)
+            image.putalpha(whole_of(picture.alpha))
         times = max(1, max(image.size) // HELD_SIDE)
         # Pillow's `reduce` would lay the last pixels of sides that are no multiples elsewhere.
         size = max(1, round(image.width / times)), max(1, round(image.height / times))
