@@ -62,6 +62,25 @@ def laid_on_grey(image: Cuttable, alpha: Cuttable) -> Cuttable:
     return Striped(image.size, "RGB", partial(_rows_on_grey, image, alpha))
 
 
+def with_alpha(image: Cuttable, alpha: Cuttable | None) -> Cuttable:
+    """Return an RGB image in RGBA, as opaque as is said; as it is, if nothing is."""
+    if alpha is None:
+        return image
+    if isinstance(image, Image.Image) and isinstance(alpha, Image.Image):
+        return _with_alpha(image, alpha)
+    return Striped(image.size, "RGBA", partial(_rows_with_alpha, image, alpha))
+
+
+def _with_alpha(image: Image.Image, alpha: Image.Image) -> Image.Image:
+    made = image.convert("RGBA")
+    made.putalpha(alpha)
+    return made
+
+
+def _rows_with_alpha(image: Cuttable, alpha: Cuttable, top: int, bottom: int) -> Image.Image:
+    return _with_alpha(rows_of(image, top, bottom), rows_of(alpha, top, bottom))
+
+
 def _rows_on_grey(image: Cuttable, alpha: Cuttable, top: int, bottom: int) -> Image.Image:
     return on_grey(rows_of(image, top, bottom), rows_of(alpha, top, bottom))
 

@@ -133,6 +133,13 @@ class Picture:
         return _as_pixels(self.source)
 
     @property
+    def cuttable(self) -> Cuttable:
+        """The pixels, in a form of which a part can be taken without a copy of all."""
+        if isinstance(self.source, np.ndarray):
+            return array_in_rows(self.source) if is_large(self) else self.image
+        return self.source
+
+    @property
     def size(self) -> tuple[int, int]:
         """Width and height of the pixels as they are here: turned perhaps, or of a picture that was decoded small."""
         if isinstance(self.source, np.ndarray):
@@ -149,7 +156,7 @@ class Picture:
         """What is seen of the picture on a grey page, in a form that `source` may have."""
         if self.alpha is None:
             return self.source
-        return colours.laid_on_grey(self._cuttable, self.alpha)
+        return colours.laid_on_grey(self.cuttable, self.alpha)
 
     @property
     def encoded_from(self) -> Image.Image:
@@ -185,14 +192,7 @@ class Picture:
         if self.box is None and small.kernels_resize(self.size, wanted):
             in_strips = is_large(self) and not isinstance(seen, np.ndarray)
             return small.by_kernels(seen if in_strips else self.pixels if is_ours else _as_pixels(seen), wanted)
-        return pillow.made_small(self._cuttable if is_ours else seen, wanted, self.box)
-
-    @property
-    def _cuttable(self) -> Cuttable:
-        """The pixels, in a form of which a part can be taken without a copy of all."""
-        if isinstance(self.source, np.ndarray):
-            return array_in_rows(self.source) if is_large(self) else self.image
-        return self.source
+        return pillow.made_small(self.cuttable if is_ours else seen, wanted, self.box)
 
 
 def _as_image(source: Pixels) -> Image.Image:

@@ -23,7 +23,7 @@ class Striped:
 
     Attributes:
         size: width and height.
-        mode: Pillow's, of what is made: "RGB" or "L".
+        mode: Pillow's, of what is made: "RGB", "RGBA" or "L".
         rows: makes the rows from a first one to before a last one.
     """
 

@@ -14,6 +14,7 @@ from dedup_core.images.strips import Cuttable, Striped, strips_of, whole_of
 
 _FILTERS = {LANCZOS: Image.Resampling.LANCZOS, BILINEAR: Image.Resampling.BILINEAR}
 
+_WEIGHTED = {"RGBA": "RGBa"}  # colours count as much as they are opaque
 
 VERSION = __version__
 
@@ -30,14 +31,19 @@ def made_small(source: np.ndarray | Cuttable, wanted: Sequence[Wanted], box: Box
         wanted: sizes, filters and gaps.
         box: what counts of it; all, if None.
     """
-    if isinstance(source, Striped) and box is None and not _is_any_lowered(source.size, wanted):
-        return _from_strips(source, wanted)
-    image = Image.fromarray(source) if isinstance(source, np.ndarray) else whole_of(source)
-    small = (image.resize(each.size, _FILTERS[each.reach], box, each.gap or None) for each in wanted)
-    return [np.asarray(image) for image in small]
+    image = Image.fromarray(source) if isinstance(source, np.ndarray) else source
+    return [np.asarray(made) for made in resized(image, wanted, box)]
 
 
-def _from_strips(source: Striped, wanted: Sequence[Wanted]) -> list[np.ndarray]:
+def resized(image: Cuttable, wanted: Sequence[Wanted], box: Box | None = None) -> list[Image.Image]:
+    """Return an image as is wanted, in its own mode; arguments as of `made_small`. One of mode RGBA takes no gaps."""
+    if isinstance(image, Striped) and box is None and not _is_any_lowered(image.size, wanted):
+        return _from_strips(image, wanted)
+    whole = whole_of(image)
+    return [whole.resize(each.size, _FILTERS[each.reach], box, each.gap or None) for each in wanted]
+
+
+def _from_strips(source: Striped, wanted: Sequence[Wanted]) -> list[Image.Image]:
     """Average each strip both ways, or resize its width alone; then the rest is done to all of them, one below another.
 
     Pillow does the same to each row of a whole image.
@@ -45,14 +51,14 @@ def _from_strips(source: Striped, wanted: Sequence[Wanted]) -> list[np.ndarray]:
     cells = [factors_of(source.size, each) for each in wanted]
     parts: list[list[Image.Image]] = [[] for _ in wanted]
     for _, strip in strips_of(source, math.lcm(*(down for _, down in cells))):
+        weighted = strip.convert(_WEIGHTED.get(strip.mode, strip.mode))
         for each, factors, mine in zip(wanted, cells, parts, strict=True):
-            narrow = each.size[0], strip.height
-            is_averaged = factors != (1, 1)
-            mine.append(strip.reduce(factors) if is_averaged else strip.resize(narrow, _FILTERS[each.reach]))
+            narrow, is_averaged = (each.size[0], strip.height), factors != (1, 1)
+            mine.append(weighted.reduce(factors) if is_averaged else weighted.resize(narrow, _FILTERS[each.reach]))
     small = []
     for each, (across, down), mine in zip(wanted, cells, parts, strict=True):
         box = (0, 0, source.size[0] / across, source.size[1] / down) if (across, down) != (1, 1) else None
-        small.append(np.asarray(_stacked(mine).resize(each.size, _FILTERS[each.reach], box)))
+        small.append(_stacked(mine).resize(each.size, _FILTERS[each.reach], box).convert(source.mode))
     return small
 
 
