@@ -23,8 +23,8 @@ FLOORS = (
     "images/strips",
     "current holder images/ancillary images/deep images/frames images/losses images/names images/patterns "
     "images/resizing images/shapes images/texts",
-    "images/colours",
-    "images/disks images/jpeg_header images/ours images/picture images/unread images/upright",
+    "images/colours images/upright",
+    "images/disks images/jpeg_header images/ours images/picture images/unread",
     "images/files images/foreign images/jpeg_kernels images/looks",
     "images/jpeg_averages",
     "images/jpeg",

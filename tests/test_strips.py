@@ -100,6 +100,31 @@ def test_strips_have_the_bits_of_the_whole(kind, transparency, in_strips):
         assert np.array_equal(one, other)
 
 
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("kind", ["RGB", "half", "P keyed", "I;16"])
+def test_large_pictures_are_turned_part_by_part(kind, turn, in_strips):
+    whole = shown(KINDS[kind], turn)
+    expected = seen(whole)
+    in_strips()
+    large = shown(KINDS[kind], turn)
+    assert (large.size, large.width, large.height) == (whole.size, whole.width, whole.height)
+    assert large.alpha is None or whole_of(large.alpha).tobytes() == whole.alpha.tobytes()
+    for one, other in zip(seen(large), expected, strict=True):
+        assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize("turn", range(1, 9))
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_large_jpegs_are_turned_as_small_ones(mode, turn, in_strips):
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    content = saved("JPEG", KINDS["RGB"].resize((163, 117)).convert(mode), exif=exif)
+    expected = seen(decode(content, orientation="exif"))
+    in_strips()
+    for one, other in zip(seen(decode(content, orientation="exif")), expected, strict=True):
+        assert np.array_equal(one, other)
+
+
 @pytest.mark.usefixtures("resizers")
 def test_a_large_array_is_resized_where_it_lies(in_strips):
     pixels = np.asarray(scene("forest"))
@@ -123,7 +148,7 @@ def test_any_strips_give_any_size_that_pillow_gives(shape, rows, size, gap, mode
     wanted = [Wanted(size, LANCZOS), Wanted(size, BILINEAR, gap), LOOK, Wanted(size, LANCZOS, gap)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(strips, "_STRIP_PIXELS", shape[0] * rows)
-        striped = Striped(shape, mode, lambda top, bottom: image.crop((0, top, shape[0], bottom)))
+        striped = Striped(shape, mode, image.crop)
         small_ones = [pillow.made_small(striped, wanted)]
         small_ones += [small.by_kernels(striped, wanted), small.by_kernels(image, wanted)] if mode == "RGB" else []
     for made in small_ones:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 from PIL import Image
 
 from dedup_core.images import deep as deep_images
-from dedup_core.images.strips import Cuttable, Striped, is_large, rows_of, strips_of
+from dedup_core.images.strips import Cuttable, Piece, Striped, is_large, part_of, strips_of
 
 GREY = 128
 """What transparent pictures are laid on: in the middle, so that neither black nor white drawings vanish."""
@@ -27,14 +25,14 @@ def taken_apart(image: Image.Image) -> tuple[Cuttable, Cuttable | None]:
 
 def _striped(image: Image.Image) -> tuple[Cuttable, Striped | None]:
     in_rgba = _in_rgba if _may_be_transparent(image) else _not_at_all
-    alpha = Striped(image.size, "L", lambda top, bottom: _opacity(rows_of(image, top, bottom)))
+    alpha = Striped(image.size, "L", lambda box: _opacity(part_of(image, box)))
     is_opaque = in_rgba is _not_at_all or all(strip.getextrema() == _OPAQUE for _, strip in strips_of(alpha))
     if image.mode == "RGB":
         return image, None if is_opaque else alpha
 
-    def rgb(top: int, bottom: int) -> Image.Image:
-        rows = rows_of(image, top, bottom)
-        return _in_rgb(rows, in_rgba(rows))
+    def rgb(box: Piece) -> Image.Image:
+        part = part_of(image, box)
+        return _in_rgb(part, in_rgba(part))
 
     return Striped(image.size, "RGB", rgb), None if is_opaque else alpha
 
@@ -43,7 +41,7 @@ def stretched(image: Image.Image, low: float, high: float) -> Cuttable:
     """Return a loaded image of more than 8 bits in RGB: what `deep.stretched` makes of it."""
     if not is_large(image):
         return _stretched(image, low, high)
-    return Striped(image.size, "RGB", lambda top, bottom: _stretched(rows_of(image, top, bottom), low, high))
+    return Striped(image.size, "RGB", lambda box: _stretched(part_of(image, box), low, high))
 
 
 def on_grey(image: Image.Image, alpha: Image.Image | None) -> Image.Image:
@@ -59,7 +57,7 @@ def laid_on_grey(image: Cuttable, alpha: Cuttable) -> Cuttable:
     """Return what `on_grey` does; of what is made in strips, in strips."""
     if isinstance(image, Image.Image) and isinstance(alpha, Image.Image):
         return on_grey(image, alpha)
-    return Striped(image.size, "RGB", partial(_rows_on_grey, image, alpha))
+    return Striped(image.size, "RGB", lambda box: on_grey(part_of(image, box), part_of(alpha, box)))
 
 
 def with_alpha(image: Cuttable, alpha: Cuttable | None) -> Cuttable:
@@ -68,21 +66,13 @@ def with_alpha(image: Cuttable, alpha: Cuttable | None) -> Cuttable:
         return image
     if isinstance(image, Image.Image) and isinstance(alpha, Image.Image):
         return _with_alpha(image, alpha)
-    return Striped(image.size, "RGBA", partial(_rows_with_alpha, image, alpha))
+    return Striped(image.size, "RGBA", lambda box: _with_alpha(part_of(image, box), part_of(alpha, box)))
 
 
 def _with_alpha(image: Image.Image, alpha: Image.Image) -> Image.Image:
     made = image.convert("RGBA")
     made.putalpha(alpha)
     return made
-
-
-def _rows_with_alpha(image: Cuttable, alpha: Cuttable, top: int, bottom: int) -> Image.Image:
-    return _with_alpha(rows_of(image, top, bottom), rows_of(alpha, top, bottom))
-
-
-def _rows_on_grey(image: Cuttable, alpha: Cuttable, top: int, bottom: int) -> Image.Image:
-    return on_grey(rows_of(image, top, bottom), rows_of(alpha, top, bottom))
 
 
 def _stretched(image: Image.Image, low: float, high: float) -> Image.Image:
@@ -122,6 +112,6 @@ def _may_be_transparent(image: Image.Image) -> bool:
     """Return whether some pixel may be, as far as the mode tells, and the palette."""
     if image.mode != "P" or "transparency" in image.info:
         return image.mode not in _OPAQUE_MODES or "transparency" in image.info
-    every = rows_of(image, 0, 1).resize((256, 1))
+    every = part_of(image, (0, 0, 1, 1)).resize((256, 1))
     every.putdata(range(256))
     return _opacity(every).getextrema() != _OPAQUE

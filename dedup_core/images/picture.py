@@ -23,7 +23,8 @@ from dedup_core.images.losses import Loss
 from dedup_core.images.resizing import pillow, small
 from dedup_core.images.resizing.small import LOOK
 from dedup_core.images.resizing.wanted import LANCZOS, Wanted
-from dedup_core.images.strips import Cuttable, array_in_rows, is_large, pixels_of, whole_of
+from dedup_core.images.strips import Cuttable, array_in_parts, is_large, pixels_of, whole_of
+from dedup_core.images.upright import turned, turned_in_parts
 
 Reason = Literal[
     "empty", "truncated", "corrupt", "not_an_image", "unsupported", "too_many_pixels", "too_large", "vanished",
@@ -136,7 +137,7 @@ class Picture:
     def cuttable(self) -> Cuttable:
         """The pixels, in a form of which a part can be taken without a copy of all."""
         if isinstance(self.source, np.ndarray):
-            return array_in_rows(self.source) if is_large(self) else self.image
+            return array_in_parts(self.source) if is_large(self) else self.image
         return self.source
 
     @property
@@ -277,14 +278,19 @@ def from_array(pixels: np.ndarray | None, transparency: Transparency = "drop") -
     return replace(shown(image), format="array", transparency=transparency)
 
 
-def shown(image: Image.Image) -> Picture:
-    """Return a loaded image of any of Pillow's modes as a Picture of which nothing is known but its pixels."""
-    width, height = image.size
-    if image.mode in deep_images.MODES:
-        stretch = deep_images.stretch_of(image)
-        return Picture(colours.stretched(image, *stretch), width, height, str(image.format), stretch=stretch)
-    rgb, alpha = colours.taken_apart(image)
-    return Picture(rgb, width, height, str(image.format), alpha)
+def shown(image: Image.Image, turn: int = 1) -> Picture:
+    """Return a loaded image of any of Pillow's modes as a Picture of which nothing is known but its pixels.
+
+    Args:
+        image: the image.
+        turn: the orientation that it is turned by, 1 to 8.
+    """
+    if not is_large(image):
+        image, turn = turned(image, turn), 1
+    stretch = deep_images.stretch_of(image) if image.mode in deep_images.MODES else None
+    rgb, alpha = (colours.stretched(image, *stretch), None) if stretch else colours.taken_apart(image)
+    rgb, alpha = turned_in_parts(rgb, turn), alpha and turned_in_parts(alpha, turn)
+    return Picture(rgb, *rgb.size, str(image.format), alpha, stretch=stretch)
 
 
 def apart(picture: Picture, image: Image.Image) -> Picture:

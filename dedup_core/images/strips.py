@@ -16,24 +16,27 @@ LARGE = 2**24
 
 _STRIP_PIXELS = 2**20
 
+Piece = tuple[int, int, int, int]
+"""Left, top, right and bottom of a part of an image, in pixels."""
+
 
 @dataclass(frozen=True, eq=False)
 class Striped:
-    """What is made of a large image, anew whenever it is asked for: some rows at a time.
+    """What is made of a large image, anew whenever it is asked for: a part of it at a time.
 
     Attributes:
         size: width and height.
         mode: Pillow's, of what is made: "RGB", "RGBA" or "L".
-        rows: makes the rows from a first one to before a last one.
+        part: makes what lies between left, top, right and bottom.
     """
 
     size: tuple[int, int]
     mode: str
-    rows: Callable[[int, int], Image.Image]
+    part: Callable[[Piece], Image.Image]
 
 
 Cuttable = Image.Image | Striped
-"""What can be taken some rows at a time."""
+"""Of what a part can be taken."""
 
 
 class Sized(Protocol):
@@ -48,17 +51,18 @@ def is_large(image: Sized) -> bool:
     return image.size[0] * image.size[1] >= LARGE
 
 
-def array_in_rows(pixels: np.ndarray) -> Striped:
+def array_in_parts(pixels: np.ndarray) -> Striped:
     """Return uint8 (height, width, 3) as an image, of which no copy is made."""
-    return Striped((pixels.shape[1], pixels.shape[0]), "RGB", lambda top, bottom: Image.fromarray(pixels[top:bottom]))
+    height, width, _ = pixels.shape
+    return Striped((width, height), "RGB", lambda box: Image.fromarray(pixels[box[1] : box[3], box[0] : box[2]]))
 
 
-def rows_of(image: Cuttable, top: int, bottom: int) -> Image.Image:
-    """Return an image's rows from ``top`` to before ``bottom``."""
+def part_of(image: Cuttable, box: Piece) -> Image.Image:
+    """Return a part of an image."""
     if isinstance(image, Striped):
-        return image.rows(top, bottom)
+        return image.part(box)
     with undisturbed(image.width * image.height):  # Pillow holds what is cut out against its limit, too
-        return image.crop((0, top, image.width, bottom))
+        return image.crop(box)
 
 
 def strips_of(image: Cuttable, multiple: int = 1) -> Iterator[tuple[int, Image.Image]]:
@@ -71,7 +75,7 @@ def strips_of(image: Cuttable, multiple: int = 1) -> Iterator[tuple[int, Image.I
     width, height = image.size
     n_rows = -(-max(1, _STRIP_PIXELS // width) // multiple) * multiple
     for top in range(0, height, n_rows):
-        yield top, rows_of(image, top, min(top + n_rows, height))
+        yield top, part_of(image, (0, top, width, min(top + n_rows, height)))
 
 
 def whole_of(image: Cuttable) -> Image.Image:
