@@ -200,6 +200,29 @@ def test_frames_of_large_files_stay_what_they_are_when_others_are_decoded(form, 
             assert np.array_equal(one, other)
 
 
+class Reloading(Image.Image):
+    """An image whose decoder decodes it whenever it is asked for, as some of those of several frames do."""
+
+    times = 0
+
+    def load(self):
+        Reloading.times += 1
+        return super().load()
+
+
+@pytest.mark.parametrize("kind", ["RGB", "L", "RGBA", "P keyed", "I;16"])
+def test_a_large_file_is_decoded_once_however_many_strips_it_has(kind, in_strips, monkeypatch):
+    monkeypatch.setattr(Reloading, "times", 0)
+    image = KINDS[kind].copy()
+    image.__class__ = Reloading
+    in_strips()
+    picture = shown(image)
+    before = Reloading.times
+    seen(picture)
+    assert before <= 2
+    assert Reloading.times == before
+
+
 @pytest.mark.parametrize("kind", ["P keyed", "RGBA", "RGB", "L", "CMYK"])
 def test_pillows_own_limit_of_pixels_has_no_say_once_a_large_file_is_decoded(kind, in_strips, monkeypatch):
     content = saved("TIFF" if kind == "CMYK" else "PNG", KINDS[kind])

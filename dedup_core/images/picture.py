@@ -23,7 +23,7 @@ from dedup_core.images.losses import Loss
 from dedup_core.images.resizing import pillow, small
 from dedup_core.images.resizing.small import LOOK
 from dedup_core.images.resizing.wanted import LANCZOS, Wanted
-from dedup_core.images.strips import Cuttable, array_in_parts, is_large, pixels_of, whole_of
+from dedup_core.images.strips import Cuttable, array_in_parts, is_large, loaded, pixels_of, whole_of
 from dedup_core.images.upright import turned, turned_in_parts
 
 Reason = Literal[
@@ -285,12 +285,12 @@ def shown(image: Image.Image, turn: int = 1) -> Picture:
         image: the image.
         turn: the orientation that it is turned by, 1 to 8.
     """
-    if not is_large(image):
-        image, turn = turned(image, turn), 1
+    form = str(image.format)
+    image, turn = (loaded(image), turn) if is_large(image) else (turned(image, turn), 1)
     stretch = deep_images.stretch_of(image) if image.mode in deep_images.MODES else None
     rgb, alpha = (colours.stretched(image, *stretch), None) if stretch else colours.taken_apart(image)
     rgb, alpha = turned_in_parts(rgb, turn), alpha and turned_in_parts(alpha, turn)
-    return Picture(rgb, *rgb.size, str(image.format), alpha, stretch=stretch)
+    return Picture(rgb, *rgb.size, form, alpha, stretch=stretch)
 
 
 def apart(picture: Picture, image: Image.Image) -> Picture:

@@ -57,6 +57,12 @@ def array_in_parts(pixels: np.ndarray) -> Striped:
     return Striped((width, height), "RGB", lambda box: Image.fromarray(pixels[box[1] : box[3], box[0] : box[2]]))
 
 
+def loaded(image: Image.Image) -> Image.Image:
+    """Return an image that has been decoded without its decoder, which some would ask anew for each part."""
+    image.load()
+    return image._new(image.im)  # what can be called else makes a copy of all pixels
+
+
 def part_of(image: Cuttable, box: Piece) -> Image.Image:
     """Return a part of an image."""
     if isinstance(image, Striped):
