@@ -19,10 +19,12 @@ TREES = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in FIL
 FLOORS = (
     "commands errors jit metric processes",
     "arguments ledger pairs policy relations turns workers",
+    "images/opening",
     "images/strips",
-    "current holder images/ancillary images/deep images/frames images/losses images/names images/opening "
-    "images/patterns images/resizing images/shapes images/texts",
-    "images/disks images/jpeg_header images/ours images/picture images/unread images/upright",
+    "current holder images/ancillary images/deep images/frames images/losses images/names images/patterns "
+    "images/resizing images/shapes images/texts",
+    "images/colours images/upright",
+    "images/disks images/jpeg_header images/ours images/picture images/unread",
     "images/files images/foreign images/jpeg_kernels images/looks",
     "images/jpeg_averages",
     "images/jpeg",
@@ -213,7 +215,7 @@ def test_images_are_opened_in_one_place_and_drawn_compared_and_saved_in_few():
     """The verifier opens again what it has itself compressed, and the fast decoder is tried out against Pillow."""
     rooms = {
         "images/resizing": "pillow",
-        "images": "picture decoding jpeg opening upright deep frames losses looks strips thumbnails",
+        "images": "picture colours decoding jpeg opening upright deep frames losses looks strips thumbnails",
         "verify": "views levels pixels compression",
         "corpus": "edits originals plain_copies kinds drawn drawing artwork documents fields icons",
         "report": "thumbnails",

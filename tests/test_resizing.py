@@ -154,7 +154,7 @@ def test_a_resize_is_the_oracles(width, height, size):
 def test_a_pillow_that_resizes_the_width_first_is_followed(monkeypatch):
     pixels = noise(41, 301)
     for lowers in (False, True):
-        monkeypatch.setattr(plan, "lowers_first", lambda lowers=lowers: lowers)
+        monkeypatch.setattr(pillow, "lowers_first", lambda lowers=lowers: lowers)
         forget()
         for size in ((64, 128), (8, 8), (32, 300)):
             (made,) = kernels.made_small(pixels, [Wanted(size, LANCZOS)])

@@ -11,8 +11,9 @@ from dedup_core.corpus.drawing import font
 from dedup_core.corpus.kinds import KINDS
 from dedup_core.encoders.encoder import Decoding, encode_batch
 from dedup_core.encoders.registry import ENCODERS
+from dedup_core.images.colours import GREY, on_grey
 from dedup_core.images.decoding import decode
-from dedup_core.images.picture import GREY, from_array, on_grey, shown
+from dedup_core.images.picture import from_array, shown
 from dedup_core.metric import HAMMING
 
 HASHES = [name for name, method in ENCODERS.items() if method.metric == HAMMING]

@@ -22,7 +22,7 @@ MAX_IMAGE_SECONDS = 120.0
 """A picture of as many pixels as are allowed takes a third of that in the slowest format, on a slow core."""
 
 MAX_IMAGE_MEMORY = 4 << 30
-"""Of bytes. A picture of as many pixels as are allowed takes half of that."""
+"""Of bytes. A picture of as many pixels as are allowed takes less than half of that."""
 
 _TRIES = 2  # what breaks the memory of a process need not be the image that it dies over
 _STATM_DATA = 5  # the field of /proc/PID/statm

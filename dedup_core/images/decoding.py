@@ -19,8 +19,9 @@ from dedup_core.images.frames import frame_numbers
 from dedup_core.images.jpeg_header import Header, usual
 from dedup_core.images.losses import loss_of
 from dedup_core.images.opening import declared_size, formats_not_read, jpeg_scans, open_image, undisturbed
-from dedup_core.images.picture import MAX_PIXELS, MAX_SIDE, Failure, Orientation, Picture, Transparency, shown
-from dedup_core.images.upright import turn_of, turned_box, turned_pixels, upright
+from dedup_core.images.picture import MAX_PIXELS, MAX_SIDE, Failure, Orientation, Picture, Transparency, apart, shown
+from dedup_core.images.strips import array_in_parts, is_large
+from dedup_core.images.upright import turn_of, turned_box, turned_in_parts, turned_pixels
 
 Shrink = Callable[[int, int], int]
 """Of a JPEG's width and height: by which of ``jpeg.TIMES`` it is decoded smaller."""
@@ -114,9 +115,16 @@ def usual_jpeg(
     pixels = decoder(data, header, _times(shrink, *size))
     if pixels is None:
         return None
-    done, turn = (header.turn, 1) if orientation == "exif" else (1, header.turn)
+    done, turn = _turns(header.turn, orientation)
     box = _box(size, (pixels.shape[1], pixels.shape[0]), done)
-    return Picture(turned_pixels(pixels, done), *size, "JPEG", turn=turn, loss=header.loss, box=box)
+    whole = array_in_parts(pixels)
+    source = turned_in_parts(whole, done) if done != 1 and is_large(whole) else turned_pixels(pixels, done)
+    return Picture(source, *size, "JPEG", turn=turn, loss=header.loss, box=box)
+
+
+def _turns(asked: int, orientation: Orientation) -> tuple[int, int]:
+    """Return by which turn a picture is turned here, and which one is left to do."""
+    return (asked, 1) if orientation == "exif" else (1, asked)
 
 
 def _box(stored: tuple[int, int], decoded: tuple[int, int], turn: int) -> tuple[float, float, float, float] | None:
@@ -196,9 +204,9 @@ def _load(image: Image.Image, max_pixels: int, orientation: Orientation, shrink:
     frames = len(frame_numbers(image))
     is_cut = deep_images.is_cut(image)
     image.load()
-    turned, turn = (upright(image), 1) if orientation == "exif" else (image, turn_of(image))
-    box = _box((width, height), image.size, turn_of(image) if orientation == "exif" else 1) if shrink else None
-    picture = replace(shown(turned), width=width, height=height, frames=frames, turn=turn, box=box)
+    done, turn = _turns(turn_of(image), orientation)
+    box = _box((width, height), image.size, done) if shrink else None
+    picture = replace(shown(image, done), width=width, height=height, frames=frames, turn=turn, box=box)
     picture = replace(picture, format=str(image.format))
     return replace(picture, stretch=(math.nan, math.nan)) if is_cut else picture
 
@@ -256,10 +264,9 @@ def _frame(image: Image.Image, number: int, max_pixels: int, orientation: Orient
             if refused:
                 return refused
             image.load()
-            turned, turn = (upright(image), 1) if orientation == "exif" else (image, turn_of(image))
-            picture = shown(turned)
-            source = turned.copy() if picture.source is turned else picture.source  # Pillow draws the next one on it
-            return replace(picture, source=source, format=str(image.format), turn=turn)
+            done, turn = _turns(turn_of(image), orientation)
+            picture = apart(shown(image, done), image)  # Pillow draws the next one on it
+            return replace(picture, format=str(image.format), turn=turn)
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001 - as for the first frame

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from PIL import Image
 
 from dedup_core.images.picture import Failure, Picture
+from dedup_core.images.resizing import pillow
 from dedup_core.images.resizing.small import LOOK
-from dedup_core.images.strips import strips_of
+from dedup_core.images.strips import is_large, strips_of
 
 Caution = Literal["flat", "transparent", "few_details", "several_frames", "deep"]
 CAUTIONS: tuple[str, ...] = get_args(Caution)
@@ -77,7 +77,7 @@ def look_at(picture: Picture) -> np.ndarray:
     cells = np.full((SIDE, SIDE, 4), 255, np.uint8)
     cells[..., :3] = picture.look()
     if picture.alpha is not None:
-        cells[..., 3] = np.asarray(picture.alpha.resize((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=LOOK.gap))
+        (cells[..., 3],) = pillow.made_small(picture.alpha, [LOOK])
     return cells
 
 
@@ -103,11 +103,20 @@ def pixel_digest(frames: Iterable[Picture | Failure]) -> str | None:
             return None
         count += 1
         digest.update(f"{frame.size} {frame.turn} {frame.stretch}".encode())
-        digest.update(frame.pixels.data)
+        for pixels in _pixels(frame):
+            digest.update(pixels)
         for opacity in _opacity(frame):
             digest.update(opacity)
         del frame  # before the next one is decoded: it may be large
     return f"pixels:{count}:{digest.hexdigest()}"
+
+
+def _pixels(frame: Picture) -> Iterator[bytes | memoryview]:
+    """Yield a picture's pixels, row by row, three bytes each; of a large one some rows at a time."""
+    if isinstance(frame.source, np.ndarray) or not is_large(frame.source):
+        yield frame.pixels.data
+        return
+    yield from (strip.tobytes() for _, strip in strips_of(frame.source))
 
 
 def _opacity(frame: Picture) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from io import FileIO
@@ -17,12 +17,14 @@ from typing import Literal, get_args
 import numpy as np
 from PIL import Image
 
+from dedup_core.images import colours
 from dedup_core.images import deep as deep_images
 from dedup_core.images.losses import Loss
 from dedup_core.images.resizing import pillow, small
 from dedup_core.images.resizing.small import LOOK
 from dedup_core.images.resizing.wanted import LANCZOS, Wanted
-from dedup_core.images.strips import is_large, strips_of
+from dedup_core.images.strips import Cuttable, array_in_parts, is_large, loaded, pixels_of, whole_of
+from dedup_core.images.upright import turned, turned_in_parts
 
 Reason = Literal[
     "empty", "truncated", "corrupt", "not_an_image", "unsupported", "too_many_pixels", "too_large", "vanished",
@@ -33,9 +35,6 @@ REASONS: tuple[str, ...] = get_args(Reason)
 Orientation = Literal["stored", "exif"]
 Transparency = Literal["drop", "grey"]
 
-GREY = 128
-"""What transparent pictures are laid on: in the middle, so that neither black nor white drawings vanish."""
-
 MAX_PIXELS = 200_000_000
 """Declared pixels above which a file is refused as a decompression bomb; 800 MB once decoded."""
 
@@ -45,7 +44,9 @@ MAX_SIDE = 500_000
 A resize holds 48 bytes a pixel of the side; Pillow's, some a picture of 256 pixels by the side in between: for a
 column of 50 million pixels, which is a PNG of 48 KB, that is 2.4 and 50 GB."""
 
-_ToRgb = Callable[[Image.Image], tuple[Image.Image, Image.Image | None]]
+Pixels = Cuttable | np.ndarray
+"""An image of mode RGB, or uint8 (height, width, 3)."""
+
 _GAP = 12.0  # times the size that is wanted: to that a picture is averaged first. With 3 textures hash differently
 
 
@@ -63,11 +64,13 @@ class Picture:
 
     Attributes:
         source: the pixels as a decoder gave them, where they are transparent those beneath: an image of Pillow's mode
-            RGB, or uint8 (height, width, 3), C-contiguous. `image` and `pixels` give them in the one form or the other.
+            RGB, or uint8 (height, width, 3), C-contiguous; of a large picture what makes the image strip by strip.
+            `image` and `pixels` give them whole, in the one form or the other.
         width: width in pixels as stored in the file.
         height: height in pixels as stored in the file.
         format: what the content is ("JPEG"), whatever the file is called.
-        alpha: how opaque each pixel is, in mode L; None where all of them are.
+        alpha: how opaque each pixel is, in mode L; of a large picture what makes that strip by strip. None where all
+            of them are.
         transparency: what encoders see: "drop" the pixels as they are, "grey" what they look like on grey.
         frames: how many the file holds, of which this is one; 0 where they can't be counted.
         turn: how the camera says to turn the pixels as they are here; 1 for not at all.
@@ -78,11 +81,11 @@ class Picture:
             ones are partly beyond its edge; else None.
     """
 
-    source: Image.Image | np.ndarray
+    source: Pixels
     width: int
     height: int
     format: str
-    alpha: Image.Image | None = None
+    alpha: Cuttable | None = None
     transparency: Transparency = "drop"
     frames: int = 1
     turn: int = 1
@@ -131,6 +134,13 @@ class Picture:
         return _as_pixels(self.source)
 
     @property
+    def cuttable(self) -> Cuttable:
+        """The pixels, in a form of which a part can be taken without a copy of all."""
+        if isinstance(self.source, np.ndarray):
+            return array_in_parts(self.source) if is_large(self) else self.image
+        return self.source
+
+    @property
     def size(self) -> tuple[int, int]:
         """Width and height of the pixels as they are here: turned perhaps, or of a picture that was decoded small."""
         if isinstance(self.source, np.ndarray):
@@ -143,15 +153,11 @@ class Picture:
         return self.size in ((self.width, self.height), (self.height, self.width))
 
     @cached_property
-    def on_grey(self) -> Image.Image | np.ndarray:
-        """What is seen of the picture on a grey page, in the form that `source` has."""
-        if self.alpha is None or not isinstance(self.source, np.ndarray):
-            return self.source if self.alpha is None else on_grey(self.image, self.alpha)
-        laid = np.empty_like(self.source)
-        for top, alpha in strips_of(self.alpha):
-            rows = slice(top, top + alpha.height)
-            laid[rows] = np.asarray(on_grey(Image.fromarray(self.source[rows]), alpha))
-        return laid
+    def on_grey(self) -> Pixels:
+        """What is seen of the picture on a grey page, in a form that `source` may have."""
+        if self.alpha is None:
+            return self.source
+        return colours.laid_on_grey(self.cuttable, self.alpha)
 
     @property
     def encoded_from(self) -> Image.Image:
@@ -182,27 +188,20 @@ class Picture:
             seen = self.on_grey if self._is_laid_on_grey else self.source
             self._small.update(zip(wanted, self._resized(seen, wanted), strict=True))
 
-    def _resized(self, seen: Image.Image | np.ndarray, wanted: list[Wanted]) -> list[np.ndarray]:
+    def _resized(self, seen: Pixels, wanted: list[Wanted]) -> list[np.ndarray]:
+        is_ours = seen is self.source
         if self.box is None and small.kernels_resize(self.size, wanted):
-            return small.by_kernels(self.pixels if seen is self.source else _as_pixels(seen), wanted)
-        return pillow.made_small(self.image if seen is self.source else seen, wanted, self.box)
+            in_strips = is_large(self) and not isinstance(seen, np.ndarray)
+            return small.by_kernels(seen if in_strips else self.pixels if is_ours else _as_pixels(seen), wanted)
+        return pillow.made_small(self.cuttable if is_ours else seen, wanted, self.box)
 
 
-def _as_image(source: Image.Image | np.ndarray) -> Image.Image:
-    return Image.fromarray(source) if isinstance(source, np.ndarray) else source
+def _as_image(source: Pixels) -> Image.Image:
+    return Image.fromarray(source) if isinstance(source, np.ndarray) else whole_of(source)
 
 
-def _as_pixels(source: Image.Image | np.ndarray) -> np.ndarray:
-    return source if isinstance(source, np.ndarray) else np.asarray(source)
-
-
-def on_grey(image: Image.Image, alpha: Image.Image | None) -> Image.Image:
-    """Return what is seen of an RGB image on a grey page, by how opaque each pixel is."""
-    if alpha is None:
-        return image
-    page = Image.new("RGB", image.size, (GREY,) * 3)
-    page.paste(image, mask=alpha)
-    return page
+def _as_pixels(source: Pixels) -> np.ndarray:
+    return source if isinstance(source, np.ndarray) else pixels_of(source)
 
 
 def read(path: str, max_bytes: int) -> bytes | Failure:
@@ -279,39 +278,23 @@ def from_array(pixels: np.ndarray | None, transparency: Transparency = "drop") -
     return replace(shown(image), format="array", transparency=transparency)
 
 
-def shown(image: Image.Image) -> Picture:
-    """Return a loaded image of any of Pillow's modes as a Picture of which nothing is known but its pixels."""
-    width, height = image.size
-    if image.mode in deep_images.MODES:
-        stretch = deep_images.stretch_of(image)
-        flat, _ = _in_strips(image, lambda part: (deep_images.stretched(part, *stretch).convert("RGB"), None))
-        return Picture(flat, width, height, str(image.format), stretch=stretch)
-    rgb, alpha = _in_strips(image, _to_rgb)
-    return Picture(rgb, width, height, str(image.format), alpha)
+def shown(image: Image.Image, turn: int = 1) -> Picture:
+    """Return a loaded image of any of Pillow's modes as a Picture of which nothing is known but its pixels.
+
+    Args:
+        image: the image.
+        turn: the orientation that it is turned by, 1 to 8.
+    """
+    form = str(image.format)
+    image, turn = (loaded(image), turn) if is_large(image) else (turned(image, turn), 1)
+    stretch = deep_images.stretch_of(image) if image.mode in deep_images.MODES else None
+    rgb, alpha = (colours.stretched(image, *stretch), None) if stretch else colours.taken_apart(image)
+    rgb, alpha = turned_in_parts(rgb, turn), alpha and turned_in_parts(alpha, turn)
+    return Picture(rgb, *rgb.size, form, alpha, stretch=stretch)
 
 
-def _in_strips(image: Image.Image, to_rgb: _ToRgb) -> tuple[Image.Image | np.ndarray, Image.Image | None]:
-    """Return what an image is in RGB, and how opaque; of a large one an array, made some rows at a time."""
+def apart(picture: Picture, image: Image.Image) -> Picture:
+    """Return a picture that stays as it is when the image is drawn on from which it was shown."""
     if not is_large(image):
-        return to_rgb(image)
-    pixels, opacity = np.empty((image.height, image.width, 3), np.uint8), None
-    for top, strip in strips_of(image):
-        rgb, alpha = to_rgb(strip)
-        pixels[top : top + strip.height] = np.asarray(rgb)
-        if alpha is not None:
-            opacity = opacity or Image.new("L", image.size, 255)
-            opacity.paste(alpha, (0, top))
-    return pixels, opacity
-
-
-def _to_rgb(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """Return the pixels in RGB, and how opaque they are where not all of them are whole."""
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image, None
-    try:
-        rgba = image if image.mode == "RGBA" else image.convert("RGBA")
-    except ValueError:  # Pillow has no way from this mode to RGBA (YCbCr, LAB, HSV)
-        return image.convert("RGB"), None
-    alpha = rgba.getchannel("A")
-    rgb = image if image.mode == "RGB" else rgba.convert("RGB")
-    return rgb, None if alpha.getextrema() == (255, 255) else alpha
+        return replace(picture, source=image.copy()) if picture.source is image else picture
+    return replace(picture, source=picture.pixels, alpha=picture.alpha and whole_of(picture.alpha))

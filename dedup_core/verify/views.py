@@ -7,8 +7,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from PIL import Image, ImageFilter
 
+from dedup_core.images.colours import on_grey, with_alpha
 from dedup_core.images.losses import Loss
-from dedup_core.images.picture import Picture, on_grey
+from dedup_core.images.picture import Picture
+from dedup_core.images.resizing.pillow import resized
+from dedup_core.images.resizing.wanted import LANCZOS, Wanted
+from dedup_core.images.strips import whole_of
 from dedup_core.verify.kernels import chroma_of, luma_of
 
 _KEPT = ("turn", "stretch", "loss", "frames")
@@ -87,16 +91,14 @@ class View:
     @classmethod
     def of(cls, picture: Picture) -> View:
         """Hold a picture, made smaller where it is large."""
-        image = picture.image
-        if picture.alpha is not None:
-            image = image.convert("RGBA")
-            image.putalpha(picture.alpha)
-        times = max(1, max(image.size) // HELD_SIDE)
+        image = with_alpha(picture.cuttable, picture.alpha)
+        across, down = picture.size
+        times = max(1, max(across, down) // HELD_SIDE)
         # Pillow's `reduce` would lay the last pixels of sides that are no multiples elsewhere.
-        size = max(1, round(image.width / times)), max(1, round(image.height / times))
-        held = image if times == 1 else image.resize(size, Image.Resampling.LANCZOS)
+        size = max(1, round(across / times)), max(1, round(down / times))
+        held = whole_of(image) if times == 1 else resized(image, [Wanted(size, LANCZOS)])[0]
         width, height = picture.width, picture.height
-        if (width > height) != (image.width > image.height):  # it was turned, and these are as stored
+        if (width > height) != (across > down):  # it was turned, and these are as stored
             width, height = height, width
         return cls(held, width, height, *(getattr(picture, name) for name in _KEPT))
 

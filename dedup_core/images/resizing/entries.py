@@ -49,13 +49,14 @@ def pack(starts: Any, counts: Any, weights: Any, rows: Any, taps: Any, sizes: An
 @entry("uint8*", "int32*", "int32*", "int32*", "int64*", "int32*")
 def passed(pixels: Any, across: Any, down: Any, taps: Any, sizes: Any, room: Any) -> int:
     """See `passes.passed`; sizes are those of a `plan.Plan`."""
-    of = carray(sizes, (13,))
-    ends = of[7:]
+    of = carray(sizes, (14,))
+    ends = of[8:]
     arrays = carray(across, (of[2], WINDOW)), carray(down, (of[3], WINDOW + 3)), carray(taps, (of[4],))
     rooms = carray(room, (ends[5],))
     aside = rooms[ends[3] : ends[4]].view(np.int64), rooms[ends[4] : ends[5]].view(np.uint8)
     parts = rooms[: ends[0]], rooms[ends[0] : ends[1]], rooms[ends[1] : ends[2]], rooms[ends[2] : ends[3]], aside
-    passes.passed(carray(pixels, (of[0] * of[1] * CHANNELS,)), of[1], (*arrays, of[5], of[6]), parts)
+    rows = carray(pixels, (of[0] * of[1] * CHANNELS,))
+    passes.passed(rows, of[1], (*arrays, of[5], of[6]), parts, of[7])
     return 0
 
 

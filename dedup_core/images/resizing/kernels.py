@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -28,10 +28,27 @@ def made_small(
     """
     height, width, _ = pixels.shape
     plan = plan_of((width, height), wanted, span)
-    sums = _passed(pixels, plan)
-    left = [_left(made, sums, (width, height)) for made in plan.made]  # before another pass uses the rooms
-    return [_finished(small, made, each, (width, height), span)
-            for small, made, each in zip(left, plan.made, wanted, strict=True)]  # fmt: skip
+    room = plan.room()
+    native.call("passed", np.ascontiguousarray(pixels), *plan.addresses, room)
+    return _all_made(plan, room, (width, height), wanted, span)
+
+
+def made_of_strips(
+    strips: Iterable[tuple[int, np.ndarray]], shape: tuple[int, int], wanted: Sequence[Wanted]
+) -> list[np.ndarray]:
+    """Return a picture in all sizes that are wanted, as `made_small` does, from some of its rows after the other.
+
+    Args:
+        strips: the number of the first row, and uint8 (n, width, 3), contiguous; n is a multiple of ``ROWS``, but for
+            the last.
+        shape: width and height of the picture.
+        wanted: the sizes.
+    """
+    plan = plan_of(shape, wanted)
+    room = plan.room()
+    for top, pixels in strips:
+        native.call("passed", pixels, *plan.addresses[:-1], plan.sizes_of(top, len(pixels)), room)
+    return _all_made(plan, room, shape, wanted)
 
 
 def gray(pixels: np.ndarray) -> np.ndarray:
@@ -41,11 +58,18 @@ def gray(pixels: np.ndarray) -> np.ndarray:
     return luma
 
 
-def _passed(pixels: np.ndarray, plan: Plan) -> np.ndarray:
-    """Pass over a picture, and return the sums of all that is made of it: they hold until this thread asks again."""
-    room = plan.room()
-    native.call("passed", np.ascontiguousarray(pixels), *plan.addresses, room)
-    return room[plan.first_sum :]
+def _all_made(
+    plan: Plan,
+    room: np.ndarray,
+    shape: tuple[int, int],
+    wanted: Sequence[Wanted],
+    span: tuple[float, float] | None = None,
+) -> list[np.ndarray]:
+    """Return what a pass has left in a room: it holds until this thread asks again."""
+    sums = room[plan.first_sum :]
+    left = [_left(made, sums, shape) for made in plan.made]  # before another pass uses the rooms
+    return [_finished(small, made, each, shape, span)
+            for small, made, each in zip(left, plan.made, wanted, strict=True)]  # fmt: skip
 
 
 def _left(made: Made, sums: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

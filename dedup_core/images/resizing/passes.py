@@ -21,8 +21,8 @@ Rooms = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, Aside]
 
 
 @compiled
-def passed(pixels: np.ndarray, width: int, plan: tuple, rooms: Rooms) -> None:
-    """Pass over a picture, and leave the sums of all that is made of it.
+def passed(pixels: np.ndarray, width: int, plan: tuple, rooms: Rooms, first: int) -> None:
+    """Pass over a picture, or some rows of it, and leave the sums of all that is made of it so far.
 
     Args:
         pixels: uint8 (height * width * 3,).
@@ -31,6 +31,7 @@ def passed(pixels: np.ndarray, width: int, plan: tuple, rooms: Rooms) -> None:
             and the weights of both; how many of the lanes that are made have weights of 22 bits, for the others are
             sums; and how many lanes after them are the picture's own columns.
         rooms: int32 arrays to work in, the fourth for the sums; and aside int64 (ROWS,), uint8 (ROWS * GROUP_BYTES,).
+        first: the number of the first row, a multiple of ROWS; the rows before it have been passed over.
     """
     across, down, taps, n_weighted, n_woven = plan
     pairs, sums, laid, made, aside = rooms
@@ -48,7 +49,8 @@ def passed(pixels: np.ndarray, width: int, plan: tuple, rooms: Rooms) -> None:
             lay_down(sums, column * ROWS, laid, (column, stride), rounding)
         if n_woven:
             _weave(pixels, width, (top, height), (columns, stride), laid)
-        _add_rows(down, taps, top // 2, (min(top + ROWS, height + 1) // 2, stride), laid, made)
+        begin, stop_row = first + top, first + min(top + ROWS, height + 1)
+        _add_rows(down, taps, begin // 2, (stop_row // 2, stride), laid, made)
 
 
 @compiled

@@ -13,7 +13,7 @@ import numpy as np
 
 from dedup_core.images.resizing.layout import CHANNELS, GROUP, GROUP_BYTES, LANES, PAIRS, ROWS, SEGMENT
 from dedup_core.images.resizing.native import address
-from dedup_core.images.resizing.pillow import lowers_first
+from dedup_core.images.resizing.pillow import factors_of, is_lowered_first
 from dedup_core.images.resizing.wanted import Wanted
 from dedup_core.images.resizing.weights import MOST_SUMMED, WINDOW, Axis, averaged_axis, resized_axis
 
@@ -63,9 +63,10 @@ class Plan:
         down: int32 (m, WINDOW + 3): the windows of the rows that are made; then their first lane, how many, and where
             the sums lie.
         taps: int32 (k,): the weights of both.
-        sizes: int64 (13,), as `entries.passed` takes it: height and width of the picture; how many windows are across
-            and down, and how many taps; how many lanes have weights (those after them are sums), and how many the
-            picture's own columns take, after all others; then where each array to work in ends, all in one room.
+        sizes: int64 (14,), as `entries.passed` takes it: how many rows are passed over, and the picture's width; how
+            many windows are across and down, and how many taps; how many lanes have weights (those after them are
+            sums), and how many the picture's own columns take, after all others; the number of the first row; then
+            where each array to work in ends, all in one room.
         made: of each wanted size.
     """
 
@@ -84,6 +85,12 @@ class Plan:
     def addresses(self) -> tuple[int, ...]:
         """Where the arrays lie, in the order in which `entries.passed` takes them."""
         return tuple(map(address, (self.across, self.down, self.taps, self.sizes)))
+
+    def sizes_of(self, first: int, n_rows: int) -> np.ndarray:
+        """Return `sizes` for a pass over some rows of the picture alone."""
+        sizes = self.sizes.copy()
+        sizes[0], sizes[7] = n_rows, first
+        return sizes
 
     @property
     def first_sum(self) -> int:
@@ -141,20 +148,6 @@ def plan_of(shape: tuple[int, int], wanted: Sequence[Wanted], span: tuple[float,
     return _PLANS.get(key, lambda: _planned(shape, wanted, span))  # type: ignore[return-value]
 
 
-def factors_of(shape: tuple[int, int], wanted: Wanted) -> tuple[int, int]:
-    """Return by how many pixels each way a picture is averaged before it is resized: (1, 1) for not at all."""
-    if not wanted.gap:
-        return 1, 1
-    across, down = (int(side / size / wanted.gap) or 1 for side, size in zip(shape, wanted.size, strict=True))
-    return across, down
-
-
-def is_lowered_first(shape: tuple[int, int], size: tuple[int, int]) -> bool:
-    """Return whether Pillow resizes the height before the width: from its version 13 on, where it shrinks far more."""
-    width, height = shape[0] - size[0], shape[1] - size[1]
-    return height > max(0, 2 * width) and lowers_first()
-
-
 def _planned(shape: tuple[int, int], wanted: Sequence[Wanted], span: tuple[float, float] | None) -> Plan:
     steps = [_step(shape, each, span) for each in wanted]
     order = sorted(range(len(steps)), key=lambda k: OUTCOMES.index(steps[k].made.outcome))
@@ -182,7 +175,7 @@ def _planned(shape: tuple[int, int], wanted: Sequence[Wanted], span: tuple[float
     rooms = (n_columns // 2 * LANES, lane * ROWS, (lane + n_woven) * PAIRS, n_sums, 2 * ROWS,
              ROWS * GROUP_BYTES // 4)  # fmt: skip
     ends = np.cumsum([-(-size // 16) * 16 for size in rooms])
-    sizes = np.array([shape[1], shape[0], len(across), len(down), n_taps, n_weighted, n_woven, *ends], np.int64)
+    sizes = np.array([shape[1], shape[0], len(across), len(down), n_taps, n_weighted, n_woven, 0, *ends], np.int64)
     return Plan(across, down, np.concatenate(taps), sizes, tuple(made[k] for k in range(len(wanted))))
 
 

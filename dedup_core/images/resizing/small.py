@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from dedup_core.images.resizing import kernels, native, pillow
-from dedup_core.images.resizing.layout import SEGMENT
+from dedup_core.images.resizing.layout import ROWS, SEGMENT
 from dedup_core.images.resizing.wanted import BILINEAR, LANCZOS, Wanted
+from dedup_core.images.strips import Cuttable, strips_of
 
 LOOK = Wanted((32, 32), BILINEAR, 3.0)
 """How a picture is seen from afar."""
@@ -92,17 +93,20 @@ def gray(pixels: np.ndarray) -> np.ndarray:
     return kernels.gray(pixels)
 
 
-def by_kernels(pixels: np.ndarray, wanted: Sequence[Wanted]) -> list[np.ndarray]:
+def by_kernels(source: np.ndarray | Cuttable, wanted: Sequence[Wanted]) -> list[np.ndarray]:
     """Return a picture as is wanted, by kernels: for those who have asked `kernels_resize`.
 
     Args:
-        pixels: uint8 (height, width, 3), contiguous.
+        source: uint8 (height, width, 3), contiguous; or an RGB image, which is taken some rows at a time.
         wanted: sizes, filters and gaps.
 
     Returns:
         uint8 (height, width, 3) each.
     """
-    return kernels.made_small(pixels, wanted)
+    if isinstance(source, np.ndarray):
+        return kernels.made_small(source, wanted)
+    strips = ((top, np.asarray(strip)) for top, strip in strips_of(source, ROWS))
+    return kernels.made_of_strips(strips, source.size, wanted)
 
 
 def _direct(sizes: Iterable[tuple[int, int]]) -> list[Wanted]:
