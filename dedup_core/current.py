@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
@@ -85,15 +86,17 @@ class Commit(_Frozen):
         folders: by place ("pairs/method=phash"), in which folder of the output folder the rows lie; None where there
             are none any more.
         files: all that hold rows, by their paths in the output folder.
+        before: by place, where the rows lay that are replaced.
     """
 
     table: str
     folders: Mapping[str, str | None]
     files: tuple[str, ...] = ()
+    before: Mapping[str, str] = {}
 
-    @field_validator("folders")
+    @field_validator("folders", "before")
     @classmethod
-    def _are_versions(cls, folders: Mapping[str, str | None]) -> Mapping[str, str | None]:
+    def _are_versions(cls, folders: Mapping[str, Any]) -> Mapping[str, Any]:
         return _versions(folders)
 
     @field_validator("files")
@@ -143,8 +146,11 @@ class Current(_Frozen):
         tables: by place ("pairs/method=phash"), what made it.
         table_format: how tables are published, if there are any: as plain Parquet, or as Delta tables.
         folders: of Delta tables, in which folder the rows of each place lie.
-        former: the folders whose rows were replaced last: whoever reads them still may do so to the end.
+        former: the folders whose rows were replaced, and when, in seconds since 1970: whoever is reading them still may
+            do so for a while.
         versions: the version of each Delta table in its own log.
+        opened_by: the run that opened the folder last, on a store that replaces this file on condition: one that had it
+            before can publish no more.
         pending: what is still to be moved and committed; None as soon as all is in its place.
     """
 
@@ -152,8 +158,9 @@ class Current(_Frozen):
     tables: Mapping[str, Provenance] = {}
     table_format: Literal["parquet", "delta"] = "parquet"
     folders: Mapping[str, str] = {}
-    former: tuple[str, ...] = ()
+    former: Mapping[str, int] = {}
     versions: Mapping[str, int] = {}
+    opened_by: str | None = None
     pending: Pending | None = None
 
     @field_validator("folders")
@@ -166,6 +173,10 @@ class Current(_Frozen):
         """Whether tables are published as Delta tables here."""
         return self.table_format == "delta"
 
+    def shown(self) -> Current:
+        """Return the same without who opened the folder, which changes nothing for readers."""
+        return self.model_copy(update={"opened_by": None})
+
     def published(self, pending: Pending, made: Mapping[str, Provenance], gone: Iterable[str]) -> Current:
         """Return what counts from now on.
 
@@ -174,8 +185,8 @@ class Current(_Frozen):
             made: what made the tables that come.
             gone: places whose tables go.
         """
-        replaced = (*gone, *(move.target for move in pending.moves), *pending.folders)
-        above = tuple(f"{place}/" for place in replaced)
+        changed = [place for place, folder in pending.folders.items() if self.folders.get(place) != folder]
+        above = tuple(f"{place}/" for place in (*gone, *(move.target for move in pending.moves), *changed))
         stay = {place: what for place, what in self.tables.items() if not f"{place}/".startswith(above)}
         folders = {**self.folders, **pending.folders}
         shown = {place: folder for place, folder in folders.items() if folder is not None}
@@ -185,13 +196,13 @@ class Current(_Frozen):
                 "tables": {**stay, **made},
                 "table_format": "delta" if pending.commits else self.table_format,
                 "folders": shown,
-                "former": self._replaced_by(shown) if pending.commits else self.former,
+                "former": {**self.former, **self._replaced_by(shown)},
                 "pending": pending,
             }
         )
 
-    def _replaced_by(self, shown: Mapping[str, str]) -> tuple[str, ...]:
-        return tuple(sorted(set(self.folders.values()).difference(shown.values())))
+    def _replaced_by(self, shown: Mapping[str, str]) -> dict[str, int]:
+        return dict.fromkeys(sorted(set(self.folders.values()).difference(shown.values())), int(time.time()))
 
     def stale(self) -> list[str]:
         """Return what doesn't belong together, a sentence each; what is not known is not doubted."""
@@ -232,13 +243,16 @@ class Current(_Frozen):
                 f"since, by run {encoded[name].run_id}: search again"
             )
 
-    def settled(self, lost: Iterable[str] = (), versions: Mapping[str, int] | None = None) -> Current:
+    def settled(self, lost: Collection[str] = (), versions: Mapping[str, int] | None = None) -> Current:
         """Return the same with nothing left to be moved.
 
         Args:
-            lost: places whose tables could not be moved, since somebody has deleted them.
+            lost: places whose tables could not be moved or committed, since somebody has deleted them: of Delta tables
+                the rows before count again.
             versions: of the Delta tables that were committed.
         """
+        before = {place: at for commit in self.pending_commits for place, at in commit.before.items() if place in lost}
+        folders = {place: folder for place, folder in self.folders.items() if place not in lost} | before
         marked = {
             place: self.tables.get(place, Provenance(run_id=str(self.run_id), source="")).model_copy(
                 update={"is_lost": True}
@@ -246,7 +260,13 @@ class Current(_Frozen):
             for place in lost
         }
         told = {"tables": {**self.tables, **marked}, "versions": {**self.versions, **(versions or {})}}
-        return self.model_copy(update={**told, "pending": None})
+        former = {folder: when for folder, when in self.former.items() if folder not in folders.values()}
+        return self.model_copy(update={**told, "folders": folders, "former": former, "pending": None})
+
+    @property
+    def pending_commits(self) -> tuple[Commit, ...]:
+        """The transactions that are left."""
+        return () if self.pending is None else self.pending.commits
 
     def to_json(self) -> str:
         """Return the text of the file."""
@@ -276,7 +296,8 @@ class Current(_Frozen):
 def _not_current(where: str) -> SettingsError:
     return SettingsError(
         f"{where}/{CURRENT} should name the tables there, and is damaged or none of ours: choose another folder. Where "
-        "no run was cut short while it published, the file can be moved away, and the tables are taken as they lie"
+        "no run was cut short while it published, and there are no Delta tables (with a folder _delta_log), the file "
+        "can be moved away, and the tables are taken as they lie"
     )
 
 

@@ -39,8 +39,9 @@ FLOORS = (
     "spark/java spark/stderr spark/exchange spark/explained spark/conditional",
     "spark/local_mode",
     "spark/trees spark/tables spark/session spark/ids spark/copies spark/batches spark/given_arguments spark/results",
-    "spark/inputs spark/store spark/sieve spark/search/chunks",
+    "spark/store spark/sieve spark/search/chunks",
     "spark/published spark/delta",
+    "spark/inputs",
     "spark/staging spark/search/given_features spark/settling",
     "spark/encode spark/held spark/publishing spark/locks spark/blocks spark/search/distinct spark/search/groups "
     "spark/search/hubs",

@@ -15,15 +15,20 @@ _PATIENCE: Any = {"max_retries": 5, "retry_timeout": datetime.timedelta(seconds=
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
 
 
-def store_options(url: str) -> dict[str, str]:
+def store_options(url: str, region: str | None = None) -> dict[str, str]:
     """Return what libraries on Rust's object_store must be told of a store, and Arrow sees by itself.
 
     S3, and what speaks its language, is to refuse a commit whose file is there already (412).
+
+    Args:
+        url: of a place in the store.
+        region: of a bucket of S3's, if it is known.
     """
     if not url.startswith("s3:"):
         return {}
     endpoint = next((os.environ[name] for name in _ENDPOINTS if os.environ.get(name)), "")
-    told = {"aws_conditional_put": "etag"} | ({"aws_endpoint_url": endpoint} if endpoint else {})
+    known = {"aws_endpoint_url": endpoint, "aws_region": region or ""}
+    told = {"aws_conditional_put": "etag"} | {name: value for name, value in known.items() if value}
     return told | ({"aws_allow_http": "true"} if endpoint.startswith("http://") else {})
 
 
@@ -33,17 +38,18 @@ class StoredObject:
     Args:
         url: of the folder that it lies in.
         name: its own.
+        region: of a bucket of S3's, if it is known.
 
     Raises:
         ImportError: if obstore is missing.
     """
 
-    def __init__(self, url: str, name: str) -> None:
+    def __init__(self, url: str, name: str, region: str | None = None) -> None:
         """Find the store; nothing is read."""
         from obstore.store import from_url
 
         self._url, self._name = url, name
-        options: dict[str, Any] = store_options(url)
+        options: dict[str, Any] = store_options(url, region)
         if options.pop("aws_allow_http", None):
             options["client_options"] = {"allow_http": True}
         if url.startswith("s3:"):
@@ -66,7 +72,7 @@ class StoredObject:
             self._seen = "create"
             return None
         except BaseError as error:
-            raise OSError(f"can't read {self._url}/{self._name}: {error}") from error
+            raise OSError(_first_line(error)) from error
         self._seen = _tags(found.meta)
         return bytes(found.bytes())
 
@@ -75,6 +81,7 @@ class StoredObject:
 
         Raises:
             InUseError: if it is no longer that one.
+            OSError: if it can't be written.
         """
         import obstore
         from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
@@ -89,8 +96,13 @@ class StoredObject:
                 "it has published, and run this one again"
             ) from error
         except BaseError as error:
-            raise OSError(f"can't write {self._url}/{self._name}: {error}") from error
+            raise OSError(_first_line(error)) from error
         self._seen = _tags(told)
+
+
+def _first_line(error: Exception) -> str:
+    """Return what went wrong, without the library's own inner life."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _tags(told: Any) -> dict[str, str]:

@@ -111,7 +111,7 @@ class Snapshot:
             InputError: if another run has published there.
         """
         now = Current() if self.store.read_marker() is None else self.store.read_current()
-        if now != self.current:
+        if now.shown() != self.current.shown():
             raise InputError(
                 f"run {now.run_id} has published in {self.store.url} while its tables were read here: start again, and "
                 "all is of one run"

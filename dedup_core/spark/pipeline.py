@@ -208,7 +208,7 @@ def _holds_others(store: Store, method: str) -> bool:
 
 
 def _published_failures(run: Run) -> DataFrame | None:
-    published = Published.of(run.store)
+    published = Published.of(run.store).undeleted()
     is_there = published.has("failures") and not run.replaces_all
     return published.read(run.spark, "failures") if is_there else None
 

@@ -45,8 +45,15 @@ class Published:
     def around(cls, location: str) -> Published | None:
         """Return what the folder shows that a table lies in, if that is a Delta table of ours; None if it is not."""
         folder, table = posixpath.split(normal(location))
+        if table not in TABLES:
+            return None
         published = cls.of(Store(folder))
-        return published if published.current.is_delta and table in TABLES else None
+        return published if published.current.is_delta and published.has(table) else None
+
+    def undeleted(self) -> Published:
+        """Return the same without Delta rows that somebody has deleted: for who makes them anew."""
+        there = {place: folder for place, folder in self.current.folders.items() if self.store.exists(folder)}
+        return Published(self.store, self.current.model_copy(update={"folders": there}))
 
     def has(self, table: str) -> bool:
         """Return whether there is such a table."""

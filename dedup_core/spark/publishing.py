@@ -13,6 +13,7 @@ from dedup_core.current import CURRENT, Commit, Current, Move, Pending, Provenan
 from dedup_core.errors import SettingsError
 from dedup_core.images.names import readable
 from dedup_core.ledger import EVALUATION, RUNS, SPARKS_MARKS, STAGING, TABLES, is_hidden
+from dedup_core.spark.delta import LOG
 from dedup_core.spark.published import parts_at
 from dedup_core.spark.settling import relative, settle
 from dedup_core.spark.staging import READY, Staging
@@ -37,7 +38,8 @@ def refuse_foreign(store: Store, tables: Sequence[str], methods: Sequence[str], 
         SettingsError: with their number and the first of them.
     """
     marker = store.read_marker()
-    tables = [] if marker and store.read_current().is_delta else tables
+    logged = store.read_current().versions if marker else {}
+    tables = [table for table in tables if table not in logged]
     places = [*tables, RUNS] if marker else [*tables, RUNS, STAGING]
     found = [name for place in places for name in store.files(place)]
     found += [name.rstrip("/") for file in (*files, CURRENT) for name in store.leaves(file)]
@@ -120,16 +122,19 @@ def _commits(store: Store, current: Current, folders: Mapping[str, str], gone: I
         gone: places that no longer hold.
     """
     above = tuple(f"{place}/" for place in gone)
-    parts: dict[str, dict[str, str | None]] = {}
-    emptied = {place: None for place in current.folders if f"{place}/".startswith(above)}
-    for place, folder in {**emptied, **folders}.items():
-        parts.setdefault(place.split("/")[0], {})[place] = folder
-    return tuple(
-        Commit(
-            table=table, folders=told, files=tuple(name for at in told.values() if at for name in parts_at(store, at))
-        )
-        for table, told in parts.items()
-    )
+    changed = {place: None for place in current.folders if f"{place}/".startswith(above)} | dict(folders)
+    parts: dict[str, dict[str, str | None]] = {place.split("/")[0]: {} for place in changed}
+    for place, folder in {**current.folders, **changed}.items():
+        table = place.split("/")[0]
+        if place in changed or (table in parts and not store.entries(table, LOG)):  # a log that is made anew
+            parts[table][place] = folder
+    return tuple(_commit(store, current, table, told) for table, told in parts.items())
+
+
+def _commit(store: Store, current: Current, table: str, folders: Mapping[str, str | None]) -> Commit:
+    files = tuple(name for folder in folders.values() if folder for name in parts_at(store, folder))
+    before = {place: current.folders[place] for place in folders if place in current.folders}
+    return Commit(table=table, folders=folders, files=files, before=before)
 
 
 def _move(work: Staging, place: str, foreign: Collection[str]) -> Move:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -20,7 +21,7 @@ from dedup_core.images import jpeg
 from dedup_core.ledger import RUNS
 from dedup_core.settings.settings import JobSettings
 from dedup_core.settings.tables import AUTO
-from dedup_core.spark.delta import check_delta, sweep
+from dedup_core.spark.delta import check_delta, check_logs, sweep
 from dedup_core.spark.locks import Lock, Snapshot, held, new_run_id
 from dedup_core.spark.published import Published
 from dedup_core.spark.publishing import publish, ready_places, refuse_foreign
@@ -98,11 +99,14 @@ class Run:
         with held(self.store, self.run_id) as lock:
             if settle(self.store, lock.check):
                 self.say("An earlier run was cut short while it published: its tables are in place now")
+            self.store.claim(self.run_id)
             sweep(self.store, self.store.read_current())
             for work in clear_abandoned(self.store):
                 self.say(f"Cleared {work} in the staging place: the run that left it was stopped two weeks ago or more")
             self._check_output(*places)
             self.is_delta = bool(places[0]) and self._publishes_delta()
+            if self.is_delta:
+                check_logs(self.store, places[0])
             self._lock = lock
             self.check()
             with setting(self.spark, *_MICROSECONDS) if self.is_delta else nullcontext():
@@ -141,6 +145,8 @@ class Run:
             )
         by_place = "parquet" if self.store.renames_folders else "delta"
         is_delta = (found or (by_place if wanted == AUTO else wanted)) == "delta"
+        if is_delta and re.search(r"[#?]", self.store.url):
+            raise SettingsError(f"a folder of Delta tables has no # and no ? in its name, as {self.store.url} has")
         if is_delta:
             check_delta("" if found or wanted != AUTO else _INSTEAD_OF_DELTA)
         return is_delta
@@ -165,7 +171,7 @@ class Run:
             InputError: if what was read is no longer there as it was.
         """
         self.check()
-        self.published = [place for work in works for place in ready_places(work)]
+        self.published = list(dict.fromkeys(place for work in works for place in ready_places(work)))
         works[-1].finish_file(self._record_file, [self._record()])
         made = {place: what for place, what in self.made.items() if place in self.published}
         publish(self.store, works, self.run_id, made, gone, check=self.still_holds)

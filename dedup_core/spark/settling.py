@@ -42,7 +42,8 @@ def settle(store: Store, check: Callable[[], None] = lambda: None) -> bool:
     lost = [move.target for move in pending.moves if not _is_there(store, move)]
     check()
     whole = [commit for commit in pending.commits if _is_whole(store, commit)]
-    versions = {commit.table: transact(store, commit, pending.run_id) for commit in whole}
+    committed = {commit.table: transact(store, commit, pending.run_id) for commit in whole}
+    versions = {table: version for table, version in committed.items() if version is not None}
     lost += [place for commit in pending.commits if commit not in whole for place in commit.folders]
     gone = ledger.files.intersection(pending.gone).difference(ledger.under(*lost))
     check()

@@ -22,7 +22,7 @@ from dedup_core.current import CURRENT, Current
 from dedup_core.errors import InputError, SettingsError
 from dedup_core.filesystems import arrow_url, has_scheme, normal, opened
 from dedup_core.ledger import MARKER, STAGING, Ledger, is_version, no_marker
-from dedup_core.spark.conditional import StoredObject
+from dedup_core.spark.conditional import StoredObject, store_options
 from dedup_core.spark.exchange import exchange
 from dedup_core.spark.explained import explanation
 from dedup_core.spark.trees import leaves, remove_empty
@@ -66,6 +66,14 @@ class Store:
         """Return where something in the folder lies, for libraries that know the stores' own names of themselves."""
         base = self._root if self._is_local else arrow_url(self.url)
         return "/".join([base, *parts])
+
+    def object_options(self) -> dict[str, str]:
+        """Return what these libraries must be told."""
+        return store_options(self.object_url(), self._region)
+
+    @property
+    def _region(self) -> str | None:
+        return str(self._fs.region) if self._fs.type_name == "s3" else None
 
     def exists(self, *parts: str) -> bool:
         """Return whether there is such a file or folder."""
@@ -224,11 +232,27 @@ class Store:
 
         Raises:
             InUseError: if somebody has done so on an object store since this one read it.
+            SettingsError: if it can't be written there.
         """
         if self._truth is None:
             self.write_text(CURRENT, current.to_json())
-        else:
+            return
+        try:
             self._truth.replace(current.to_json().encode())
+        except OSError as error:
+            raise SettingsError(f"can't write {self.url}/{CURRENT}: {error}") from error
+
+    def claim(self, run_id: str) -> None:
+        """Note who opened the folder, on an object store: a run that has slept since it did so can publish no more.
+
+        Raises:
+            InUseError: if somebody does the same at this moment.
+        """
+        if self._truth is not None:
+            current, ledger = self.read_current(), self.read_ledger()
+            if CURRENT not in ledger.files:
+                self.write_ledger(ledger.with_files([CURRENT]))
+            self.write_current(current.model_copy(update={"opened_by": run_id}))
 
     @cached_property
     def _truth(self) -> StoredObject | None:
@@ -236,7 +260,7 @@ class Store:
         if self._fs.type_name not in _CONDITIONAL or "?" in self.url:
             return None
         try:
-            return StoredObject(self.object_url(), CURRENT)
+            return StoredObject(self.object_url(), CURRENT, self._region)
         except ImportError:
             return None
 

@@ -25,6 +25,7 @@ from dedup_core.settings.settings import (
     ReportSettings,
 )
 from dedup_core.spark.evaluate.job import run_evaluate
+from dedup_core.spark.inputs.parquet import read_parquet
 from dedup_core.spark.pipeline import run_encode, run_find, run_pipeline
 from dedup_core.spark.published import Published
 from dedup_core.spark.report.page import write_report
@@ -233,3 +234,21 @@ def test_rows_that_somebody_deleted_are_told_with_what_to_do(spark, out):
     shutil.rmtree(out / current.folders["pairs/method=phash"])
     with pytest.raises(InputError, match=r"the rows of pairs/method=phash were deleted from .*: make them again"):
         write_report(spark, ReportSettings(output=str(out)), silent)
+
+
+def test_features_that_somebody_deleted_are_made_again(spark, lake, out):
+    shown = ours(spark, out)
+    shutil.rmtree(out / "features")
+    shutil.rmtree(out / "failures")
+    settings = PipelineSettings(input=str(lake / "images"), output=str(out), method="phash,ahash", report=False)
+    run = run_pipeline(spark, settings, silent)
+    assert run.counts["reused"] == 0
+    assert ours(spark, out) == shown
+    assert len(pl.read_delta(str(out / "features"))) == len(shown["features"])
+
+
+def test_a_table_of_ours_is_given_to_a_job_like_any_parquet(spark, lake, out):
+    pairs = read_parquet(spark, str(out / "pairs"), "the ground truth")
+    assert plain(pairs.toPandas().to_dict("records")) == ours(spark, lake / "parquet")["pairs"]
+    with pytest.raises(InputError, match="belongs to a Delta table"):
+        read_parquet(spark, str(out / "pairs" / "method=phash"), "the ground truth")

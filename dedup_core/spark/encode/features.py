@@ -274,7 +274,7 @@ def work_name(settings: EncodeSettings, plan: EncodePlan) -> str:
 
 def _published(staging: Staging, settings: EncodeSettings, plan: EncodePlan) -> DataFrame | None:
     """Return the published features that this run would make in the same way."""
-    published = Published.of(staging.store)
+    published = Published.of(staging.store).undeleted()
     if not published.has("features"):
         return None
     made_alike = plan.fingerprints.items()

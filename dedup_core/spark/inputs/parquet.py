@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import posixpath
+
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from dedup_core.errors import InputError, last_cause
-from dedup_core.filesystems import for_spark, refuse_table_log
+from dedup_core.filesystems import for_spark, normal, refuse_table_log
 from dedup_core.spark.explained import explanation
+from dedup_core.spark.published import Published
 
 try:
     from py4j.protocol import Py4JError
@@ -21,7 +24,7 @@ _LONGEST_REASON = 300
 
 
 def read_parquet(spark: SparkSession, location: str, what: str) -> DataFrame:
-    """Read a Parquet file, a folder of them, or a glob.
+    """Read a Parquet file, a folder of them, a glob, or a Delta table that a run of ours has published.
 
     Args:
         spark: the session.
@@ -31,6 +34,8 @@ def read_parquet(spark: SparkSession, location: str, what: str) -> DataFrame:
     Raises:
         InputError: if it can't be read, or belongs to a table with a log of its own.
     """
+    if (published := Published.around(location)) is not None:
+        return published.read(spark, posixpath.basename(normal(location)))
     refuse_table_log(location)
     try:
         frame = spark.read.parquet(for_spark(location))

@@ -46,7 +46,7 @@ def read_features(spark: SparkSession, location: str, methods: Sequence[str], sa
             or feature; or an image stands there twice. Each is counted, with examples.
     """
     location = Store(location).url
-    if (published := Published.around(location)) is not None and published.has("features"):
+    if (published := Published.around(location)) is not None:
         return _checked(published.read(spark, "features"), methods, location)
     if not Store(location).exists():
         encode = job_named("encode")
