@@ -332,7 +332,7 @@ def test_an_object_store_copies_and_deletes(store, monkeypatch):
 
 def test_only_what_is_staged_is_ever_deleted_whole(store):
     store.write_text("failures/keep.png", "mine")
-    with pytest.raises(ValueError, match="only what is staged"):
+    with pytest.raises(ValueError, match="only what a run left out of sight"):
         store.delete_tree("failures")
     store.write_text("_staging/.mine", "mine")
     stage(store, {"failures/a": "1"}).clear()
