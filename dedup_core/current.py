@@ -19,6 +19,8 @@ from dedup_core.errors import SettingsError
 from dedup_core.ledger import STAGING, is_version, stays_inside
 
 CURRENT = "current.json"
+KEPT_SECONDS = 86_400
+"""How long rows of Delta tables that were replaced stay for those who are reading them."""
 
 
 class _Frozen(BaseModel):
@@ -196,13 +198,16 @@ class Current(_Frozen):
                 "tables": {**stay, **made},
                 "table_format": "delta" if pending.commits else self.table_format,
                 "folders": shown,
-                "former": {**self.former, **self._replaced_by(shown)},
+                "former": self._former(shown),
                 "pending": pending,
             }
         )
 
-    def _replaced_by(self, shown: Mapping[str, str]) -> dict[str, int]:
-        return dict.fromkeys(sorted(set(self.folders.values()).difference(shown.values())), int(time.time()))
+    def _former(self, shown: Mapping[str, str]) -> dict[str, int]:
+        """Return the folders whose rows were replaced, less those that nobody is reading any more."""
+        now = int(time.time())
+        young = {folder: when for folder, when in self.former.items() if when > now - KEPT_SECONDS}
+        return young | dict.fromkeys(sorted(set(self.folders.values()).difference(shown.values())), now)
 
     def stale(self) -> list[str]:
         """Return what doesn't belong together, a sentence each; what is not known is not doubted."""

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from dedup_core.current import Commit, Current
+from dedup_core.current import KEPT_SECONDS, Commit, Current
 from dedup_core.errors import DedupError, SettingsError, to_install
 from dedup_core.ledger import TABLES, is_version
 from dedup_core.spark.store import Store
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
 
 EXTRA = "delta"
 LOG = "_delta_log"
-KEPT_SECONDS = 86_400
-"""How long rows that were replaced stay for those who are reading them."""
 
 _OF_SPARK = re.compile(r"part-.*\.parquet|\..*\.crc|_SUCCESS|_committed_\d+|_started_\d+")
 _SPARKS_SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"
