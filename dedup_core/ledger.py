@@ -23,6 +23,9 @@ EVALUATION, REPORT, RUNS = "evaluation", "report", "runs"
 PLACES = (*TABLES, EVALUATION, REPORT, RUNS, STAGING)
 """The folders that are ours in an output folder."""
 
+LOG = "_delta_log"
+"""The folder in a Delta table's that says which files hold its rows."""
+
 SPARKS_MARKS = ("_SUCCESS", "_metadata", "_common_metadata")
 """Files that Spark leaves beside those of a table."""
 

@@ -21,14 +21,13 @@ import pyarrow as pa
 
 from dedup_core.current import KEPT_SECONDS, Commit, Current
 from dedup_core.errors import DedupError, SettingsError, to_install
-from dedup_core.ledger import TABLES, is_version
+from dedup_core.ledger import LOG, TABLES, is_version
 from dedup_core.spark.store import Store
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable, Schema
 
 EXTRA = "delta"
-LOG = "_delta_log"
 
 _OF_SPARK = re.compile(r"part-.*\.parquet|\..*\.crc|_SUCCESS|_committed_\d+|_started_\d+")
 _SPARKS_SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"

@@ -11,10 +11,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from dedup_core.commands import job_named
-from dedup_core.current import Current
-from dedup_core.errors import InputError
+from dedup_core.current import CURRENT, Current
+from dedup_core.errors import InputError, SettingsError
 from dedup_core.filesystems import literal, normal
-from dedup_core.ledger import ENCODED, MARKER, TABLES
+from dedup_core.ledger import ENCODED, LOG, MARKER, TABLES
 from dedup_core.spark.batches import are_few
 from dedup_core.spark.store import Store
 from dedup_core.spark.tables import TABLES as SCHEMAS
@@ -38,8 +38,21 @@ class Published:
 
     @classmethod
     def of(cls, store: Store) -> Published:
-        """Look at a folder; of one that no run has marked, tables are what lies there under their names."""
-        return cls(store, store.read_current() if store.exists(MARKER) else Current())
+        """Look at a folder; of one that no run has marked, tables are what lies there under their names.
+
+        Raises:
+            SettingsError: if the file that says where Delta tables have their rows is gone.
+        """
+        if not store.exists(MARKER):
+            return cls(store, Current())
+        current = store.read_current()
+        logged = [table for table in TABLES if store.entries(table, LOG)] if current.shown() == Current() else []
+        if logged:
+            raise SettingsError(
+                f"{store.url} holds Delta tables ({', '.join(logged)}), and {CURRENT}, which says where their rows lie, "
+                "is gone: put it back, or choose another folder. Any reader of Delta tables still reads them"
+            )
+        return cls(store, current)
 
     @classmethod
     def around(cls, location: str) -> Published | None:
@@ -84,8 +97,7 @@ class Published:
             InputError: if it isn't there, or its rows were deleted.
         """
         if not self.has(table):
-            made_by = job_named("encode" if table in ENCODED else "find_duplicates")
-            raise InputError(f"no {table} table in {self.store.url}: run {made_by} first, or name another folder")
+            raise InputError(f"no {table} table in {self.store.url}: run {_maker(table)} first, or name another folder")
         rows = conform(self._rows(spark, table), SCHEMAS[table])
         return rows.coalesce(1) if are_few(self.count(table)) else rows
 
@@ -96,9 +108,11 @@ class Published:
         return functools.reduce(DataFrame.unionByName, parts)
 
     def _part(self, spark: SparkSession, place: str, folder: str) -> DataFrame:
-        if not self.store.exists(folder):
-            raise InputError(f"the rows of {place} were deleted from {self.store.url}/{folder}: make them again")
         table, _, partition = place.partition("/")
+        if not self.store.exists(folder):
+            raise InputError(
+                f"the rows of {place} were deleted from {self.store.url}/{folder}: make them again by {_maker(table)}"
+            )
         kinds = columns_of(SCHEMAS[table])
         if partition:
             del kinds["method"]
@@ -110,6 +124,11 @@ class Published:
         """Return, by place, where the rows of a Delta table lie."""
         inside = f"{table}/"
         return {place: folder for place, folder in self.current.folders.items() if f"{place}/".startswith(inside)}
+
+
+def _maker(table: str) -> str:
+    """Return the job that makes a table, as it is called here."""
+    return job_named("encode" if table in ENCODED else "find_duplicates")
 
 
 def read_table(spark: SparkSession, store: Store, table: str) -> DataFrame:

@@ -12,8 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dedup_core.current import CURRENT, Commit, Current, Move, Pending, Provenance, placed
 from dedup_core.errors import SettingsError
 from dedup_core.images.names import readable
-from dedup_core.ledger import EVALUATION, RUNS, SPARKS_MARKS, STAGING, TABLES, is_hidden
-from dedup_core.spark.delta import LOG
+from dedup_core.ledger import EVALUATION, LOG, RUNS, SPARKS_MARKS, STAGING, TABLES, is_hidden
 from dedup_core.spark.published import parts_at
 from dedup_core.spark.settling import relative, settle
 from dedup_core.spark.staging import READY, Staging

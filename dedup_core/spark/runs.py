@@ -100,7 +100,7 @@ class Run:
             if settle(self.store, lock.check):
                 self.say("An earlier run was cut short while it published: its tables are in place now")
             self.store.claim(self.run_id)
-            sweep(self.store, self.store.read_current())
+            sweep(self.store, Published.of(self.store).current)
             for work in clear_abandoned(self.store):
                 self.say(f"Cleared {work} in the staging place: the run that left it was stopped two weeks ago or more")
             self._check_output(*places)

@@ -195,7 +195,7 @@ class Store:
         try:
             text = self._whole(MARKER)
         except OSError as error:
-            raise no_marker(self.url) from error
+            raise no_marker(self.url) if self._is_local else self._unread(MARKER, error) from error
         return None if text is None else self._unless_half(MARKER, Ledger.from_json, text)
 
     def mark(self) -> None:
@@ -224,8 +224,12 @@ class Store:
         try:
             text = self._whole(CURRENT) if self._truth is None else self._truth.read()
         except OSError as error:
-            raise SettingsError(f"can't read {self.url}/{CURRENT}: {error}") from error
+            raise self._unread(CURRENT, error) from error
         return (None if text is None else self._unless_half(CURRENT, Current.from_json, text)) or Current()
+
+    def _unread(self, name: str, error: OSError) -> SettingsError:
+        reason = explanation(error) or " ".join(str(error).split())
+        return SettingsError(f"can't read {self.url}/{name}: {reason}")
 
     def write_current(self, current: Current) -> None:
         """Write what the folder holds now, at one stroke.

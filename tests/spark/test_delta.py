@@ -154,7 +154,7 @@ def test_the_report_and_an_evaluation_read_what_is_published(spark, lake, out):
     assert "phash" in page
     assert "not an image" in page
     shown = ours(spark, out)
-    run_evaluate(spark, EvaluateSettings(output=str(out), method="phash"), silent)
+    run_evaluate(spark, EvaluateSettings(output=str(out), duplicates=f"{out}/", method="phash"), silent)
     assert list((out / "evaluation").iterdir())
     assert ours(spark, out) == shown
 
@@ -232,7 +232,7 @@ def kept(out, table):
 def test_rows_that_somebody_deleted_are_told_with_what_to_do(spark, out):
     current = Store(str(out)).read_current()
     shutil.rmtree(out / current.folders["pairs/method=phash"])
-    with pytest.raises(InputError, match=r"the rows of pairs/method=phash were deleted from .*: make them again"):
+    with pytest.raises(InputError, match=r"pairs/method=phash were deleted from .*: make them again by .*find"):
         write_report(spark, ReportSettings(output=str(out)), silent)
 
 
@@ -245,6 +245,17 @@ def test_features_that_somebody_deleted_are_made_again(spark, lake, out):
     assert run.counts["reused"] == 0
     assert ours(spark, out) == shown
     assert len(pl.read_delta(str(out / "features"))) == len(shown["features"])
+
+
+def test_without_the_file_that_names_the_rows_nothing_is_shown_and_nothing_goes(spark, lake, out):
+    (out / "current.json").unlink()
+    before = sorted(out.rglob("*"))
+    settings = PipelineSettings(input=str(lake / "images"), output=str(out), method="phash,ahash", report=False)
+    for job in (lambda: write_report(spark, ReportSettings(output=str(out)), silent),
+                lambda: run_pipeline(spark, settings, silent)):  # fmt: skip
+        with pytest.raises(SettingsError, match=r"current\.json, which says where their rows lie, is gone"):
+            job()
+    assert sorted(out.rglob("*")) == before
 
 
 def test_a_table_of_ours_is_given_to_a_job_like_any_parquet(spark, lake, out):

@@ -178,8 +178,8 @@ def test_nothing_is_swept_where_somebody_has_moved_current_json_away(tmp_path):
     (tmp_path / CURRENT).unlink()
     sweep(store, store.read_current())
     assert rows_in_log(store, "pairs") == expected("1", "pairs")
-    with pytest.raises(SettingsError, match="holds files that no run has made"):
-        refuse_foreign(store, ["pairs"], ["phash"])
+    with pytest.raises(SettingsError, match=r"Delta tables \(pairs, groups\), and current\.json, .* is gone: put it"):
+        Published.of(store)
     left = staged(Store(str(tmp_path / "new")), "1", ["pairs/method=ahash"])  # by a first run that died
     sweep(left.store, left.store.read_current())
     assert not left.store.files("pairs")
@@ -403,6 +403,11 @@ def test_a_store_that_does_not_answer_is_told_in_one_line(s3, monkeypatch):
     monkeypatch.setattr("dedup_core.spark.conditional._PATIENCE", {"max_retries": 0})
     with pytest.raises(OSError, match=r"^[^\n]*127\.0\.0\.1:9[^\n]*$"):
         StoredObject("s3://lake/x", CURRENT).read()
+    for refused in (PermissionError("HTTP\n403"), OSError("HTTP\n403")):
+        store = Store("s3://lake/x")
+        monkeypatch.setattr(store, "leaves", lambda *_parts, refused=refused: (_ for _ in ()).throw(refused))
+        with pytest.raises(SettingsError, match=r"^can't read s3://lake/x/dedup-core\.json: [^\n]*$"):
+            store.read_marker()
 
 
 def test_without_deltalake_the_error_names_it(monkeypatch):

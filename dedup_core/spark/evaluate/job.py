@@ -20,7 +20,7 @@ from dedup_core.errors import InputError, LimitError, SettingsError
 from dedup_core.evaluation.metrics import Quality
 from dedup_core.evaluation.results import SAMPLES, MethodEvaluation, result_names, summary_lines, write_results
 from dedup_core.evaluation.sweep_groups import GroupCounts
-from dedup_core.filesystems import normal
+from dedup_core.filesystems import normal, same_place
 from dedup_core.ledger import EVALUATION
 from dedup_core.settings.layers import option
 from dedup_core.settings.settings import EvaluateSettings
@@ -96,7 +96,7 @@ def _open_run(spark: SparkSession, settings: EvaluateSettings, say: Callable[[st
 
 def _evaluated_store(settings: EvaluateSettings, output: Store) -> Store | None:
     """Return the folder whose tables are evaluated; None for a JSON map."""
-    if settings.duplicates is None:
+    if settings.duplicates is None or same_place(settings.duplicates, settings.output):
         return output
     if settings.duplicates.lower().endswith(".json"):
         return None
