@@ -49,7 +49,7 @@ class Published:
         logged = [table for table in TABLES if store.entries(table, LOG)] if current.shown() == Current() else []
         if logged:
             raise SettingsError(
-                f"{store.url} holds Delta tables ({', '.join(logged)}), and {CURRENT}, which says where their rows lie, "
+                f"{store.url} holds Delta tables ({', '.join(logged)}), and {CURRENT}, which says where rows lie, "
                 "is gone: put it back, or choose another folder. Any reader of Delta tables still reads them"
             )
         return cls(store, current)
