@@ -4,7 +4,6 @@ import contextlib
 import logging
 import multiprocessing
 import time
-import urllib.request
 
 from moto.server import ThreadedMotoServer
 
@@ -31,8 +30,6 @@ def _serve(told):
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    urllib.request.urlopen(url).close()
-    told.send(url)
+    told.send(f"http://{host}:{port}")
     while True:
         time.sleep(3600)

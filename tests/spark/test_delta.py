@@ -253,7 +253,7 @@ def test_without_the_file_that_names_the_rows_nothing_is_shown_and_nothing_goes(
     settings = PipelineSettings(input=str(lake / "images"), output=str(out), method="phash,ahash", report=False)
     for job in (lambda: write_report(spark, ReportSettings(output=str(out)), silent),
                 lambda: run_pipeline(spark, settings, silent)):  # fmt: skip
-        with pytest.raises(SettingsError, match=r"current\.json, which says where their rows lie, is gone"):
+        with pytest.raises(SettingsError, match=r"current\.json, which says where rows lie, is gone"):
             job()
     assert sorted(out.rglob("*")) == before
 
