@@ -67,7 +67,10 @@ def of_any_reader(value):
         return pd.Timestamp(value).tz_localize(None).isoformat() if pd.notna(value) else None
     if isinstance(value, (bytes, bytearray)):
         return bytes(value)
-    return None if pd.isna(value) else value.item() if isinstance(value, np.generic) else value
+    if pd.isna(value):
+        return None
+    value = value.item() if isinstance(value, np.generic) else value
+    return int(value) if isinstance(value, float) and value.is_integer() else value  # where others are null
 
 
 @pytest.fixture(scope="module")
