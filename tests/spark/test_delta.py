@@ -55,21 +55,21 @@ def plain(rows):
 
 def of_any_reader(value):
     """A value without the type that a reader gives it."""
+    value = value.asDict() if isinstance(value, Row) else value
+    value = value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
     if isinstance(value, dict):
         return {name: of_any_reader(part) for name, part in value.items()}
-    if isinstance(value, Row):
-        return of_any_reader(value.asDict())
-    if hasattr(value, "tolist") and not isinstance(value, np.generic):
-        value = value.tolist()
     if isinstance(value, (list, tuple)):
         return [of_any_reader(part) for part in value]
-    if isinstance(value, datetime.datetime):
-        return pd.Timestamp(value).tz_localize(None).isoformat() if pd.notna(value) else None
     if isinstance(value, (bytes, bytearray)):
         return bytes(value)
-    if pd.isna(value):
-        return None
-    value = value.item() if isinstance(value, np.generic) else value
+    return None if pd.isna(value) else of_any_type(value)
+
+
+def of_any_type(value):
+    """A number or a moment that is there."""
+    if isinstance(value, datetime.datetime):
+        return pd.Timestamp(value).tz_localize(None).isoformat()
     return int(value) if isinstance(value, float) and value.is_integer() else value  # where others are null
 
 
