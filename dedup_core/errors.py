@@ -47,6 +47,11 @@ def last_cause(text: str) -> str | None:
     return causes[-1] if causes else None
 
 
+def first_line(error: BaseException) -> str:
+    """Return what an error says, in one line, without the inner life of a library; its name where it says nothing."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def tally(counts: Mapping[str, int]) -> str:
     """Return how many there are of each, by names with underscores: "2 too large, 1 empty"."""
     return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())

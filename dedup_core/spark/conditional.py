@@ -9,7 +9,7 @@ import datetime
 import os
 from typing import Any
 
-from dedup_core.errors import InUseError
+from dedup_core.errors import InUseError, first_line
 
 _PATIENCE: Any = {"max_retries": 5, "retry_timeout": datetime.timedelta(seconds=60)}
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
@@ -72,7 +72,7 @@ class StoredObject:
             self._seen = "create"
             return None
         except BaseError as error:
-            raise OSError(_first_line(error)) from error
+            raise OSError(first_line(error)) from error
         self._seen = _tags(found.meta)
         return bytes(found.bytes())
 
@@ -96,13 +96,8 @@ class StoredObject:
                 "it has published, and run this one again"
             ) from error
         except BaseError as error:
-            raise OSError(_first_line(error)) from error
+            raise OSError(first_line(error)) from error
         self._seen = _tags(told)
-
-
-def _first_line(error: Exception) -> str:
-    """Return what went wrong, without the library's own inner life."""
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _tags(told: Any) -> dict[str, str]:

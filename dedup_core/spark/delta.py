@@ -20,7 +20,7 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from dedup_core.current import KEPT_SECONDS, Commit, Current
-from dedup_core.errors import DedupError, SettingsError, to_install
+from dedup_core.errors import DedupError, SettingsError, first_line, to_install
 from dedup_core.ledger import LOG, TABLES, is_version
 from dedup_core.spark.store import Store
 
@@ -103,10 +103,9 @@ def transact(store: Store, commit: Commit, run_id: str | None) -> int | None:
 
 
 def _refused(store: Store, table: str, error: Exception) -> str:
-    reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
     return (
-        f"the Delta table {store.url}/{table}: {reason}. If that is for good, move that folder away, and its table is "
-        "made anew."
+        f"the Delta table {store.url}/{table}: {first_line(error)}. If that is for good, move that folder away, and "
+        "its table is made anew."
     )
 
 

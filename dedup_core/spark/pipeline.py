@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from dedup_core.commands import job_named
 from dedup_core.encoders.registry import metric_of
-from dedup_core.errors import InputError, LimitError, SettingsError, to_install
+from dedup_core.errors import InputError, LimitError, SettingsError, first_line, to_install
 from dedup_core.filesystems import fixed_part, lies_inside, normal
 from dedup_core.ledger import ENCODED, PLACES, REPORT, RUNS, SEARCHED
 from dedup_core.settings.settings import (
@@ -164,8 +164,7 @@ def _report(run: Run, settings: PipelineSettings) -> None:
         try:
             write_page(run.spark, ReportSettings.model_validate({"output": settings.output}), say=lambda _line: None)
         except Exception as error:  # noqa: BLE001 - whatever it is, the run is finished
-            reason = next(iter(str(error).splitlines()), type(error).__name__)
-            run.say(f"No report: {reason} (the tables are whole; {job_named('report')} tries again)")
+            run.say(f"No report: {first_line(error)} (the tables are whole; {job_named('report')} tries again)")
 
 
 def _encode(run: Run, settings: EncodeSettings) -> Staging:

@@ -16,7 +16,7 @@ from dedup_core.settings.settings import EvaluateSettings
 from dedup_core.spark.evaluate.json_map import stage_map
 from dedup_core.spark.evaluate.pair_lists import pairs_of_map
 from dedup_core.spark.evaluate.thresholds import with_threshold
-from dedup_core.spark.published import Published, read_table
+from dedup_core.spark.published import Published
 from dedup_core.spark.runs import newest_search, records
 from dedup_core.spark.staging import Staging
 from dedup_core.spark.store import Store
@@ -83,6 +83,7 @@ def read_tables(spark: SparkSession, store: Store, method: str) -> Predictions:
     loosest = _loosest(store, pairs, method, metric)
     rank = metric.rank(F.col("score"))
     ranked = pairs.select("path_a", "path_b", "score", rank.alias("rank_a"), rank.alias("rank_b"))
+    published = Published.of(store)
     return Predictions(
         method,
         images,
@@ -91,7 +92,7 @@ def read_tables(spark: SparkSession, store: Store, method: str) -> Predictions:
         metric.grid(loosest),
         metric,
         _of_method(spark, store, "groups", method),
-        read_table(spark, store, "failures").select("path") if Published.of(store).has("failures") else None,
+        published.read(spark, "failures").select("path") if published.has("failures") else None,
     )
 
 

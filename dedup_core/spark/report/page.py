@@ -112,9 +112,10 @@ def gather(spark: SparkSession, store: Store, settings: ReportSettings) -> Repor
 
 def _images_compared(spark: SparkSession, store: Store, unlisted: Mapping[str, int]) -> dict[str, int]:
     """Return method to number of images compared, of those in the tables and those whose pairs are not listed."""
-    if unlisted and not Published.of(store).has("duplicates"):
+    published = Published.of(store)
+    if unlisted and not published.has("duplicates"):
         return dict(unlisted)
-    return {**unlisted, **rows_by_method(read_table(spark, store, "duplicates"))}
+    return {**unlisted, **rows_by_method(published.read(spark, "duplicates"))}
 
 
 def _methods_shown(
@@ -146,11 +147,12 @@ def _methods_shown(
 
 def _open_tables(spark: SparkSession, store: Store, methods: Sequence[str]) -> Tables:
     """Open the tables that duplicates are shown from. There is none of pairs where no search has listed any."""
+    published = Published.of(store)
 
     def rows_shown(table: str) -> DataFrame:
-        return read_table(spark, store, table).where(F.col("method").isin(list(methods)))
+        return published.read(spark, table).where(F.col("method").isin(list(methods)))
 
-    pairs = rows_shown("pairs") if Published.of(store).has("pairs") else spark.createDataFrame([], TABLES["pairs"])
+    pairs = rows_shown("pairs") if published.has("pairs") else spark.createDataFrame([], TABLES["pairs"])
     metrics = {method: metric_of(method) for method in methods}
     return Tables(pairs, rows_shown("groups"), rows_shown("removals"), metrics)
 
@@ -162,7 +164,6 @@ def _open_features(spark: SparkSession, store: Store, elsewhere: str | None) -> 
         return published.read(spark, "features")
     if elsewhere is None or not Store(elsewhere).exists():
         return None
-    other = Published.around(elsewhere)
-    return conform(
-        spark.read.parquet(for_spark(elsewhere)) if other is None else other.read(spark, "features"), FEATURES
-    )
+    if (other := Published.around(elsewhere)) is not None:
+        return other.read(spark, "features")
+    return conform(spark.read.parquet(for_spark(elsewhere)), FEATURES)
