@@ -55,9 +55,7 @@ class LocalImages:
             self._check(self.location)
             return Folder.first(self.location, [ALL_BELOW if self.recursive else "*"])
         if not is_glob(self.location):
-            raise InputError(
-                f"the input does not exist: {self.location} (on another filesystem give its scheme: hdfs://, s3a://)"
-            )
+            raise missing(self.location)
         base = fixed_part(self.location) or "."
         self._check(base)
         patterns = alternatives(os.path.relpath(self.location, base))
@@ -68,6 +66,11 @@ class LocalImages:
             os.scandir(folder).close()
         except OSError as error:
             raise InputError(f"the input {self.location} can't be listed: {error.strerror or error}") from error
+
+
+def missing(location: str) -> InputError:
+    """Return what to say of an input that isn't there."""
+    return InputError(f"the input does not exist: {location} (on another filesystem give its scheme: hdfs://, s3a://)")
 
 
 class _LocalWalker:

@@ -11,11 +11,11 @@ import os
 
 from pyspark.sql import SparkSession
 
-from dedup_core.filesystems import local_path
+from dedup_core.filesystems import is_glob, local_path
 from dedup_core.images.files import walk
 from dedup_core.settings.settings import EncodeSettings
 from dedup_core.spark.encode.listing import Source
-from dedup_core.spark.encode.local_files import LocalImages
+from dedup_core.spark.encode.local_files import LocalImages, missing
 from dedup_core.spark.encode.manifests import manifest_form, open_manifest
 from dedup_core.spark.encode.remote_files import RemoteImages
 
@@ -37,6 +37,17 @@ def open_source(spark: SparkSession, settings: EncodeSettings) -> Source:
     if local is not None:
         return LocalImages(local, settings.recursive)
     return RemoteImages(settings.input, settings.recursive)
+
+
+def check_there(settings: EncodeSettings) -> None:
+    """Refuse an input on a disk that isn't there, which needs no Spark to be seen.
+
+    Raises:
+        InputError: says so.
+    """
+    local = local_path(settings.input)
+    if local is not None and not os.path.lexists(local) and not is_glob(local):
+        raise missing(local)
 
 
 def _holds_parquet_alone(location: str) -> bool:
