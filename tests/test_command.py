@@ -1,12 +1,22 @@
 """run_job: from a command line to an exit code, with one line for every error."""
 
+import re
+from collections import Counter
+
 import click
 import pytest
 
 from dedup_core.errors import DedupError, InputError, LimitError, SettingsError
 from dedup_core.settings.command import run_job
 from dedup_core.settings.layers import option
-from dedup_core.settings.settings import BenchmarkSettings, FindSettings, PipelineSettings, ReportSettings
+from dedup_core.settings.sections import SECTIONS
+from dedup_core.settings.settings import (
+    BenchmarkSettings,
+    EncodeSettings,
+    FindSettings,
+    PipelineSettings,
+    ReportSettings,
+)
 
 
 @pytest.fixture
@@ -211,3 +221,24 @@ def test_an_option_wins_over_the_file(run, tmp_path):
     seen = []
     run("--config", str(tmp_path / "my.yaml"), "--no-scores", job=seen.append)
     assert (seen[0].scores, seen[0].max_pairs, seen[0].output) == (False, 5, "from-file")
+
+
+# Help
+
+
+@pytest.mark.parametrize("kind", [EncodeSettings, FindSettings, PipelineSettings, ReportSettings])
+def test_the_help_shows_each_option_once_and_those_of_long_lists_under_headings(run, kind):
+    code, said, _ = run("--help", kind=kind)
+    assert code == 0
+    lines = [line.split()[0].rstrip(",") for line in said.splitlines() if line.startswith("  -")]
+    assert Counter(lines) == Counter([*map(option, kind.model_fields), "--config", "-h"])
+    headings = re.findall(r"^(\w.*):$", said, re.MULTILINE)
+    finer = [heading for heading, names in SECTIONS.items() if set(names) & set(kind.model_fields)]
+    assert headings == ["Options", *([] if kind is ReportSettings else finer)]
+
+
+def test_each_heading_is_of_settings_that_there_are_and_each_setting_stands_under_one():
+    names = [name for names in SECTIONS.values() for name in names]
+    assert len(names) == len(set(names))
+    assert set(names) < set(PipelineSettings.model_fields)
+    assert len(set(PipelineSettings.model_fields) - set(names)) < 10, "what stands first is what most need"

@@ -12,6 +12,7 @@ import click
 from dedup_core.errors import DedupError, SettingsError, last_cause
 from dedup_core.settings.file import shortened
 from dedup_core.settings.layers import SettingsType, option, resolve
+from dedup_core.settings.sections import SECTIONS
 from dedup_core.settings.settings import JobSettings
 
 WIDE = {"max_content_width": 110, "help_option_names": ["-h", "--help"]}
@@ -97,6 +98,9 @@ def job_command(
     return _Command(several, callback=callback, params=options, help=text, context_settings=WIDE, **described)
 
 
+_WITHOUT_HEADINGS = 20  # options can be looked through
+
+
 class _Command(click.Command):
     """A command that takes no option twice but those that take several names: click would use the last in silence."""
 
@@ -118,6 +122,17 @@ class _Command(click.Command):
                 given = values if isinstance(values, tuple) else [text for text in args if text in spellings]
                 raise SettingsError(_given_again(parameter.opts[0], times, given))
         return rest
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options under their headings; what a job has few of needs none."""
+        records = {str(parameter.name): parameter.get_help_record(ctx) for parameter in self.get_params(ctx)}
+        sections = SECTIONS if len(records) > _WITHOUT_HEADINGS else {}
+        finer = {name for names in sections.values() for name in names}
+        first = {"Options": [name for name in records if name not in finer]}
+        for heading, names in {**first, **sections}.items():
+            if rows := [row for name in names if (row := records.get(name))]:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
 
 
 def _given_again(name: str, times: int, given: Sequence[str]) -> str:
