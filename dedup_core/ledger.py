@@ -26,6 +26,9 @@ PLACES = (*TABLES, EVALUATION, REPORT, RUNS, STAGING)
 LOG = "_delta_log"
 """The folder in a Delta table's that says which files hold its rows."""
 
+PARTITION = "method="
+"""What the folder of one method's rows is called by in a table, before the method's name."""
+
 SPARKS_MARKS = ("_SUCCESS", "_metadata", "_common_metadata")
 """Files that Spark leaves beside those of a table."""
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from dedup_core.current import KEPT_SECONDS, Commit, Current
 from dedup_core.errors import DedupError, SettingsError, first_line, to_install
-from dedup_core.ledger import LOG, TABLES, is_version
+from dedup_core.ledger import LOG, PARTITION, TABLES, is_version
 from dedup_core.spark.store import Store
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ EXTRA = "delta"
 
 _OF_SPARK = re.compile(r"part-.*\.parquet|\..*\.crc|_SUCCESS|_committed_\d+|_started_\d+")
 _SPARKS_SCHEMA = b"org.apache.spark.sql.parquet.row.metadata"
-_METHOD = "method="
 _AT_ONCE = 16  # files whose last bytes are read at a time: on a store it is the waiting that takes the time
 
 
@@ -152,7 +151,7 @@ def _held(log: DeltaTable, commit: Commit) -> set[str]:
 
 def _methods(commit: Commit) -> list[str]:
     """Return the methods whose rows a transaction replaces; none of a table that is in no partitions."""
-    return [place.rpartition(_METHOD)[2] for place in commit.folders if _METHOD in place]
+    return [place.rpartition(PARTITION)[2] for place in commit.folders if PARTITION in place]
 
 
 def _add_actions(store: Store, commit: Commit) -> list[Any]:
@@ -176,7 +175,7 @@ def _add_actions(store: Store, commit: Commit) -> list[Any]:
 
 def _partition(name: str) -> dict[str, str | None]:
     """Return the partition that a file lies in, as its path says."""
-    found = [part.removeprefix(_METHOD) for part in name.split("/") if part.startswith(_METHOD)]
+    found = [part.removeprefix(PARTITION) for part in name.split("/") if part.startswith(PARTITION)]
     return {"method": found[0]} if found else {}
 
 
@@ -225,7 +224,7 @@ def _versions(store: Store, table: str) -> Iterator[str]:
     """Yield the folders with rows of a run, those of each method by themselves."""
     for entry in store.entries(table):
         if is_version(folder := f"{table}/{entry}"):
-            parts = [name for name in store.entries(*folder.split("/")) if name.startswith(_METHOD)]
+            parts = [name for name in store.entries(*folder.split("/")) if name.startswith(PARTITION)]
             yield from (f"{folder}/{part}" for part in parts)
             if not parts:
                 yield folder

@@ -14,13 +14,12 @@ from dedup_core.commands import job_named
 from dedup_core.current import CURRENT, Current
 from dedup_core.errors import InputError, SettingsError
 from dedup_core.filesystems import literal, normal
-from dedup_core.ledger import ENCODED, LOG, MARKER, TABLES
+from dedup_core.ledger import ENCODED, LOG, MARKER, PARTITION, TABLES
 from dedup_core.spark.batches import are_few
 from dedup_core.spark.store import Store
 from dedup_core.spark.tables import TABLES as SCHEMAS
 from dedup_core.spark.tables import columns_of, conform
 
-_METHOD = "method="
 _FOOTERS = 16  # files whose rows the driver counts: of more a job counts faster
 
 
@@ -78,7 +77,7 @@ class Published:
 
     def methods(self, table: str) -> list[str]:
         """Return the methods whose rows a table has; none of one that isn't there, or is in no partitions."""
-        return [name.removeprefix(_METHOD) for name in self.entries(table) if name.startswith(_METHOD)]
+        return [name.removeprefix(PARTITION) for name in self.entries(table) if name.startswith(PARTITION)]
 
     def entries(self, table: str) -> list[str]:
         """Return what a table is made of: its partitions ("method=phash") by name, or its files."""
@@ -118,7 +117,7 @@ class Published:
             del kinds["method"]
         schema = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
         rows = spark.read.schema(schema).parquet(literal(self.store.path(folder)))
-        return rows.withColumn("method", F.lit(partition.removeprefix(_METHOD))) if partition else rows
+        return rows.withColumn("method", F.lit(partition.removeprefix(PARTITION))) if partition else rows
 
     def _folders(self, table: str) -> dict[str, str]:
         """Return, by place, where the rows of a Delta table lie."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dedup_core.current import CURRENT, Commit, Current, Move, Pending, Provenance, placed
 from dedup_core.errors import SettingsError
 from dedup_core.images.names import readable
-from dedup_core.ledger import EVALUATION, LOG, RUNS, SPARKS_MARKS, STAGING, TABLES, is_hidden
+from dedup_core.ledger import EVALUATION, LOG, PARTITION, RUNS, SPARKS_MARKS, STAGING, TABLES, is_hidden
 from dedup_core.spark.published import parts_at
 from dedup_core.spark.settling import relative, settle
 from dedup_core.spark.staging import READY, Staging
@@ -169,7 +169,7 @@ def _is_in_the_way(name: str, methods: Sequence[str]) -> bool:
     place, *inner = name.split("/")
     if place == STAGING or not inner:
         return True
-    partition = inner[0].removeprefix("method=")
+    partition = inner[0].removeprefix(PARTITION)
     of_another_method = len(inner) > 1 and partition != inner[0] and partition not in methods
     return not of_another_method and not any(map(is_hidden, inner))
 

@@ -47,7 +47,7 @@ def read_features(spark: SparkSession, location: str, methods: Sequence[str], sa
     """
     location = Store(location).url
     if (published := Published.around(location)) is not None:
-        return _checked(published.read(spark, "features"), methods, location)
+        return _checked(published.read(spark, "features"), methods, location, is_ours=True)
     if not Store(location).exists():
         encode = job_named("encode")
         raise InputError(f"there is no features table at {location}: run {encode} first, or name another folder")
@@ -56,7 +56,7 @@ def read_features(spark: SparkSession, location: str, methods: Sequence[str], sa
     if strange := sorted(set(table.columns) - set(_COLUMNS)):
         say(f"Features {location}: passed over the columns {', '.join(strange)}")
     features = conform(_every_file_alike(table, location), FEATURES)
-    return _checked(features, methods, location)
+    return _checked(features, methods, location, is_ours=False)
 
 
 def given_features(table: DataFrame, methods: Sequence[str]) -> DataFrame:
@@ -102,13 +102,13 @@ def _every_file_alike(table: DataFrame, location: str) -> DataFrame:
     return table.sparkSession.read.schema(schema).parquet(for_spark(location))
 
 
-def _checked(features: DataFrame, methods: Sequence[str], location: str) -> DataFrame:
+def _checked(features: DataFrame, methods: Sequence[str], location: str, is_ours: bool) -> DataFrame:
     """Return the features with an ``id`` of each image."""
     searched = features.where(F.col("method").isin(list(methods)) | F.col("method").isNull())
     try:
         if _refuse_empty(searched, location):
             features, searched = (frame.withColumn("id", id_of("path")) for frame in (features, searched))
-        elif _is_ours(location):
+        elif is_ours or _is_listed(location):
             return features  # images were told apart when it was published
         if are_told_apart(searched):
             return features
@@ -118,11 +118,9 @@ def _checked(features: DataFrame, methods: Sequence[str], location: str) -> Data
         raise InputError(f"can't read the features in {location}: {reason_of(error)}") from error
 
 
-def _is_ours(location: str) -> bool:
+def _is_listed(location: str) -> bool:
     """Return whether a run of ours has published all files of a table."""
     folder, name = posixpath.split(location)
-    if Published.around(location) is not None:
-        return True
     ledger = Store(folder).read_ledger()
     files = [f"{name}/{file}" for file in Store(location).files()]
     return bool(files) and ledger.files.issuperset(files)
