@@ -15,7 +15,7 @@ from dedup_core.spark.runs import Run
 def summary(run: Run) -> str:
     """Return what a run did, where the results are, and what to do next."""
     listed = getattr(run.settings, "list_pairs", True)
-    lines = ["", *_images(run.counts), *_searched(run.counts, listed), "", *_places(run)]
+    lines = [*_images(run.counts), *_searched(run.counts, listed), "", *_places(run)]
     total = sum(run.seconds.values())
     stages = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in run.seconds.items())
     return "\n".join([*lines, "", f"Run {run.run_id}: {total:.1f} s ({stages})"])
@@ -26,6 +26,7 @@ def _images(counts: dict[str, Any]) -> list[str]:
         return []
     failed = sum(counts["failed"].values())
     lines = [
+        "",
         f"Images   {counts['seen']:>10,}  seen",
         f"         {counts['encoded']:>10,}  encoded" + _of_these(counts),
         f"         {failed:>10,}  failed",
