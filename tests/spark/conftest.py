@@ -30,6 +30,25 @@ def spark(tmp_path_factory):
         yield started
 
 
+@pytest.fixture(scope="module")
+def s3():
+    """A client of a server that has an empty bucket, "lake", which all libraries find by the environment."""
+    pytest.importorskip("moto", reason="needs moto: pip install 'moto[server]'")
+    import boto3
+    from object_server import object_server
+
+    from dedup_core import filesystems
+
+    with object_server() as environment, pytest.MonkeyPatch.context() as patch:
+        for name, value in environment.items():
+            patch.setenv(name, value)
+        filesystems._filesystem.cache_clear()
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="lake")
+        yield client
+    filesystems._filesystem.cache_clear()
+
+
 @pytest.fixture
 def staging(spark, tmp_path):
     """A fresh staging place in a fresh output folder."""

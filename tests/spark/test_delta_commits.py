@@ -11,10 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, write_deltalake
-from object_server import object_server
 from power_cuts import Disk, Fuse
 
-from dedup_core import filesystems
 from dedup_core.current import CURRENT, Provenance
 from dedup_core.errors import DedupError, InUseError, SettingsError
 from dedup_core.spark import delta, settling
@@ -47,17 +45,6 @@ class RaisingFuse(Fuse):
         if not self.left:
             raise CutError
         self.left -= 1
-
-
-@pytest.fixture(scope="module")
-def s3():
-    with object_server() as environment, pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        filesystems._filesystem.cache_clear()
-        boto3.client("s3").create_bucket(Bucket="lake")
-        yield boto3.client("s3")
-    filesystems._filesystem.cache_clear()
 
 
 @pytest.fixture(params=["a disk", "S3"])
@@ -355,24 +342,6 @@ def test_a_log_that_can_not_be_written_is_one_line_and_the_next_run_goes_on(tmp_
         assert rows_in_log(store, "pairs") == expected("2", "pairs")
 
 
-def test_of_two_who_replace_what_a_folder_holds_the_second_is_told(s3):
-    stores = [Store("s3://lake/two") for _ in range(2)]
-    stores[0].mark()
-    assert all(store.read_current().run_id is None for store in stores)
-    first = stores[0].read_current().model_copy(update={"run_id": "1"})
-    second = first.model_copy(update={"run_id": "2"})
-    stores[0].write_current(first)
-    with pytest.raises(InUseError, match=r"two/current\.json was replaced meanwhile: another run has taken"):
-        stores[1].write_current(second)
-    assert Store("s3a://lake/two").read_current().run_id == "1"
-    stores[1].write_current(second)  # it has seen the other's by now
-    with pytest.raises(InUseError):
-        stores[0].write_current(first)
-    assert stores[0].read_current().run_id == "2"
-    stores[0].write_current(first)
-    stores[1]._truth.replace(first.to_json().encode())  # an answer that was lost on the way
-
-
 def test_a_run_that_sleeps_through_another_ones_beginning_publishes_no_more(s3):
     asleep, other = Store("s3://lake/asleep"), Store("s3://lake/asleep")
     asleep.mark()
@@ -388,26 +357,6 @@ def test_a_run_that_sleeps_through_another_ones_beginning_publishes_no_more(s3):
     assert other.read_current().run_id is None
     assert other.read_current().opened_by == "2"
     assert other.read_current().shown() == Store("s3://lake/nothing").read_current()
-
-
-def test_without_a_library_for_it_the_file_is_replaced_unconditionally(s3, monkeypatch):
-    monkeypatch.setitem(sys.modules, "obstore.store", None)
-    store = Store("s3://lake/bare")
-    store.write_current(store.read_current().model_copy(update={"run_id": "1"}))
-    assert store._truth is None
-    assert json.loads(s3.get_object(Bucket="lake", Key=f"bare/{CURRENT}")["Body"].read())["run_id"] == "1"
-
-
-def test_a_store_that_does_not_answer_is_told_in_one_line(s3, monkeypatch):
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    monkeypatch.setattr("dedup_core.spark.conditional._PATIENCE", {"max_retries": 0})
-    with pytest.raises(OSError, match=r"^[^\n]*127\.0\.0\.1:9[^\n]*$"):
-        StoredObject("s3://lake/x", CURRENT).read()
-    for refused in (PermissionError("HTTP\n403"), OSError("HTTP\n403")):
-        store = Store("s3://lake/x")
-        monkeypatch.setattr(store, "leaves", lambda *_parts, refused=refused: (_ for _ in ()).throw(refused))
-        with pytest.raises(SettingsError, match=r"^can't read s3://lake/x/dedup-core\.json: [^\n]*$"):
-            store.read_marker()
 
 
 def test_without_deltalake_the_error_names_it(monkeypatch):

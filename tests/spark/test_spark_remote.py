@@ -1,13 +1,12 @@
 """Files on an object store, looked at and read one by one: a real server on this machine answers."""
 
 import io
+import os
 import sys
 import time
 
-import boto3
 import pytest
 from album import scene
-from moto.server import ThreadedMotoServer
 
 from dedup_core import filesystems
 from dedup_core.encoders.hashes import to_hex
@@ -32,25 +31,13 @@ def png(name):
 
 
 @pytest.fixture(scope="module")
-def s3(spark):
-    """A client of a server that has an empty bucket, which Arrow finds by the environment, in workers too."""
-    of_workers = spark.sparkContext.environment
+def s3(s3, spark):
+    """The client of a server that workers find too."""
     with pytest.MonkeyPatch.context() as patch:
-        server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-        server.start()
-        host, port = server.get_host_and_port()
-        for name, value in {
-            "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        }.items():  # fmt: skip
-            patch.setenv(name, value)
-            patch.setitem(of_workers, name, value)
-        filesystems._filesystem.cache_clear()
-        client = boto3.client("s3")
-        client.create_bucket(Bucket="lake")
-        yield client
-        server.stop()
-    filesystems._filesystem.cache_clear()
+        for name in os.environ:
+            if name.startswith("AWS_"):
+                patch.setitem(spark.sparkContext.environment, name, os.environ[name])
+        yield s3
 
 
 def put(s3, key, content, bucket="lake"):
