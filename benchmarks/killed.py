@@ -3,10 +3,11 @@
     python benchmarks/killed.py [--kills 100]
 
 Every run is over one picture more or less than the one before, so that no two leave the same tables. Half of them are
-killed at any moment of their course, the other half within seconds of the last table's being ready, where the run
-publishes. After each, before anything of ours opens the folder, a plain reader of Parquet reads every table; then a
-reader of ours opens it, and all tables must agree with each other, with the run that ``current.json`` names, and with
-its record. The run's Python workers are killed with it.
+killed at any moment of their course, a quarter within seconds of their last file's being there, where they publish,
+and a quarter within a second of the new tables' coming to count, where they move them. After each, before anything of
+ours opens the folder, a plain reader of Parquet reads every table; then a reader of ours opens it, and all tables must
+agree with each other, with the run that ``current.json`` names, and with its record. The run's Python workers are
+killed with it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -27,13 +28,14 @@ import pyarrow.parquet as pq
 
 from dedup_core.corpus.edits import EDITS
 from dedup_core.corpus.photographs import installed_photographs, make_corpus
+from dedup_core.current import CURRENT
 from dedup_core.spark.locks import settled
 from dedup_core.spark.store import Store
 
 ROOT = Path(__file__).parents[1]
 TABLES = ("features", "failures", "pairs", "duplicates", "groups", "removals")
-LAST_READY = "_staging/find/ready/removals"
-PUBLISHING_SECONDS = 3.0
+LAST_READY = "_staging/find/ready/to_remove.json"
+PUBLISHING_SECONDS, MOVING_SECONDS = 3.0, 1.0
 
 
 def started(images: Path, output: Path) -> subprocess.Popen[bytes]:
@@ -52,13 +54,34 @@ def started(images: Path, output: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def kill_at(process: subprocess.Popen[bytes], moment: float, ready: Path | None) -> bool:
-    """Kill a run after so many seconds, or so long after a place has come to be, and return whether it still ran."""
-    begun = time.monotonic()
+def moments(output: Path, seconds: float) -> Iterator[tuple[Callable[[], bool], float]]:
+    """Yield without end from when on the next run is to be killed, and within how many seconds, the kinds by turns."""
+    while True:
+        for place, most in ((LAST_READY, PUBLISHING_SECONDS), (CURRENT, MOVING_SECONDS)):
+            yield (lambda: True), seconds
+            yield is_renewed(output / place), most
+
+
+def is_renewed(path: Path) -> Callable[[], bool]:
+    """Return what says whether something has come to be at a path since now, in place of what a run before left."""
+    before = _identity(path)
+    return lambda: _identity(path) not in (None, before)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        while ready is not None and not ready.exists() and process.poll() is None:
-            begun = time.monotonic()
-            time.sleep(0.005)
+        told = path.stat()
+    except FileNotFoundError:
+        return None
+    return told.st_ino, told.st_ctime_ns
+
+
+def kill_at(process: subprocess.Popen[bytes], has_come: Callable[[], bool], moment: float) -> bool:
+    """Kill a run so many seconds after something has come, and return whether it still ran."""
+    try:
+        while process.poll() is None and not has_come():
+            time.sleep(0.002)
+        begun = time.monotonic()
         while process.poll() is None and time.monotonic() - begun < moment:
             time.sleep(0.005)
         return process.poll() is None
@@ -113,12 +136,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if started(images, output).wait():
             raise SystemExit(f"the first run failed: {Path(place, 'log').read_text()}")
         took, newest = time.monotonic() - begun, check(output)
+        kinds = moments(output, took)
         for number in range(given.kills):
             path = extra[number % len(extra)]
             path.unlink() if path.exists() else path.write_bytes(contents[path])
-            publishes = number % 2 == 1
-            moment = draw.uniform(0, PUBLISHING_SECONDS if publishes else took)
-            killed = kill_at(started(images, output), moment, output / LAST_READY if publishes else None)
+            has_come, most = next(kinds)
+            killed = kill_at(started(images, output), has_come, draw.uniform(0, most))
             now = check(output)
             came["new tables" if now != newest else "old tables"] += 1
             came["killed"] += killed
