@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from dedup_core.errors import SettingsError, to_install
+from dedup_core.errors import SettingsError, first_line, to_install
 
 MOBILENET_SIZE = (224, 224)
 IMAGENET = "imagenet"
@@ -203,4 +203,4 @@ def _file(path: str | Path, what: str, provide: str) -> Path:
 
 def _line(error: Exception) -> str:
     """The first line of what an error says: Keras's run to pages."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+    return first_line(error)[:200]

@@ -18,6 +18,8 @@ from dedup_core.settings.settings import JobSettings
 WIDE = {"max_content_width": 110, "help_option_names": ["-h", "--help"]}
 """How wide a help may be, in characters, and what asks for it."""
 
+_WITHOUT_HEADINGS = 20  # options can be looked through
+
 
 def run_job(
     kind: type[SettingsType],
@@ -96,9 +98,6 @@ def job_command(
     options: list[click.Parameter] = [*(_option(kind, name) for name in names), config]
     several = [name for name, field in kind.model_fields.items() if _takes_several(field.annotation)]
     return _Command(several, callback=callback, params=options, help=text, context_settings=WIDE, **described)
-
-
-_WITHOUT_HEADINGS = 20  # options can be looked through
 
 
 class _Command(click.Command):
